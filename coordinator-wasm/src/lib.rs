@@ -1,0 +1,1 @@
+//! Runs the pool inside a browser tab.

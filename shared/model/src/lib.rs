@@ -1,0 +1,1 @@
+//! Turns a model file into a plan a backend can run.

@@ -1,0 +1,78 @@
+//! `tabpool bench`: what the agent asks a page to measure, and what the page reports while it does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Backend, Fault, TensorHeader};
+
+/// Body of `GET /v1/bench/{session}/plan`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BenchPlan {
+    /// [`crate::SCHEMA`] of the agent.
+    pub schema: u32,
+    /// Name of the browser the agent launched, e.g. `chromium`.
+    pub browser_name: String,
+    /// Its version as the launcher read it.
+    pub browser_version: String,
+    /// Workers in the page's pool.
+    pub n_workers: u32,
+    /// What to run, in order.
+    pub cases: Vec<BenchCase>,
+    /// Other engines to interleave with ours, run by run.
+    pub peers: Vec<PeerEngine>,
+}
+
+/// One model with one set of inputs on one backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BenchCase {
+    /// Unique in the plan, e.g. `minilm-l3/1x16/wasm`.
+    pub id: String,
+    /// Id in the catalogue.
+    pub model: String,
+    /// Backend to use.
+    pub backend: Backend,
+    /// Inputs; `GET /v1/bench/{session}/input/{index of the case}` gives them as a tensor bundle.
+    pub inputs: Vec<TensorHeader>,
+    /// Runs whose time is recorded but not part of the summary.
+    pub n_warmup: u32,
+    /// Measured runs.
+    pub n_runs: u32,
+}
+
+/// Another engine, for comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerEngine {
+    /// onnxruntime-web.
+    OrtWeb,
+}
+
+/// Body of `POST /v1/bench/{session}/event`: progress, and the last word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BenchEvent {
+    /// The page is up.
+    Started,
+    /// One run of a case is done.
+    Progress {
+        /// Index of the case in the plan.
+        case: u32,
+        /// Runs done, warm-up included.
+        n_done: u32,
+    },
+    /// A case cannot go on; the page continues with the next.
+    CaseFailed {
+        /// Index of the case in the plan.
+        case: u32,
+        /// Engine that failed: `tabpool` or a peer.
+        engine: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// Everything was tried and every record was posted.
+    Finished,
+    /// The page cannot go on at all.
+    Aborted {
+        /// Why.
+        fault: Fault,
+    },
+}

@@ -1,0 +1,23 @@
+//! Defines every message that crosses a boundary.
+//!
+//! Three boundaries exist: page ↔ worker ([`engine`]), page ↔ agent ([`record`], [`bench`], [`catalogue`]) and
+//! agent ↔ store. Headers are JSON; tensor data travels beside them as raw little-endian bytes ([`tensor`]).
+
+pub mod bench;
+pub mod catalogue;
+pub mod engine;
+pub mod environment;
+pub mod fault;
+pub mod record;
+pub mod tensor;
+
+pub use bench::{BenchCase, BenchEvent, BenchPlan, PeerEngine};
+pub use catalogue::{Catalogue, ModelCard, PipelineCard, PipelineKind};
+pub use engine::{EngineReply, EngineRequest, Reply, Request};
+pub use environment::{Adapter, Backend, Browser, Capabilities, Precision};
+pub use fault::{Fault, FaultCategory};
+pub use record::{MetricsBatch, Outcome, Phases, RunRecord};
+pub use tensor::{BundleError, DType, TensorHeader};
+
+/// Version of every message in this crate. A change that an older peer cannot read raises it.
+pub const SCHEMA: u32 = 1;

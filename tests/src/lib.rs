@@ -1,0 +1,1 @@
+//! Proves the whole in real browsers.
