@@ -1,2 +1,59 @@
 //! Builds `www/pkg` from the two wasm crates.
-fn main() {}
+//!
+//! `cargo bundle` compiles the coordinator once and the engine twice (baseline SIMD and relaxed SIMD), generates the
+//! JavaScript glue in process, optimises with binaryen when it is there, and prints a table of sizes.
+
+mod artefact;
+mod sizes;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use crate::artefact::{Artefact, Profile};
+
+/// Build `www/pkg` from the coordinator and engine crates.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bundle")]
+struct Arguments {
+    /// Build what ships: fat LTO, one codegen unit, binaryen when present. Slower to build.
+    #[arg(long)]
+    ship: bool,
+    /// Extra cargo features of the engine, comma-separated.
+    #[arg(long, value_name = "FEATURES")]
+    engine_features: Option<String>,
+    /// Folder that receives the bundle.
+    #[arg(long, value_name = "DIR", default_value = "www/pkg")]
+    out: PathBuf,
+}
+
+const ARTEFACTS: [Artefact; 3] = [
+    Artefact { package: "tabpool-coordinator", library: "tabpool", name: "tabpool", relaxed_simd: false },
+    Artefact { package: "tabpool-engine", library: "engine", name: "engine-simd128", relaxed_simd: false },
+    Artefact { package: "tabpool-engine", library: "engine", name: "engine-relaxed", relaxed_simd: true },
+];
+
+/// Copied into the bundle as it is: the module that each worker starts from.
+const WORKER_SCRIPT: &str = "coordinator-wasm/engine/js/worker.js";
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let profile = if arguments.ship { Profile::Ship } else { Profile::Fast };
+    std::fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("cannot create {}", arguments.out.display()))?;
+    let mut rows = Vec::new();
+    for artefact in ARTEFACTS {
+        let features = arguments.engine_features.as_deref().filter(|_| artefact.library == "engine");
+        let wasm = artefact.build(profile, features, &arguments.out)?;
+        rows.push(sizes::measure(&wasm)?);
+    }
+    copy(Path::new(WORKER_SCRIPT), &arguments.out.join("worker.js"))?;
+    sizes::report(&rows);
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
+}

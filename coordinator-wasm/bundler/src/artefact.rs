@@ -1,0 +1,109 @@
+//! One wasm module of the bundle: compile, generate glue, optimise.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+/// How much time to spend on the build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// For everyday work.
+    Fast,
+    /// For users.
+    Ship,
+}
+
+impl Profile {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "wasm-fast",
+            Self::Ship => "wasm-ship",
+        }
+    }
+}
+
+/// One module of the bundle.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Artefact {
+    /// Cargo package.
+    pub(crate) package: &'static str,
+    /// Its library, which names the file that cargo writes.
+    pub(crate) library: &'static str,
+    /// Name in the bundle, without extension.
+    pub(crate) name: &'static str,
+    /// Compile for relaxed SIMD (fused multiply-add) instead of baseline SIMD.
+    pub(crate) relaxed_simd: bool,
+}
+
+impl Artefact {
+    /// Compiles and writes `<name>.js`, `<name>.d.ts` and `<name>_bg.wasm` into `out`; gives the path of the wasm.
+    pub(crate) fn build(&self, profile: Profile, features: Option<&str>, out: &Path) -> Result<PathBuf> {
+        let compiled = self.compile(profile, features)?;
+        let wasm = out.join(format!("{}_bg.wasm", self.name));
+        Bindgen::new()
+            .input_path(&compiled)
+            .web(true)?
+            .typescript(true)
+            .remove_name_section(profile == Profile::Ship)
+            .remove_producers_section(true)
+            .out_name(self.name)
+            .generate(out)
+            .with_context(|| format!("wasm-bindgen failed on {}", compiled.display()))?;
+        if profile == Profile::Ship {
+            optimise(&wasm)?;
+        }
+        Ok(wasm)
+    }
+
+    fn compile(&self, profile: Profile, features: Option<&str>) -> Result<PathBuf> {
+        let mut target_features = "+simd128,+bulk-memory".to_owned();
+        if self.relaxed_simd {
+            target_features.push_str(",+relaxed-simd");
+        }
+        let rustflags = format!("--cfg=web_sys_unstable_apis\u{1f}-Ctarget-feature={target_features}");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let mut command = Command::new(cargo);
+        command
+            .args(["build", "--lib", "--target", "wasm32-unknown-unknown"])
+            .args(["--package", self.package, "--profile", profile.as_str()])
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags);
+        if let Some(features) = features {
+            command.args(["--features", features]);
+        }
+        let status = command.status().context("cannot start cargo")?;
+        if !status.success() {
+            bail!("cannot compile {} for {}", self.package, self.name);
+        }
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+        Ok(target
+            .join("wasm32-unknown-unknown")
+            .join(profile.as_str())
+            .join(format!("{}.wasm", self.library)))
+    }
+}
+
+/// Runs binaryen's `wasm-opt` on `wasm`, in place, when it is on the PATH or named by `WASM_OPT`.
+fn optimise(wasm: &Path) -> Result<()> {
+    let wasm_opt = std::env::var_os("WASM_OPT").unwrap_or_else(|| OsString::from("wasm-opt"));
+    let status = Command::new(&wasm_opt)
+        .args(["-O3", "--enable-simd", "--enable-relaxed-simd", "--enable-bulk-memory"])
+        .args(["--enable-reference-types", "--enable-multivalue", "--enable-mutable-globals"])
+        .args(["--enable-sign-ext", "--enable-nontrapping-float-to-int", "--enable-bulk-memory-opt"])
+        .arg(wasm)
+        .arg("-o")
+        .arg(wasm)
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => bail!("{} failed on {} ({status})", wasm_opt.display(), wasm.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            crate::sizes::note("binaryen's wasm-opt is not on the PATH: the bundle is not optimised further");
+            Ok(())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot start {}", wasm_opt.display())),
+    }
+}
