@@ -36,6 +36,8 @@ pub enum Precision {
     F16,
     /// 8-bit integer.
     Int8,
+    /// Nobody said: a caller's own file, or a pipeline whose files differ.
+    Unknown,
 }
 
 impl Precision {
@@ -46,6 +48,7 @@ impl Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Int8 => "int8",
+            Self::Unknown => "unknown",
         }
     }
 }
