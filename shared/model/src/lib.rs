@@ -1,1 +1,9 @@
 //! Turns a model file into a plan a backend can run.
+
+pub mod dtype;
+pub mod inspect;
+mod onnx;
+
+pub use dtype::ElementType;
+pub use inspect::{Dim, InitializerInfo, Inspection, ValueContract, inspect};
+pub use onnx::{DecodeError, WireError};
