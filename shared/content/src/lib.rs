@@ -55,12 +55,8 @@ pub fn is_sha256_hex(name: &str) -> bool {
 }
 
 fn hex(digest: &[u8]) -> String {
-    use core::fmt::Write as _;
-    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        drop(write!(text, "{byte:02x}"));
-        text
-    })
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }
 
 #[cfg(test)]
