@@ -21,6 +21,9 @@ pub struct RunRecord {
     /// `bench` session the run belongs to; `None` for a person's own page.
     #[serde(default)]
     pub session: Option<String>,
+    /// Id of the session's [`crate::BenchCase`] that the run belongs to; shapes alone do not tell cases apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
     /// Start, microseconds since the Unix epoch (UTC).
     pub started_unix_micros: i64,
     /// Browser that ran it.
