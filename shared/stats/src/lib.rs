@@ -3,13 +3,25 @@
 //! Everything here is a pure function of its arguments: no clock, no I/O, and randomness only from a seed. A
 //! question that the data cannot answer gives [`StatsError::NotEnoughData`], which says how much is missing.
 
+pub mod comparison;
 mod distribution;
+pub mod family;
+pub mod hypothesis;
 pub mod interval;
+pub mod power;
+pub mod quality;
 mod random;
 pub mod sample;
+pub mod severity;
 pub mod summary;
 
+pub use comparison::{Comparison, ComparisonConfig};
+pub use family::benjamini_hochberg;
+pub use hypothesis::{MannWhitneyTest, WelchTest, mann_whitney, welch};
 pub use interval::{Bootstrap, Interval, Method};
+pub use power::{Design, minimum_detectable_effect, needed_n};
+pub use quality::{Autocorrelation, Warning, autocorrelation, warnings};
 pub use random::Random;
 pub use sample::{Sample, StatsError};
+pub use severity::{Better, Grade, Severity, Verdict, grade};
 pub use summary::{Outlier, Summary};

@@ -1,0 +1,67 @@
+//! What a comparison can see: the smallest effect n values find, and the n an effect needs.
+
+use crate::distribution::student_quantile;
+use crate::sample::{StatsError, require, require_probability};
+
+/// Largest n that [`needed_n`] answers with; beyond it measuring more is no remedy.
+pub const MAX_N: usize = 1_000_000;
+
+/// What a comparison is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Design {
+    /// Two-sided probability of an alarm without a change, 0–1.
+    pub significance: f64,
+    /// Probability of finding the effect if it is there, 0–1.
+    pub power: f64,
+}
+
+impl Default for Design {
+    /// 5 % significance with 80 % power, the convention of Cohen, "Statistical Power Analysis" (1988).
+    fn default() -> Self {
+        Self { significance: 0.05, power: 0.8 }
+    }
+}
+
+/// Smallest difference of two means that is found with the design's power.
+///
+/// `spread` is the standard deviation of one value, `n` the sizes of the two samples; the result has the unit of
+/// `spread`, so a relative spread gives a relative effect. The formula is (t₁₋α⁄₂ + t_power) × standard error, which
+/// replaces the non-central by the central t distribution.
+///
+/// # Errors
+/// [`StatsError::NotEnoughData`] below two values a side, [`StatsError::OutOfRange`] for a bad spread or design.
+pub fn minimum_detectable_effect(spread: f64, n: (usize, usize), design: Design) -> Result<f64, StatsError> {
+    require(n.0.min(n.1), 2)?;
+    require_probability("significance", design.significance)?;
+    require_probability("power", design.power)?;
+    require_not_negative("spread", spread)?;
+    let freedom = (n.0 + n.1 - 2) as f64;
+    let quantiles =
+        student_quantile(1.0 - 0.5 * design.significance, freedom) + student_quantile(design.power, freedom);
+    Ok(quantiles * spread * (1.0 / n.0 as f64 + 1.0 / n.1 as f64).sqrt())
+}
+
+/// Values needed on each side to find `effect`; never fewer than 2.
+///
+/// # Errors
+/// [`StatsError::OutOfRange`] for a bad argument, or an effect so small that more than [`MAX_N`] values are needed.
+pub fn needed_n(spread: f64, effect: f64, design: Design) -> Result<usize, StatsError> {
+    let out_of_range = StatsError::OutOfRange { parameter: "effect", value: effect };
+    let found_by = |n: usize| Ok(minimum_detectable_effect(spread, (n, n), design)? <= effect);
+    if !found_by(MAX_N)? {
+        return Err(out_of_range);
+    }
+    let (mut too_few, mut enough) = (1, MAX_N);
+    while enough - too_few > 1 {
+        let middle = too_few.midpoint(enough);
+        if found_by(middle)? { enough = middle } else { too_few = middle }
+    }
+    Ok(enough)
+}
+
+fn require_not_negative(parameter: &'static str, value: f64) -> Result<(), StatsError> {
+    if value >= 0.0 && value.is_finite() { Ok(()) } else { Err(StatsError::OutOfRange { parameter, value }) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Power by simulation, textbook sizes, and refusals.
+
+use super::*;
+use crate::hypothesis::welch;
+use crate::random::Random;
+use crate::sample::Sample;
+
+#[test]
+fn the_detectable_effect_is_detected_as_often_as_designed() {
+    let design = Design::default();
+    let effect = minimum_detectable_effect(1.0, (20, 20), design).expect("enough data");
+    let mut random = Random::new(5);
+    let mut draw = |shift: f64| -> Sample {
+        let values: Vec<f64> = (0..20).map(|_| shift + random.normal()).collect();
+        Sample::new(&values).expect("usable values")
+    };
+    let n_found = (0..1_000)
+        .filter(|_| welch(&draw(0.0), &draw(effect)).expect("spread").p_value < design.significance)
+        .count();
+    assert!((760..840).contains(&n_found), "{n_found} of 1000");
+}
+
+#[track_caller]
+fn check_needed(effect: f64, expected: usize) {
+    assert_eq!(needed_n(1.0, effect, Design::default()), Ok(expected));
+}
+
+#[test]
+fn needed_sizes_match_the_textbook() {
+    // Cohen (1988), table 2.4.1: 393, 64 and 26 a side for small, medium and large effects.
+    check_needed(0.2, 394);
+    check_needed(0.5, 64);
+    check_needed(0.8, 26);
+    check_needed(1e9, 2);
+}
+
+#[test]
+fn impossible_questions_are_refused() {
+    let out_of_range = |parameter, value| Err(StatsError::OutOfRange { parameter, value });
+    assert_eq!(needed_n(1.0, 0.0, Design::default()), out_of_range("effect", 0.0));
+    assert_eq!(needed_n(-1.0, 0.5, Design::default()), out_of_range("spread", -1.0));
+    let certain = Design { significance: 0.05, power: 1.0 };
+    assert_eq!(
+        minimum_detectable_effect(1.0, (9, 9), certain),
+        Err(StatsError::OutOfRange { parameter: "power", value: 1.0 })
+    );
+    assert_eq!(
+        minimum_detectable_effect(1.0, (1, 9), Design::default()),
+        Err(StatsError::NotEnoughData { have: 1, need: 2 })
+    );
+}

@@ -1,0 +1,84 @@
+//! Doubts about a sample: values that repeat each other, and values that come from more than one regime.
+
+use crate::sample::{Sample, StatsError, mean, require};
+
+mod dip;
+
+pub use dip::{MIN_DIP, dip, dip_critical};
+
+/// Fewest values for an autocorrelation.
+pub const MIN_AUTOCORRELATION: usize = 10;
+
+/// A reason to trust the sample less.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Warning {
+    /// Neighbouring values resemble each other, so the sample holds less information than its size says.
+    Autocorrelated {
+        /// Correlation of each value with the next, −1 to 1.
+        lag_one: f64,
+        /// Number of independent values that would say as much.
+        n_effective: f64,
+    },
+    /// The values form more than one cluster, so no single number describes them.
+    Multimodal {
+        /// Hartigan's dip, 0–0.25.
+        dip: f64,
+        /// What a sample with one cluster exceeds in 1 % of cases.
+        critical: f64,
+    },
+}
+
+/// Autocorrelation of a sample in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Autocorrelation {
+    /// Correlation of each value with the next, −1 to 1.
+    pub lag_one: f64,
+    /// Whether `lag_one` lies above what independent values give in 1 % of cases (one-sided, Bartlett's 1/√n).
+    pub significant: bool,
+    /// Effective sample size, 1 to n: n / (1 + 2 Σ ρₖ).
+    pub n_effective: f64,
+}
+
+/// Measures how far values repeat each other.
+///
+/// The sum of correlations ends with Geyer's initial positive sequence: "Practical Markov Chain Monte Carlo" (1992).
+///
+/// # Errors
+/// [`StatsError::NotEnoughData`] below [`MIN_AUTOCORRELATION`] values, [`StatsError::NoSpread`] if all are equal.
+pub fn autocorrelation(sample: &Sample) -> Result<Autocorrelation, StatsError> {
+    require(sample.len(), MIN_AUTOCORRELATION)?;
+    let (values, center) = (sample.values(), mean(sample.values()));
+    let n = values.len();
+    let covariance = |lag: usize| -> f64 {
+        values[lag..].iter().zip(values).map(|(later, earlier)| (later - center) * (earlier - center)).sum()
+    };
+    let variance = covariance(0);
+    if variance == 0.0 {
+        return Err(StatsError::NoSpread);
+    }
+    let correlation = |lag: usize| if lag == 0 { 1.0 } else { covariance(lag) / variance };
+    let pairs = (0..n / 4).map(|pair| correlation(2 * pair) + correlation(2 * pair + 1));
+    let sum: f64 = pairs.take_while(|&pair| pair > 0.0).sum();
+    let lag_one = correlation(1);
+    let n_effective = (n as f64 / (2.0 * sum - 1.0).max(1.0)).max(1.0);
+    Ok(Autocorrelation { lag_one, significant: lag_one > 2.326 / (n as f64).sqrt(), n_effective })
+}
+
+/// All doubts about the sample. Samples too small to doubt give none.
+///
+/// Autocorrelation is reported if significant; more than one cluster if Hartigan's dip exceeds its 1 % critical value.
+pub fn warnings(sample: &Sample) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if let Ok(Autocorrelation { lag_one, significant: true, n_effective }) = autocorrelation(sample) {
+        warnings.push(Warning::Autocorrelated { lag_one, n_effective });
+    }
+    if let (Ok(dip), Ok(critical)) = (dip(sample), dip_critical(sample.len()))
+        && dip > critical
+    {
+        warnings.push(Warning::Multimodal { dip, critical });
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests;

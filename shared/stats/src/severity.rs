@@ -1,0 +1,105 @@
+//! How bad a change is, in words: only for changes that are significant and larger than the noise.
+
+use crate::interval::Interval;
+use crate::sample::{Sample, StatsError, require};
+
+/// Relative change below which two campaigns count as equal unless their history says otherwise.
+pub const DEFAULT_NOISE_FLOOR: f64 = 0.02;
+
+/// Fewest campaigns that tell how far unchanged code varies between campaigns.
+pub const MIN_CAMPAIGNS: usize = 10;
+
+/// Size of a change, by its absolute relative effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Less than 5 %.
+    Minor,
+    /// From 5 % to less than 15 %.
+    Moderate,
+    /// From 15 % to 25 %.
+    Severe,
+    /// More than 25 %.
+    Critical,
+}
+
+/// Which way is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Latency, memory, errors.
+    Lower,
+    /// Throughput.
+    Higher,
+}
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// The difference is not significant.
+    NotSignificant,
+    /// The difference is significant, and too small to be told from the noise between campaigns.
+    WithinNoise,
+    /// The candidate is worse.
+    Regression(Grade),
+    /// The candidate is better.
+    Improvement(Grade),
+}
+
+/// Size of a change and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grade {
+    /// Candidate divided by baseline, minus one.
+    pub effect: f64,
+    /// Severity of the estimate.
+    pub severity: Severity,
+    /// Severity that the confidence bound nearest to "no change" still supports; none if it does not exclude it.
+    pub supported: Option<Severity>,
+}
+
+impl Severity {
+    /// Severity of a relative effect; its sign does not matter.
+    pub fn of(effect: f64) -> Self {
+        match effect.abs() {
+            size if size > 0.25 => Self::Critical,
+            size if size >= 0.15 => Self::Severe,
+            size if size >= 0.05 => Self::Moderate,
+            _ => Self::Minor,
+        }
+    }
+}
+
+/// Grades a ratio candidate / baseline whose difference from 1 was tested elsewhere.
+///
+/// `noise_floor` is a relative effect, from [`noise_floor`] or [`DEFAULT_NOISE_FLOOR`].
+pub fn grade(ratio: Interval, significant: bool, noise_floor: f64, better: Better) -> Verdict {
+    let effect = ratio.estimate - 1.0;
+    if !significant {
+        return Verdict::NotSignificant;
+    }
+    if effect.abs() <= noise_floor {
+        return Verdict::WithinNoise;
+    }
+    let bound = if effect > 0.0 { ratio.low - 1.0 } else { ratio.high - 1.0 };
+    let supported = (bound * effect > 0.0).then(|| Severity::of(bound));
+    let grade = Grade { effect, severity: Severity::of(effect), supported };
+    if (effect > 0.0) == (better == Better::Lower) {
+        Verdict::Regression(grade)
+    } else {
+        Verdict::Improvement(grade)
+    }
+}
+
+/// Noise between campaigns of unchanged code: the relative step from one campaign's median to the next that 95 % of
+/// steps stay below, and at least 1 %. Spread inside a campaign does not show it.
+///
+/// # Errors
+/// [`StatsError::NotEnoughData`] below [`MIN_CAMPAIGNS`] medians, [`StatsError::NotPositive`].
+pub fn noise_floor(medians: &Sample) -> Result<f64, StatsError> {
+    require(medians.len(), MIN_CAMPAIGNS)?;
+    let logarithms = medians.ln()?;
+    let steps: Vec<f64> = logarithms.values().windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    let step = Sample::new(&steps)?.quantile(0.95);
+    Ok(libm::expm1(step).max(0.01))
+}
+
+#[cfg(test)]
+mod tests;
