@@ -1,1 +1,14 @@
 //! Runs models inside one worker or iframe.
+//!
+//! [`engine::Engine`] is the whole of it: it answers the requests of `wire::engine` with a [`backend::Backend`] and the
+//! chains in [`pipeline`]. Everything but `web` is plain Rust and tested natively; `web` is the edge to JavaScript.
+
+pub mod backend;
+pub mod check;
+pub mod engine;
+mod fault;
+pub mod onnx;
+pub mod pipeline;
+pub mod tensor;
+#[cfg(target_arch = "wasm32")]
+pub mod web;

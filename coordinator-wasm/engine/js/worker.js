@@ -1,0 +1,101 @@
+// The worker's module: loads the engine build that this browser can run, and passes messages to and from it.
+//
+// A message is `{ header, buffers }`, as `wire::engine` describes. Nothing is decided here but which build to load and
+// what counts as the end of the engine: a panic, a trap or any exception that nobody caught is posted as `trapped`.
+
+/** wasm modules with one relaxed instruction each. WebKit can have the first and lack the second. */
+const RELAXED_MADD = [
+    // (func (result v128) i32.const 0 i8x16.splat (twice more) f32x4.relaxed_madd)
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0,
+    65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 133, 2, 11,
+];
+const RELAXED_DOT = [
+    // (func (result v128) i32.const 0 i8x16.splat (twice more) i32x4.relaxed_dot_i8x16_i7x16_add_s)
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0,
+    65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 147, 2, 11,
+];
+
+const hasRelaxedSimd = [RELAXED_MADD, RELAXED_DOT].every((bytes) => WebAssembly.validate(new Uint8Array(bytes)));
+const build = hasRelaxedSimd ? 'relaxed' : 'simd128';
+
+/** The generated module, once it is imported. */
+let glue = null;
+/** False once the engine is gone: what still comes in is answered by the page, which replaces the worker. */
+let alive = true;
+
+self.addEventListener('error', (event) => {
+    event.preventDefault();
+    trapped(event.error ?? event.message);
+});
+self.addEventListener('unhandledrejection', (event) => {
+    event.preventDefault();
+    trapped(event.reason);
+});
+
+const started = start();
+
+self.addEventListener('message', async ({ data: { header, buffers } }) => {
+    const engine = await started;
+    if (alive) {
+        post(await engine.handle(header, buffers));
+    }
+});
+
+post(await (await started).ready());
+
+async function start() {
+    glue = await import(`./engine-${build}.js`);
+    await glue.default();
+    return new glue.Engine(build === 'relaxed' ? 'relaxed-simd' : 'simd128');
+}
+
+function post(message) {
+    const { header, buffers } = message;
+    message.free();
+    self.postMessage({ header, buffers }, buffers);
+}
+
+/** Tells the page, once, that this worker is of no more use. */
+function trapped(error) {
+    if (!alive) {
+        return;
+    }
+    alive = false;
+    const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const reply = { kind: 'trapped', fault: fault(words) };
+    self.postMessage({ header: JSON.stringify({ id: 0, reply }), buffers: [] });
+}
+
+function fault(words) {
+    const { panic, failedBytes } = lastWords();
+    if (glue === null) {
+        return {
+            category: 'worker_crash',
+            code: 'engine-missing',
+            message: `the worker cannot load its engine: ${words}`,
+            hint: `serve engine-${build}.js and engine-${build}_bg.wasm beside worker.js`,
+        };
+    }
+    if (failedBytes > 0) {
+        return {
+            category: 'out_of_memory',
+            code: 'out-of-memory',
+            message: `the engine could not allocate ${failedBytes} bytes`,
+            hint: 'use a smaller model or batch, or fewer models per worker',
+        };
+    }
+    return {
+        category: 'worker_crash',
+        code: panic === undefined ? 'trap' : 'panic',
+        message: `the engine stopped: ${panic ?? words}`,
+    };
+}
+
+/** What the engine noted before it stopped. It may be too broken to be asked. */
+function lastWords() {
+    try {
+        return { panic: glue.lastPanic(), failedBytes: glue.failedAllocationBytes() };
+    } catch {
+        return { panic: undefined, failedBytes: 0 };
+    }
+}

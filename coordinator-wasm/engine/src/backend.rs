@@ -1,0 +1,77 @@
+//! What runs a model: one small trait, so that WebGPU and WebNN can stand beside wasm.
+
+mod memory;
+mod rten;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use wire::{Fault, TensorHeader};
+
+pub use self::memory::{MemoryBackend, MemorySession};
+pub use self::rten::RtenBackend;
+use crate::onnx::ValueInfo;
+use crate::tensor::Tensor;
+
+/// A future on one thread: what JavaScript promises become.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Turns model files into sessions.
+pub trait Backend {
+    /// Which of the backends this is.
+    fn kind(&self) -> wire::Backend;
+
+    /// Decodes and prepares the ONNX file in `bytes`.
+    ///
+    /// # Errors
+    /// `not-onnx`, `truncated-model`, `invalid-model`, `unsupported-operator` or `unsupported-type`.
+    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>>;
+}
+
+/// One loaded model.
+pub trait Session {
+    /// Graph inputs in declaration order.
+    fn inputs(&self) -> &[ValueInfo];
+
+    /// Graph outputs in declaration order.
+    fn outputs(&self) -> &[ValueInfo];
+
+    /// A value of the file's `metadata_props`.
+    fn metadata(&self, key: &str) -> Option<&str>;
+
+    /// Computes the outputs named in `wanted`, in that order.
+    ///
+    /// The inputs have passed [`crate::check::check_inputs`], in any order.
+    ///
+    /// # Errors
+    /// `operator-failed`, or the backend's own faults.
+    fn run<'a>(
+        &'a self,
+        inputs: Vec<Tensor>,
+        wanted: &'a [&'a str],
+    ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>>;
+}
+
+/// Checks `inputs` and computes every output.
+///
+/// # Errors
+/// Those of [`crate::check::check_inputs`] and of [`Session::run`].
+pub async fn run_all(session: &dyn Session, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Fault> {
+    let names: Vec<&str> = session.outputs().iter().map(|output| output.name.as_str()).collect();
+    run(session, inputs, &names).await
+}
+
+/// Checks `inputs` and computes the outputs named in `wanted`.
+///
+/// # Errors
+/// Those of [`crate::check::check_inputs`] and of [`Session::run`].
+pub async fn run(session: &dyn Session, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
+    crate::check::check_inputs(session.inputs(), &inputs)?;
+    session.run(inputs, wanted).await
+}
+
+/// The headers that go on the wire: a symbolic dimension is 0.
+#[must_use]
+pub fn headers(values: &[ValueInfo]) -> Vec<TensorHeader> {
+    values.iter().map(ValueInfo::header).collect()
+}

@@ -1,0 +1,167 @@
+//! The wasm backend: models run on WebAssembly SIMD through `rten`.
+//!
+//! `rten` holds `int64` and `bool` as `int32`. Inputs are narrowed after [`crate::check`] has refused values that do
+//! not fit, and outputs are widened back to the type that the file declares.
+
+use rten::{
+    LoadError, LoadErrorKind, Model, ModelOptions, NodeId, RunError, RunErrorKind, Value, ValueOrView,
+};
+use rten_tensor::{Layout as _, Tensor as RtenTensor};
+use wire::{DType, Fault, FaultCategory};
+
+use super::{Backend, LocalFuture, Session};
+use crate::fault;
+use crate::onnx::{self, Declaration, OnnxFile, Outline, ValueInfo};
+use crate::tensor::{Tensor, TensorData};
+
+/// Runs models through `rten` on the calling thread.
+#[derive(Debug, Default)]
+pub struct RtenBackend;
+
+impl Backend for RtenBackend {
+    fn kind(&self) -> wire::Backend {
+        wire::Backend::Wasm
+    }
+
+    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
+        Box::pin(async { RtenSession::load(bytes).map(|session| Box::new(session) as Box<dyn Session>) })
+    }
+}
+
+/// One model in `rten`.
+struct RtenSession {
+    model: Model,
+    inputs: Vec<ValueInfo>,
+    outputs: Vec<ValueInfo>,
+    metadata: Vec<(String, String)>,
+}
+
+impl RtenSession {
+    fn load(bytes: Vec<u8>) -> Result<Self, Fault> {
+        let OnnxFile { outline, skeleton, weights } =
+            onnx::read(bytes).map_err(|error| fault::onnx(&error))?;
+        let inputs = values(&outline.inputs)?;
+        let outputs = values(&outline.outputs)?;
+        let mut options = ModelOptions::with_all_ops();
+        options.external_data(onnx::WEIGHTS_LOCATION, weights);
+        let model = options.load(skeleton).map_err(|error| load_fault(&error, &outline))?;
+        Ok(Self { model, inputs, outputs, metadata: outline.metadata })
+    }
+
+    fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
+        let inputs = inputs
+            .into_iter()
+            .map(|input| Ok((self.node(&input.name)?, into_value(input)?.into())))
+            .collect::<Result<Vec<(NodeId, ValueOrView)>, Fault>>()?;
+        let ids = wanted.iter().map(|name| self.node(name)).collect::<Result<Vec<NodeId>, Fault>>()?;
+        let values = self.model.run(inputs, &ids, None).map_err(|error| run_fault(&error))?;
+        wanted.iter().zip(values).map(|(name, value)| from_value(self.output(name)?, value)).collect()
+    }
+
+    fn node(&self, name: &str) -> Result<NodeId, Fault> {
+        self.model.node_id(name).map_err(fault::invalid_model)
+    }
+
+    fn output(&self, name: &str) -> Result<&ValueInfo, Fault> {
+        let output = self.outputs.iter().find(|output| output.name == name);
+        output.ok_or_else(|| fault::invalid_model(format_args!("it has no output \"{name}\"")))
+    }
+}
+
+impl Session for RtenSession {
+    fn inputs(&self) -> &[ValueInfo] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[ValueInfo] {
+        &self.outputs
+    }
+
+    fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    fn run<'a>(
+        &'a self,
+        inputs: Vec<Tensor>,
+        wanted: &'a [&'a str],
+    ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>> {
+        Box::pin(async move { self.compute(inputs, wanted) })
+    }
+}
+
+/// The declarations in the engine's types.
+fn values(declarations: &[Declaration]) -> Result<Vec<ValueInfo>, Fault> {
+    let value = |declaration: &Declaration| {
+        // `rten` turns float16 into float32 inside, but has no float16 inputs and outputs.
+        let dtype = declaration.dtype().filter(|&dtype| dtype != DType::Float16);
+        let dtype = dtype.ok_or_else(|| fault::unsupported_type(&declaration.name, declaration.elem_type))?;
+        Ok(ValueInfo { name: declaration.name.clone(), dtype, dims: declaration.dims.clone() })
+    };
+    declarations.iter().map(value).collect()
+}
+
+fn load_fault(error: &LoadError, outline: &Outline) -> Fault {
+    if error.kind() != LoadErrorKind::OperatorInvalid {
+        return fault::invalid_model(error);
+    }
+    // `rten` names the node; the operator is in the file.
+    let name = error.node().unwrap_or_default();
+    let operator = outline.nodes.iter().find(|node| node.0 == name).map_or("?", |node| node.1.as_str());
+    fault::unsupported_operator(operator, name, error)
+}
+
+fn run_fault(error: &RunError) -> Fault {
+    if error.kind() == RunErrorKind::InvalidInput {
+        return Fault::new(FaultCategory::Validation, "input-shape", error.to_string());
+    }
+    fault::operator_failed(error)
+}
+
+/// Moves `float32`, `int32` and 8-bit data, narrows the rest.
+fn into_value(tensor: Tensor) -> Result<Value, Fault> {
+    let shape = tensor.shape();
+    match tensor.data {
+        TensorData::Float32(data) => value(shape, data),
+        TensorData::Int32(data) => value(shape, data),
+        TensorData::Int8(data) => value(shape, data),
+        TensorData::Uint8(data) => value(shape, data),
+        // The values were checked to fit.
+        TensorData::Int64(data) => value(shape, data.iter().map(|&wide| wide as i32).collect()),
+        TensorData::Bool(data) => value(shape, data.iter().map(|&byte| i32::from(byte != 0)).collect()),
+        TensorData::Float16(_) => Err(fault::input_type(&tensor.name, DType::Float16, DType::Float32)),
+    }
+}
+
+fn value<T>(shape: Vec<usize>, data: Vec<T>) -> Result<Value, Fault>
+where
+    Value: From<RtenTensor<T>>,
+{
+    Value::from_shape(shape, data).map_err(fault::operator_failed)
+}
+
+/// Gives `value` the type that `output` declares.
+fn from_value(output: &ValueInfo, value: Value) -> Result<Tensor, Fault> {
+    let shape = value.shape();
+    let data = match (value, output.dtype) {
+        (Value::FloatTensor(tensor), DType::Float32) => TensorData::Float32(tensor.into_data()),
+        (Value::Int32Tensor(tensor), DType::Int32) => TensorData::Int32(tensor.into_data()),
+        (Value::Int8Tensor(tensor), DType::Int8) => TensorData::Int8(tensor.into_data()),
+        (Value::UInt8Tensor(tensor), DType::Uint8) => TensorData::Uint8(tensor.into_data()),
+        (Value::Int32Tensor(tensor), DType::Int64) => {
+            TensorData::Int64(tensor.into_data().into_iter().map(i64::from).collect())
+        }
+        (Value::Int32Tensor(tensor), DType::Bool) => {
+            TensorData::Bool(tensor.into_data().into_iter().map(|value| u8::from(value != 0)).collect())
+        }
+        (value, expected) => {
+            let cause =
+                format!("output \"{}\" is {}, declared {}", output.name, value.dtype(), expected.as_str());
+            return Err(fault::operator_failed(cause));
+        }
+    };
+    Ok(Tensor::new(&output.name, &shape, data))
+}
+
+#[cfg(test)]
+mod tests;

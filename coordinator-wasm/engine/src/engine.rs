@@ -1,0 +1,166 @@
+//! The engine behind a worker's messages: loads, runs and forgets models.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::Value;
+use wire::engine::Part;
+use wire::{Capabilities, Fault, Phases, PipelineKind, Reply};
+
+use crate::backend::{self, Backend, Session};
+use crate::fault;
+use crate::pipeline::{self, Parts, Pipeline};
+use crate::tensor::Tensor;
+
+/// What the engine asks of the place it runs in.
+#[derive(Debug, Clone, Copy)]
+pub struct Platform {
+    /// A monotonic clock, microseconds.
+    pub now_micros: fn() -> u64,
+    /// Size of the memory that models live in, bytes.
+    pub memory_bytes: fn() -> u64,
+}
+
+/// Holds the models of one worker. Requests may overlap; each runs to its end on its own.
+pub struct Engine {
+    platform: Platform,
+    backends: Vec<Box<dyn Backend>>,
+    models: RefCell<BTreeMap<String, Loaded>>,
+}
+
+/// Something that can run.
+#[derive(Clone)]
+enum Loaded {
+    Model(Rc<dyn Session>),
+    Pipeline(Rc<dyn Pipeline>),
+}
+
+impl Engine {
+    /// An engine without models.
+    #[must_use]
+    pub fn new(platform: Platform, backends: Vec<Box<dyn Backend>>) -> Self {
+        Self { platform, backends, models: RefCell::default() }
+    }
+
+    /// Puts the engine's own part into what the worker found out about its browser.
+    #[must_use]
+    pub fn ready(&self, found: Capabilities) -> Reply {
+        let backends = self.backends.iter().map(|backend| backend.kind()).collect();
+        Reply::Ready { capabilities: Capabilities { backends, ..found } }
+    }
+
+    /// Loads a model, or a pipeline of models, under `key`; what was there is replaced.
+    ///
+    /// `parts` hands over the files; the time it takes is part of the load.
+    pub async fn load(
+        &self,
+        key: String,
+        backend: wire::Backend,
+        pipeline: Option<PipelineKind>,
+        parts: impl FnOnce() -> Result<Vec<(Part, Vec<u8>)>, Fault>,
+    ) -> Reply {
+        let loaded = self.try_load(key, backend, pipeline, parts).await;
+        loaded.unwrap_or_else(|fault| Reply::Failed { fault })
+    }
+
+    /// Runs what is loaded under `key`; gives the answer and the output tensors that go with it.
+    pub async fn run(&self, key: &str, params: Option<Value>, inputs: Vec<Tensor>) -> (Reply, Vec<Tensor>) {
+        match self.try_run(key, params, inputs).await {
+            Ok(answer) => answer,
+            Err(fault) => (Reply::Failed { fault }, Vec::new()),
+        }
+    }
+
+    /// Forgets what is loaded under `key`.
+    pub fn unload(&self, key: &str) -> Reply {
+        match self.models.borrow_mut().remove(key) {
+            Some(_) => Reply::Unloaded,
+            None => Reply::Failed { fault: fault::not_loaded(key) },
+        }
+    }
+
+    /// Answers a heartbeat.
+    #[must_use]
+    pub fn ping(&self) -> Reply {
+        Reply::Pong { memory_bytes: (self.platform.memory_bytes)() }
+    }
+
+    async fn try_load(
+        &self,
+        key: String,
+        backend: wire::Backend,
+        pipeline: Option<PipelineKind>,
+        parts: impl FnOnce() -> Result<Vec<(Part, Vec<u8>)>, Fault>,
+    ) -> Result<Reply, Fault> {
+        let found = self.backends.iter().find(|candidate| candidate.kind() == backend);
+        let backend = found.ok_or_else(|| fault::backend_unavailable(backend))?.as_ref();
+        let started = (self.platform.now_micros)();
+        let parts = parts()?;
+        let received = (self.platform.now_micros)();
+        let verified = verify(&parts)?;
+        let verify_micros = (self.platform.now_micros)() - received;
+        let (loaded, inputs, outputs) = match pipeline {
+            Some(kind) => {
+                let parts = Parts::new(parts.into_iter().map(|(part, bytes)| (part.role, bytes)).collect());
+                (Loaded::Pipeline(pipeline::open(kind, backend, parts)?.into()), Vec::new(), Vec::new())
+            }
+            None => {
+                let [(_, bytes)] =
+                    <[_; 1]>::try_from(parts).map_err(|parts| fault::n_parts(1, parts.len()))?;
+                let session = backend.load(bytes).await?;
+                let (inputs, outputs) =
+                    (backend::headers(session.inputs()), backend::headers(session.outputs()));
+                (Loaded::Model(session.into()), inputs, outputs)
+            }
+        };
+        self.models.borrow_mut().insert(key, loaded);
+        let phases = Phases {
+            verify_micros: verified.then_some(verify_micros),
+            load_micros: Some((self.platform.now_micros)() - started - verify_micros),
+            ..Phases::default()
+        };
+        Ok(Reply::Loaded { inputs, outputs, phases })
+    }
+
+    async fn try_run(
+        &self,
+        key: &str,
+        params: Option<Value>,
+        inputs: Vec<Tensor>,
+    ) -> Result<(Reply, Vec<Tensor>), Fault> {
+        let loaded = self.models.borrow().get(key).cloned().ok_or_else(|| fault::not_loaded(key))?;
+        let started = (self.platform.now_micros)();
+        let (outputs, result) = match loaded {
+            Loaded::Model(session) => (backend::run_all(session.as_ref(), inputs).await?, None),
+            Loaded::Pipeline(pipeline) => {
+                let done = pipeline.run(params.unwrap_or_default(), inputs).await?;
+                (done.outputs, Some(done.result))
+            }
+        };
+        let run_micros = Some((self.platform.now_micros)() - started);
+        let reply = Reply::Ran {
+            outputs: outputs.iter().map(Tensor::header).collect(),
+            result,
+            phases: Phases { run_micros, ..Phases::default() },
+            memory_bytes: (self.platform.memory_bytes)(),
+        };
+        Ok((reply, outputs))
+    }
+}
+
+/// Compares each part with the hash that names it; false when no part has one.
+fn verify(parts: &[(Part, Vec<u8>)]) -> Result<bool, Fault> {
+    let mut verified = false;
+    for (part, bytes) in parts {
+        let Some(expected) = &part.sha256 else { continue };
+        let mut hasher = content::Hasher::default();
+        hasher.update(bytes);
+        hasher.verify(expected).map_err(|mismatch| fault::integrity(&part.role, &mismatch))?;
+        verified = true;
+    }
+    Ok(verified)
+}
+
+#[cfg(test)]
+mod tests;

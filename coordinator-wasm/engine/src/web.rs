@@ -1,0 +1,110 @@
+//! The edge to JavaScript: what `worker.js` calls, and nothing that decides.
+
+mod buffers;
+mod capabilities;
+mod memory;
+mod sys;
+
+use js_sys::{Array, ArrayBuffer};
+use wasm_bindgen::prelude::*;
+use wire::{EngineReply, EngineRequest, Fault, FaultCategory, Reply, Request};
+
+use crate::backend::{Backend, RtenBackend};
+use crate::engine::{Engine, Platform};
+use crate::tensor::Tensor;
+
+/// The engine of this worker.
+#[wasm_bindgen(js_name = Engine)]
+pub struct EngineHandle {
+    engine: Engine,
+    wasm_build: String,
+}
+
+#[wasm_bindgen(js_class = Engine)]
+impl EngineHandle {
+    /// An engine of the SIMD build named `wasm_build`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(wasm_build: String) -> Self {
+        memory::keep_panics();
+        let platform = Platform { now_micros: sys::now_micros, memory_bytes: memory::size_bytes };
+        let backends: Vec<Box<dyn Backend>> = vec![Box::new(RtenBackend)];
+        Self { engine: Engine::new(platform, backends), wasm_build }
+    }
+
+    /// The first message to the page: what this worker can do.
+    pub async fn ready(&self) -> Message {
+        let found = capabilities::detect(&self.wasm_build).await;
+        message(0, self.engine.ready(found), Vec::new())
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, header: String, buffers: Array) -> Message {
+        let request: EngineRequest = match serde_json::from_str(&header) {
+            Ok(request) => request,
+            Err(error) => return message(id_of(&header), failed(unreadable(error)), Vec::new()),
+        };
+        let (reply, outputs) = self.answer(request.request, &buffers).await;
+        message(request.id, reply, outputs)
+    }
+
+    async fn answer(&self, request: Request, buffers: &Array) -> (Reply, Vec<Tensor>) {
+        match request {
+            Request::Load { key, backend, pipeline, parts } => {
+                let parts = || buffers::parts(parts, buffers);
+                (self.engine.load(key, backend, pipeline, parts).await, Vec::new())
+            }
+            Request::Run { key, params, inputs } => match buffers::tensors(inputs, buffers) {
+                Ok(inputs) => self.engine.run(&key, params, inputs).await,
+                Err(fault) => (failed(fault), Vec::new()),
+            },
+            Request::Unload { key } => (self.engine.unload(&key), Vec::new()),
+            Request::Ping => (self.engine.ping(), Vec::new()),
+        }
+    }
+}
+
+/// One message to the page: `{ header, buffers }`.
+#[wasm_bindgen(getter_with_clone)]
+pub struct Message {
+    /// JSON of a `wire::EngineReply`.
+    #[wasm_bindgen(readonly)]
+    pub header: String,
+    /// One `ArrayBuffer` per output tensor.
+    #[wasm_bindgen(readonly)]
+    pub buffers: Vec<ArrayBuffer>,
+}
+
+/// Message of the last panic; `worker.js` asks after a trap.
+#[wasm_bindgen(js_name = lastPanic)]
+pub fn last_panic() -> Option<String> {
+    memory::last_panic()
+}
+
+/// Size of the allocation that failed, bytes; 0 when none did. `worker.js` asks after a trap.
+#[wasm_bindgen(js_name = failedAllocationBytes)]
+pub fn failed_allocation_bytes() -> usize {
+    memory::failed_allocation_bytes()
+}
+
+fn failed(fault: Fault) -> Reply {
+    Reply::Failed { fault }
+}
+
+/// The message is not one that the engine reads.
+fn unreadable(cause: impl std::fmt::Display) -> Fault {
+    Fault::new(FaultCategory::Validation, "message", format!("cannot read the request: {cause}"))
+        .with_hint("page and worker must come from the same bundle")
+}
+
+/// The id of a request that is unreadable otherwise, so that it is answered all the same; 0 when even that fails.
+fn id_of(header: &str) -> u32 {
+    let header: Option<serde_json::Value> = serde_json::from_str(header).ok();
+    header.and_then(|header| u32::try_from(header.get("id")?.as_u64()?).ok()).unwrap_or_default()
+}
+
+fn message(id: u32, reply: Reply, outputs: Vec<Tensor>) -> Message {
+    let buffers = outputs.into_iter().map(buffers::from_tensor).collect();
+    // Every type in a reply has a JSON form.
+    let header = serde_json::to_string(&EngineReply { id, reply }).unwrap_or_default();
+    Message { header, buffers }
+}
