@@ -1,0 +1,66 @@
+// One case of a benchmark: every engine gets the same inputs, run by run in turns, and the order alternates.
+
+import { request } from "../agent.js";
+import { decodeBundle, encodeBundle } from "../tensor.js";
+import { OrtWebRunner } from "./ort-web.js";
+import { TabpoolRunner } from "./tabpool.js";
+
+/**
+ * An engine that can run a case. `open` ends with a loaded model in a fresh worker; `run` gives the outputs;
+ * `close` posts the records, frees everything, and gives the number of records that could not be posted.
+ * @typedef {{ engine: string, open: () => Promise<void>, run: (inputs: object) => Promise<object>, close: () => Promise<number> }} Runner
+ */
+
+const PEERS = { "ort-web": OrtWebRunner };
+
+/**
+ * Runs the case with tabpool and its peers: one cold run, the warm-ups, the measured runs. An engine that fails leaves;
+ * the others go on.
+ * @returns {Promise<number>} Records that could not be posted.
+ */
+export async function runCase(context, { onProgress, onFailure }) {
+  const { base, plan, index, benchCase } = context;
+  let inputs;
+  try {
+    inputs = decodeBundle(await (await request(`${base}/input/${index}`)).arrayBuffer());
+  } catch (cause) {
+    await onFailure("tabpool", cause);
+    return 0;
+  }
+
+  // The peers run on wasm; beside another backend they would measure something else.
+  const peers = benchCase.backend === "wasm" ? plan.peers : [];
+  let runners = [new TabpoolRunner(context), ...peers.map((peer) => new PEERS[peer](context))];
+  const all = runners;
+  const attempt = async (runner, work) => {
+    try {
+      return await work();
+    } catch (cause) {
+      runners = runners.filter((other) => other !== runner);
+      await onFailure(runner.engine, cause);
+      return undefined;
+    }
+  };
+
+  for (const runner of all) await attempt(runner, () => runner.open());
+  const nRounds = 1 + benchCase.n_warmup + benchCase.n_runs;
+  for (let round = 0; round < nRounds && runners.length > 0; round++) {
+    const order = round % 2 ? [...runners].reverse() : [...runners];
+    for (const runner of order) {
+      await attempt(runner, async () => {
+        const outputs = await runner.run(inputs);
+        if (round === 0) await postOutputs(base, index, runner.engine, outputs);
+      });
+    }
+    if (runners.includes(all[0])) await onProgress(round + 1);
+  }
+
+  let nUnposted = 0;
+  for (const runner of all) nUnposted += (await attempt(runner, () => runner.close())) ?? 0;
+  return nUnposted;
+}
+
+/** The agent compares the outputs of each engine's first run with its own reference. */
+function postOutputs(base, index, engine, outputs) {
+  return request(`${base}/output/${index}?engine=${engine}`, { method: "POST", body: encodeBundle(outputs) });
+}

@@ -1,0 +1,108 @@
+// onnxruntime-web as a benchmark runs it: in a fresh worker, on one thread, recorded like tabpool's own runs.
+
+import { postJson, request } from "../agent.js";
+import { PageError } from "../fault.js";
+
+/** The pool's own limits for a launch, a load and a run. */
+const TIMEOUT_MILLIS = { start: 30_000, load: 120_000, run: 60_000 };
+
+export class OrtWebRunner {
+  engine = "ort-web";
+  #context;
+  #card;
+  #worker;
+  #version = "";
+  #loadMicros;
+  #records = [];
+
+  constructor(context) {
+    this.#context = context;
+    this.#card = context.catalogue.models.find(({ id }) => id === context.benchCase.model);
+  }
+
+  /** As for tabpool: the bytes are downloaded and the wasm is instantiated before the clock for loading starts. */
+  async open() {
+    const bytes = await (await request(this.#card.url)).arrayBuffer();
+    this.#worker = new Worker(new URL("../peer-ort-web.js", import.meta.url), { type: "module" });
+    ({ version: this.#version } = await this.#ask("start"));
+    ({ micros: this.#loadMicros } = await this.#ask("load", { bytes }, [bytes]));
+  }
+
+  async run(inputs) {
+    const started = performance.now();
+    const { outputs, micros } = await this.#ask("run", { inputs });
+    this.#record(started, micros, performance.now());
+    return outputs;
+  }
+
+  async close() {
+    this.#worker?.terminate();
+    if (this.#records.length > 0) {
+      await postJson("/v1/metrics", { schema: this.#context.plan.schema, records: this.#records });
+    }
+    return 0;
+  }
+
+  #record(started, runMicros, ended) {
+    const { session, plan, benchCase } = this.#context;
+    const cold = this.#records.length === 0;
+    this.#records.push({
+      id: crypto.randomUUID(),
+      session,
+      case: benchCase.id,
+      started_unix_micros: Math.round((performance.timeOrigin + started) * 1000),
+      browser: { name: plan.browser_name, version: plan.browser_version, user_agent: navigator.userAgent },
+      engine: this.engine,
+      engine_version: this.#version,
+      backend: "wasm",
+      backend_detail: "1 thread",
+      adapter: null,
+      precision: this.#card.precision,
+      model: this.#card.id,
+      model_sha256: this.#card.sha256,
+      shapes: benchCase.inputs.map(({ name, dims }) => `${name}:${dims.join("x")}`).join(),
+      cold,
+      connection: 0,
+      attempt: 1,
+      phases: {
+        ...(cold && { load_micros: this.#loadMicros }),
+        run_micros: runMicros,
+        total_micros: Math.round((ended - started) * 1000),
+      },
+      memory_bytes: 0,
+      outcome: { kind: "ok" },
+    });
+  }
+
+  /** Asks the worker for one thing; a worker that does not answer in time is ended. */
+  #ask(kind, body = {}, transfer = []) {
+    const worker = this.#worker;
+    return new Promise((resolve, reject) => {
+      const fail = (category, code, message) => {
+        clearTimeout(timer);
+        worker.terminate();
+        reject(new PageError(category, code, message));
+      };
+      const limit = TIMEOUT_MILLIS[kind];
+      const timer = setTimeout(
+        () => fail("timeout", "peer-timeout", `onnxruntime-web did not ${kind} within ${limit / 1000} s`),
+        limit,
+      );
+      worker.onerror = (event) =>
+        fail(
+          "worker_crash",
+          "peer-crash",
+          `onnxruntime-web's worker failed: ${event.message ?? "no reason"}`,
+        );
+      worker.onmessage = ({ data }) => {
+        if (data.error) {
+          fail("internal", "peer-failed", `onnxruntime-web failed to ${kind}: ${data.error}`);
+          return;
+        }
+        clearTimeout(timer);
+        resolve(data);
+      };
+      worker.postMessage({ kind, ...body }, transfer);
+    });
+  }
+}

@@ -1,0 +1,76 @@
+// The models that this page has asked for: each is loaded once, whoever asks.
+
+import { PageError } from "./fault.js";
+
+export class Models {
+  /** @type {Map<string, Promise<object>>} */
+  #loading = new Map();
+  #pool;
+  #catalogue;
+
+  /**
+   * @param {Promise<object>} pool
+   * @param {Promise<{ models: object[], pipelines: object[] }>} catalogue
+   */
+  constructor(pool, catalogue) {
+    this.#pool = pool;
+    this.#catalogue = catalogue;
+  }
+
+  /** Everything the agent offers, pipelines first. */
+  async cards() {
+    const { models, pipelines } = await this.#catalogue;
+    return [...pipelines, ...models];
+  }
+
+  /** The agent's description of one model or pipeline. */
+  async card(id) {
+    const card = (await this.cards()).find((card) => card.id === id);
+    if (card) return card;
+    throw new PageError(
+      "model_load",
+      "unknown-model",
+      `the agent has no model named ${id}`,
+      "see `tabpool model list`",
+    );
+  }
+
+  /** The handle of a model that was loaded before, or undefined. */
+  loaded(id) {
+    return this.#loading.get(id);
+  }
+
+  /**
+   * Loads a model of the catalogue into the pool, once; a failed load may be tried again.
+   * @param {string} id
+   * @param {(progress: object) => void} onProgress
+   */
+  load(id, onProgress) {
+    return this.#once(id, async () => {
+      const card = await this.card(id);
+      if (!card.available) {
+        throw new PageError(
+          "model_load",
+          "model-not-fetched",
+          `the agent has not fetched ${id} yet`,
+          `run \`tabpool model fetch ${id}\`, then reload this page`,
+        );
+      }
+      return (await this.#pool).load(id, { onProgress });
+    });
+  }
+
+  /** Loads a person's own file. */
+  loadFile(file, onProgress) {
+    return this.#once(file.name, async () => (await this.#pool).load(file, { name: file.name, onProgress }));
+  }
+
+  #once(id, start) {
+    const known = this.#loading.get(id);
+    if (known) return known;
+    const loading = start();
+    this.#loading.set(id, loading);
+    loading.catch(() => this.#loading.delete(id));
+    return loading;
+  }
+}

@@ -1,0 +1,67 @@
+// Sends many jobs of the current task at once, so that one sees them spread over the pool.
+
+import { find, setText } from "../dom.js";
+import { PageError, faultOf } from "../fault.js";
+import { count, median, micros } from "../format.js";
+
+/**
+ * @param {HTMLElement} form
+ * @param {import("../models.js").Models} models
+ * @param {() => import("../main.js").Task} currentTask
+ */
+export function startBursts(form, models, currentTask) {
+  const output = find("output", form);
+  const sendButton = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
+  const stopButton = /** @type {HTMLButtonElement} */ (find("[type=button]", form));
+  const size = /** @type {HTMLSelectElement} */ (find("select", form));
+  let controller;
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    controller = new AbortController();
+    sendButton.disabled = true;
+    stopButton.disabled = false;
+    try {
+      const task = currentTask();
+      const model = await modelOf(task, models, (text) => setText(output, text));
+      setText(output, await sendBurst(model, task.inputs(), Number(size.value), controller.signal));
+    } catch (cause) {
+      const fault = faultOf(cause);
+      setText(output, `${fault.message} (${fault.code})${fault.hint ? `. Hint: ${fault.hint}` : ""}`);
+    }
+    sendButton.disabled = false;
+    stopButton.disabled = true;
+  });
+  stopButton.addEventListener("click", () => controller?.abort());
+}
+
+function modelOf(task, models, say) {
+  const id = task.modelId();
+  if (!id) throw new PageError("validation", "no-model", "no model is loaded", "load one first");
+  const known = models.loaded(id);
+  if (known) return known;
+  say(`Loading ${id} …`);
+  return models.load(id, () => {});
+}
+
+/** Runs `n` jobs at once and says how they did. */
+async function sendBurst(model, inputs, n, signal) {
+  const started = performance.now();
+  const settled = await Promise.allSettled(Array.from({ length: n }, () => model.run(inputs, { signal })));
+  const seconds = (performance.now() - started) / 1000;
+  const done = settled.filter(({ status }) => status === "fulfilled").map(({ value }) => value.record);
+  const faults = settled.filter(({ status }) => status === "rejected").map(({ reason }) => faultOf(reason));
+  const cancelled = faults.filter(({ category }) => category === "cancelled").length;
+  const failed = faults.length - cancelled;
+  const parts = [`${count(done.length, "job")} in ${seconds.toFixed(1)} s`];
+  if (done.length)
+    parts.push(
+      `${(done.length / seconds).toFixed(1)} a second`,
+      `median run ${micros(median(done.map(({ phases }) => phases.run_micros)))}`,
+    );
+  const retried = done.filter(({ attempt }) => attempt > 1).length;
+  if (retried) parts.push(`${retried} tried again`);
+  if (cancelled) parts.push(`${cancelled} cancelled`);
+  if (failed) parts.push(`${failed} failed: ${faults.find(({ category }) => category !== "cancelled").code}`);
+  return `${parts.join(", ")}.`;
+}
