@@ -142,6 +142,13 @@ impl<'a> Fields<'a> {
         Self { rest: bytes }
     }
 
+    /// The next field with all its bytes, tag included, or `None` at the end.
+    pub(crate) fn next_whole(&mut self) -> Result<Option<(Field<'a>, &'a [u8])>, WireError> {
+        let before = self.rest;
+        let field = self.next()?;
+        Ok(field.map(|field| (field, &before[..before.len() - self.rest.len()])))
+    }
+
     /// The next field, or `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.rest.is_empty() {
