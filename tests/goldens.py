@@ -39,6 +39,8 @@ MIN_DISTURBANCE = 10
 
 # f32 models: kernels only differ in the order of their sums.
 F32 = {"max_abs_ratio": 1e-4, "cosine": 0.99999}
+# The detector's map is nearly binary: at the edges of letters its sigmoid is steepest.
+STEEP_F32 = {"max_abs_ratio": 5e-4, "cosine": 0.99999}
 # Activations are quantised at run time: a sum that differs in its last bit can fall on the other side of a rounding
 # step, and T5's outliers make one step worth up to 3 % of the output's range (seen between ONNX Runtime and the ONNX
 # reference evaluator, both exact in integers).
@@ -204,9 +206,9 @@ def cases():
             ("64x576", {"input": uniform("float32", [64, 576], 21, -0.3, 0.3)} | vad_state, ["speech_probs", "hn", "cn"], F32),
         ],
         "ppocr-det": [
-            ("1x3x64x160-page", {"x": values("float32", page_crop((0, 0, 160, 64)), 1)}, ["sigmoid_0.tmp_0"], F32),
+            ("1x3x64x160-page", {"x": values("float32", page_crop((0, 0, 160, 64)), 1)}, ["sigmoid_0.tmp_0"], STEEP_F32),
             # Only loud noise looks like text to the detector.
-            ("1x3x320x320", {"x": uniform("float32", [1, 3, 320, 320], 31, -100, 100)}, ["sigmoid_0.tmp_0"], F32),
+            ("1x3x320x320", {"x": uniform("float32", [1, 3, 320, 320], 31, -100, 100)}, ["sigmoid_0.tmp_0"], STEEP_F32),
         ],
         "ppocr-cls": [
             ("6x3x48x192", {"x": uniform("float32", [6, 3, 48, 192], 41, -1, 1)}, ["save_infer_model/scale_0.tmp_1"], F32),

@@ -1,1 +1,10 @@
 //! Proves the whole in real browsers.
+//!
+//! The suites are in `tests/`; this library holds what several of them use. It needs the cache that
+//! `tabpool model fetch --test-data` fills.
+
+pub mod cache;
+pub mod native;
+pub mod node_case;
+pub mod operator_table;
+pub mod verdict;

@@ -1,0 +1,26 @@
+//! Tests of the known failures: each kind of surprise is reported.
+
+use super::*;
+
+fn row(case: &str, verdict: Verdict) -> Row {
+    Row { case: case.to_owned(), operator: "Abs".to_owned(), verdict }
+}
+
+#[track_caller]
+fn check(rows: &[Row], expected: &[&str]) {
+    let failure = Failure { cases: vec!["known".to_owned()], reason: "it is hard".to_owned() };
+    let expectations =
+        Expectations { operators: vec!["Abs".to_owned()], first_output: Vec::new(), failure: vec![failure] };
+    assert_eq!(expectations.surprises(rows), expected);
+}
+
+#[test]
+fn only_surprises_are_reported() {
+    let fail = || Verdict::Fail("wrong".to_owned());
+    check(&[row("known", fail()), row("other", Verdict::Pass)], &[]);
+    check(&[row("known", fail()), row("other", Verdict::Unsupported("no".to_owned()))], &[]);
+    check(&[row("known", fail()), row("other", fail())], &["other fails: wrong"]);
+    check(&[row("known", Verdict::Pass)], &["known is a known failure, but is Pass now"]);
+    check(&[row("other", Verdict::Pass)], &["known is a known failure, but there is no such case"]);
+    check(&[], &["known is a known failure, but there is no such case", "operator Abs has no case"]);
+}

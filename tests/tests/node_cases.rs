@@ -1,0 +1,63 @@
+//! ONNX's node cases for every operator of the zoo, against the wasm backend compiled natively.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tabpool_tests::node_case::NodeCase;
+use tabpool_tests::operator_table::{Expectations, Row};
+use tabpool_tests::verdict::{Outcome, Verdict, judge};
+use tabpool_tests::{cache, native};
+
+const TABLE: &str = "operators.md";
+
+fn verdict(case: &NodeCase) -> Verdict {
+    let run = || -> Outcome {
+        let session = native::load(case.model.clone())?;
+        let data_sets = case.data_sets.iter().flatten();
+        data_sets.map(|data_set| native::run(session.as_ref(), &data_set.inputs)).collect()
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(outcome) => judge(case, outcome),
+        Err(_) => Verdict::Fail("the engine panicked".to_owned()),
+    }
+}
+
+#[test]
+fn every_case_ends_as_the_table_says() {
+    let expectations = Expectations::read().expect("the expectations are well-formed");
+    let package = cache::bytes("onnx-node-cases").expect("test data is in the cache");
+    let cases = expectations.cases(package).expect("the package is whole");
+    let row = |case: &NodeCase| Row {
+        case: case.name.clone(),
+        operator: case.operator.clone(),
+        verdict: verdict(case),
+    };
+    let rows: Vec<Row> = cases.iter().map(row).collect();
+    let surprises = expectations.surprises(&rows);
+    assert!(surprises.is_empty(), "{} surprises:\n{}", surprises.len(), surprises.join("\n"));
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    let table = expectations.table(&rows);
+    if std::env::var_os("UPDATE_OPERATORS").is_some() {
+        std::fs::write(&path, &table).expect("the table can be written");
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == table,
+        "tests/{TABLE} no longer holds; look at the change, then write it with UPDATE_OPERATORS=1"
+    );
+}
+
+#[test]
+fn every_operator_of_the_zoo_is_tried() {
+    let expectations = Expectations::read().expect("the expectations are well-formed");
+    let tried: BTreeSet<String> = expectations.operators.into_iter().collect();
+    for file in cache::Zoo::read().expect("the zoo is well-formed").model {
+        let bytes = file.bytes().expect("models are in the cache");
+        let used: BTreeSet<String> =
+            model::inspect(&bytes).expect("the model is whole").operators.into_keys().collect();
+        let missing: Vec<&String> = used.difference(&tried).collect();
+        assert!(missing.is_empty(), "{}: {missing:?} are not in node_cases.toml", file.id);
+    }
+}
