@@ -10,8 +10,8 @@ use wire::{Fault, TensorHeader};
 
 pub use self::memory::{MemoryBackend, MemorySession};
 pub use self::rten::RtenBackend;
-use crate::onnx::ValueInfo;
 use crate::tensor::Tensor;
+use crate::value::ValueInfo;
 
 /// A future on one thread: what JavaScript promises become.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

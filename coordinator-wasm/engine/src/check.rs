@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use model::Dim;
 use wire::Fault;
 
 use crate::fault;
-use crate::onnx::{Dim, ValueInfo};
 use crate::tensor::{Tensor, TensorData};
+use crate::value::{ValueInfo, dim_text};
 
 /// Checks names, types, shapes and, for `int64`, values.
 ///
@@ -49,9 +50,10 @@ fn check_value<'a>(
     if let Some(dims) = &value.dims {
         let fits = dims.len() == input.dims.len()
             && dims.iter().zip(&input.dims).all(|(dim, &size)| match dim {
-                Dim::Fixed(expected) => *expected == size,
-                Dim::Named(name) => *sizes.entry(name).or_insert(size) == size,
-                Dim::Any => true,
+                // Some exporters declare a dimension of any size as 0.
+                Dim::Fixed(expected) => *expected == size || *expected == 0,
+                Dim::Symbolic(name) => name.is_empty() || *sizes.entry(name).or_insert(size) == size,
+                Dim::Unknown => true,
             });
         if !fits {
             return Err(fault::input_shape(&value.name, &input.dims, &expected_text(dims, sizes)));
@@ -70,10 +72,8 @@ fn expected_text(dims: &[Dim], sizes: &BTreeMap<&str, u32>) -> String {
     let dims: Vec<String> = dims
         .iter()
         .map(|dim| match dim {
-            Dim::Named(name) if sizes.contains_key(name.as_str()) => {
-                format!("{name}={}", sizes[name.as_str()])
-            }
-            Dim::Named(_) | Dim::Fixed(_) | Dim::Any => dim.to_string(),
+            Dim::Symbolic(name) if let Some(size) = sizes.get(name.as_str()) => format!("{name}={size}"),
+            Dim::Symbolic(_) | Dim::Fixed(_) | Dim::Unknown => dim_text(dim),
         })
         .collect();
     format!("[{}]", dims.join(", "))

@@ -1,21 +1,33 @@
 //! The engine's faults: every code it can answer with, in one place.
 
+use model::DecodeError;
 use wire::{DType, Fault, FaultCategory};
 
-use crate::onnx::{OnnxError, ValueInfo};
+use crate::value::ValueInfo;
 
 const RECONVERT: &str =
     "convert the model with operators that the backend knows, or load it on another backend";
 
 /// The bytes are not the ONNX file they should be.
-pub(crate) fn onnx(error: &OnnxError) -> Fault {
-    let (code, hint) = match error {
-        OnnxError::NotOnnx { .. } => {
-            ("not-onnx", "pass the bytes of an .onnx file; a web server may have answered with an error page")
+pub(crate) fn decode(error: &DecodeError) -> Fault {
+    match error {
+        DecodeError::NotOnnx { .. } => {
+            Fault::new(FaultCategory::ModelLoad, "not-onnx", format!("the bytes are no model: {error}"))
+                .with_hint("pass the bytes of an .onnx file; a server may have answered with an error page")
         }
-        OnnxError::Truncated { .. } => ("truncated-model", "fetch the file again: its end is missing"),
-    };
-    Fault::new(FaultCategory::ModelLoad, code, error.to_string()).with_hint(hint)
+        DecodeError::Truncated { .. } => truncated_model(error),
+        DecodeError::Malformed { .. }
+        | DecodeError::TooMany { .. }
+        | DecodeError::TooDeep
+        | DecodeError::Dimension { .. }
+        | DecodeError::Initializer { .. } => invalid_model(error),
+    }
+}
+
+/// The file's end is missing.
+pub(crate) fn truncated_model(cause: impl std::fmt::Display) -> Fault {
+    Fault::new(FaultCategory::ModelLoad, "truncated-model", format!("the model is not complete: {cause}"))
+        .with_hint("fetch the file again")
 }
 
 /// The file is ONNX, but its graph cannot be built.
@@ -24,22 +36,26 @@ pub(crate) fn invalid_model(cause: impl std::fmt::Display) -> Fault {
         .with_hint("check the file with onnx.checker.check_model")
 }
 
-/// The backend lacks an operator, or a form of it.
-pub(crate) fn unsupported_operator(operator: &str, node: &str, cause: impl std::fmt::Display) -> Fault {
+/// The backend lacks an operator, or a form of it. `node` is the operator and the name of the node, if it has one.
+pub(crate) fn unsupported_operator(node: Option<(&str, &str)>, cause: impl std::fmt::Display) -> Fault {
+    let what = node.map_or_else(
+        || "one of the model's operators".to_owned(),
+        |(operator, name)| format!("operator {operator} (node \"{name}\")"),
+    );
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "unsupported-operator",
-        format!("the wasm backend cannot run operator {operator} of node \"{node}\": {cause}"),
+        format!("the wasm backend cannot run {what}: {cause}"),
     )
     .with_hint(RECONVERT)
 }
 
 /// A graph input or output has an element type that the backend cannot hold.
-pub(crate) fn unsupported_type(name: &str, elem_type: i32) -> Fault {
+pub(crate) fn unsupported_type(name: &str, element_type: &str) -> Fault {
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "unsupported-type",
-        format!("the wasm backend cannot hold \"{name}\": ONNX element type {elem_type}"),
+        format!("the wasm backend cannot hold \"{name}\", which is {element_type}"),
     )
     .with_hint(RECONVERT)
 }

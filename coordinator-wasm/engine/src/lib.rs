@@ -7,8 +7,10 @@ pub mod backend;
 pub mod check;
 pub mod engine;
 mod fault;
-pub mod onnx;
 pub mod pipeline;
 pub mod tensor;
+#[cfg(test)]
+mod testing;
+pub mod value;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

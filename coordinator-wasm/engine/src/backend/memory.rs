@@ -3,8 +3,8 @@
 use wire::Fault;
 
 use super::{Backend, LocalFuture, Session};
-use crate::onnx::ValueInfo;
 use crate::tensor::Tensor;
+use crate::value::ValueInfo;
 
 /// Turns bytes into a session with a function.
 pub struct MemoryBackend {

@@ -3,6 +3,7 @@
 //! `rten` holds `int64` and `bool` as `int32`. Inputs are narrowed after [`crate::check`] has refused values that do
 //! not fit, and outputs are widened back to the type that the file declares.
 
+use model::{ElementType, ValueContract};
 use rten::{
     LoadError, LoadErrorKind, Model, ModelOptions, NodeId, RunError, RunErrorKind, Value, ValueOrView,
 };
@@ -11,8 +12,11 @@ use wire::{DType, Fault, FaultCategory};
 
 use super::{Backend, LocalFuture, Session};
 use crate::fault;
-use crate::onnx::{self, Declaration, OnnxFile, Outline, ValueInfo};
 use crate::tensor::{Tensor, TensorData};
+use crate::value::ValueInfo;
+
+/// Name by which a file without its weights refers to them. `rten` insists on the extension.
+const WEIGHTS_LOCATION: &str = "weights.data";
 
 /// Runs models through `rten` on the calling thread.
 #[derive(Debug, Default)]
@@ -38,14 +42,18 @@ struct RtenSession {
 
 impl RtenSession {
     fn load(bytes: Vec<u8>) -> Result<Self, Fault> {
-        let OnnxFile { outline, skeleton, weights } =
-            onnx::read(bytes).map_err(|error| fault::onnx(&error))?;
-        let inputs = values(&outline.inputs)?;
-        let outputs = values(&outline.outputs)?;
+        let inspection = model::inspect(&bytes).map_err(|error| fault::decode(&error))?;
+        if inspection.opset == 0 && inspection.other_opsets.is_empty() {
+            return Err(fault::truncated_model("no operator set follows the graph"));
+        }
+        let inputs = values(&inspection.inputs)?;
+        let outputs = values(&inspection.outputs)?;
+        let model::Detached { skeleton, weights } =
+            model::detach_weights(bytes, WEIGHTS_LOCATION).map_err(|error| fault::decode(&error))?;
         let mut options = ModelOptions::with_all_ops();
-        options.external_data(onnx::WEIGHTS_LOCATION, weights);
-        let model = options.load(skeleton).map_err(|error| load_fault(&error, &outline))?;
-        Ok(Self { model, inputs, outputs, metadata: outline.metadata })
+        options.external_data(WEIGHTS_LOCATION, weights);
+        let model = options.load(skeleton).map_err(|error| load_fault(&error, &inspection.nodes))?;
+        Ok(Self { model, inputs, outputs, metadata: inspection.metadata })
     }
 
     fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
@@ -91,24 +99,24 @@ impl Session for RtenSession {
 }
 
 /// The declarations in the engine's types.
-fn values(declarations: &[Declaration]) -> Result<Vec<ValueInfo>, Fault> {
-    let value = |declaration: &Declaration| {
+fn values(contracts: &[ValueContract]) -> Result<Vec<ValueInfo>, Fault> {
+    let value = |contract: &ValueContract| {
         // `rten` turns float16 into float32 inside, but has no float16 inputs and outputs.
-        let dtype = declaration.dtype().filter(|&dtype| dtype != DType::Float16);
-        let dtype = dtype.ok_or_else(|| fault::unsupported_type(&declaration.name, declaration.elem_type))?;
-        Ok(ValueInfo { name: declaration.name.clone(), dtype, dims: declaration.dims.clone() })
+        let value = ValueInfo::from_contract(contract).filter(|value| value.dtype != DType::Float16);
+        let element_type = contract.dtype.map_or("not a tensor", ElementType::as_str);
+        value.ok_or_else(|| fault::unsupported_type(&contract.name, element_type))
     };
-    declarations.iter().map(value).collect()
+    contracts.iter().map(value).collect()
 }
 
-fn load_fault(error: &LoadError, outline: &Outline) -> Fault {
+fn load_fault(error: &LoadError, nodes: &[(String, String)]) -> Fault {
     if error.kind() != LoadErrorKind::OperatorInvalid {
         return fault::invalid_model(error);
     }
-    // `rten` names the node; the operator is in the file.
+    // `rten` names the node, if it has a name; which operator it is, the file says.
     let name = error.node().unwrap_or_default();
-    let operator = outline.nodes.iter().find(|node| node.0 == name).map_or("?", |node| node.1.as_str());
-    fault::unsupported_operator(operator, name, error)
+    let node = nodes.iter().find(|node| !name.is_empty() && node.0 == name);
+    fault::unsupported_operator(node.map(|node| (node.1.as_str(), name)), error)
 }
 
 fn run_fault(error: &RunError) -> Fault {

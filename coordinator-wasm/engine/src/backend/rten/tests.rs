@@ -1,1 +1,110 @@
+//! Types through `rten` and back, and files that it cannot load.
 
+use rten_onnx::onnx as proto;
+
+use super::*;
+use crate::backend::run_all;
+use crate::testing::{declaration, file, floats, now, one_node, value};
+
+fn load(bytes: Vec<u8>) -> Result<Box<dyn Session>, Fault> {
+    now(RtenBackend.load(bytes))
+}
+
+/// Runs `Identity` on one tensor: what comes out must be what went in, type included.
+#[track_caller]
+fn check_identity(data: TensorData) {
+    let shape = [-1];
+    let session =
+        load(one_node("Identity", &[value("x", data.dtype(), &shape)], &[value("y", data.dtype(), &shape)]))
+            .unwrap();
+    let outputs =
+        now(run_all(session.as_ref(), vec![Tensor::new("x", &[data.len()], data.clone())])).unwrap();
+    assert_eq!(outputs, [Tensor::new("y", &[data.len()], data)]);
+}
+
+#[test]
+fn outputs_keep_their_declared_type() {
+    check_identity(TensorData::Float32(vec![1.5, -0.0, f32::INFINITY]));
+    check_identity(TensorData::Int64(vec![i64::from(i32::MIN), -1, i64::from(i32::MAX)]));
+    check_identity(TensorData::Int32(vec![i32::MIN, 7]));
+    check_identity(TensorData::Int8(vec![-128, 127]));
+    check_identity(TensorData::Uint8(vec![0, 255]));
+    check_identity(TensorData::Bool(vec![0, 1]));
+    check_identity(TensorData::Float32(Vec::new()));
+}
+
+/// `y = x · w` with `w` large enough to be detached from the file.
+fn matmul() -> Vec<u8> {
+    let n = 32;
+    let weight: Vec<f32> = (0..n * n).map(|index| if index % (n + 1) == 0 { 2.0 } else { 0.0 }).collect();
+    let initializer = proto::TensorProto {
+        name: Some("w".to_owned()),
+        dims: vec![n, n],
+        data_type: Some(proto::DataType::FLOAT),
+        raw_data: Some(weight.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()),
+        ..Default::default()
+    };
+    let node = proto::NodeProto {
+        op_type: Some("MatMul".to_owned()),
+        input: vec!["x".to_owned(), "w".to_owned()],
+        output: vec!["y".to_owned()],
+        ..Default::default()
+    };
+    file(proto::GraphProto {
+        node: vec![node],
+        initializer: vec![initializer],
+        input: vec![declaration(&value("x", DType::Float32, &[-1, n]))],
+        output: vec![declaration(&value("y", DType::Float32, &[-1, n]))],
+        ..Default::default()
+    })
+}
+
+#[test]
+fn weights_are_read_where_they_are() {
+    let session = load(matmul()).unwrap();
+    assert_eq!(session.metadata("colour"), Some("blue"));
+    let x: Vec<f32> = (0..64_u8).map(f32::from).collect();
+    let outputs = now(run_all(session.as_ref(), vec![floats("x", &[2, 32], &x)])).unwrap();
+    let doubled: Vec<f32> = x.iter().map(|value| 2.0 * value).collect();
+    assert_eq!(outputs, [floats("y", &[2, 32], &doubled)]);
+}
+
+#[track_caller]
+fn check_refused(bytes: &[u8], code: &str, words: &str) {
+    let fault = load(bytes.to_vec()).err().expect("the file must be refused");
+    assert_eq!(fault.code, code, "{fault:?}");
+    assert!(fault.message.contains(words), "{words:?} is not in {:?}", fault.message);
+    assert!(fault.hint.is_some());
+}
+
+#[test]
+fn files_that_cannot_be_loaded() {
+    let whole = matmul();
+    check_refused(b"", "not-onnx", "");
+    check_refused(b"<!doctype html><title>404</title>", "not-onnx", "");
+    check_refused(&whole[..whole.len() / 2], "truncated-model", "");
+    // The file ends with its operator set (4 bytes) and its metadata (16): here both are missing.
+    check_refused(&whole[..whole.len() - 20], "truncated-model", "no operator set");
+    let float = |name: &str| value(name, DType::Float32, &[1]);
+    let unknown = one_node("Sparkle", &[float("x")], &[float("y")]);
+    check_refused(&unknown, "unsupported-operator", "operator Sparkle (node \"the-node\")");
+    let half = value("x", DType::Float16, &[1]);
+    check_refused(&one_node("Identity", &[half], &[float("y")]), "unsupported-type", "float16");
+}
+
+#[test]
+fn a_failing_operator_is_a_fault() {
+    let float = |name: &str, dims: &[i64]| value(name, DType::Float32, dims);
+    let add = one_node(
+        "Add",
+        &[float("a", &[-1]), ValueInfo { dims: None, ..float("b", &[]) }],
+        &[float("c", &[-1])],
+    );
+    let session = load(add).unwrap();
+    let inputs = vec![floats("a", &[2], &[0.0; 2]), floats("b", &[3], &[0.0; 3])];
+    let fault = now(run_all(session.as_ref(), inputs)).unwrap_err();
+    assert_eq!(
+        (fault.category, fault.code.as_str()),
+        (FaultCategory::UnsupportedOperator, "operator-failed")
+    );
+}
