@@ -3,8 +3,13 @@
 //! The suites are in `tests/`; this library holds what several of them use. It needs the cache that
 //! `tabpool model fetch --test-data` fills.
 
+pub mod agent;
 pub mod cache;
+pub mod driver;
 pub mod native;
 pub mod node_case;
 pub mod operator_table;
+pub mod poll;
+pub mod process;
 pub mod verdict;
+pub mod webdriver;

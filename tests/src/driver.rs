@@ -1,0 +1,130 @@
+//! Starts a browser's WebDriver program: the three browsers that every page must work in.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::poll::eventually;
+use crate::process::Group;
+use crate::webdriver::Session;
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A browser with a driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Browser {
+    /// Debian's Chromium through chromedriver.
+    Chromium,
+    /// Firefox through geckodriver.
+    Firefox,
+    /// WebKitGTK's MiniBrowser through WebKitWebDriver, on a display of its own.
+    Webkit,
+}
+
+/// A driver program, its browser, and one window.
+#[derive(Debug)]
+pub struct Driven {
+    // Order of drop: the window, then the driver's group, then the display it is shown on.
+    /// The window.
+    pub session: Session,
+    _driver: Group,
+    _display: Option<Group>,
+}
+
+impl Browser {
+    /// Starts the driver and opens one window; a missing program is an error with a hint, never a skip.
+    ///
+    /// # Errors
+    /// A program is missing, or does not answer.
+    pub fn drive(self) -> Result<Driven> {
+        let port = free_port()?;
+        let (mut command, display) = self.command(port)?;
+        let driver = Group::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
+            .with_context(|| {
+            format!("hint: `make setup` and `.ci/setup --tests` install what {self:?} needs")
+        })?;
+        let url = format!("http://127.0.0.1:{port}");
+        eventually("the driver's first answer", START_LIMIT, || {
+            let status = ureq::get(format!("{url}/status")).call()?.body_mut().read_json::<Value>()?;
+            ensure!(status["value"]["ready"] == Value::Bool(true), "{status}");
+            Ok(())
+        })?;
+        let session = Session::open(&url, &self.capabilities())?;
+        Ok(Driven { session, _driver: driver, _display: display })
+    }
+
+    fn command(self, port: u16) -> Result<(Command, Option<Group>)> {
+        let port = format!("--port={port}");
+        match self {
+            Self::Chromium => {
+                let mut command = Command::new("chromedriver");
+                command.arg(port);
+                Ok((command, None))
+            }
+            Self::Firefox => {
+                let built = tools().join("geckodriver");
+                let mut command = Command::new(if built.exists() { built } else { "geckodriver".into() });
+                command.args(["--host=127.0.0.1", &port]).env("MOZ_CRASHREPORTER_DISABLE", "1");
+                Ok((command, None))
+            }
+            Self::Webkit => {
+                let (display, name) = start_display()?;
+                let mut command = Command::new("WebKitWebDriver");
+                command.args(["--host=127.0.0.1", &port]).env("DISPLAY", name);
+                command.env("JSC_useSharedArrayBuffer", "1");
+                Ok((command, Some(display)))
+            }
+        }
+    }
+
+    /// Fake microphones where the browser has them: the page must record without a person who allows it.
+    fn capabilities(self) -> Value {
+        match self {
+            Self::Chromium => json!({ "browserName": "chrome", "goog:chromeOptions": { "args": [
+                "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--window-size=1280,900",
+                "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+            ] } }),
+            Self::Firefox => json!({ "browserName": "firefox", "moz:firefoxOptions": {
+                "args": ["-headless", "--width=1280", "--height=900"],
+                "prefs": { "media.navigator.streams.fake": true, "media.navigator.permission.disabled": true },
+            } }),
+            Self::Webkit => json!({ "browserName": "MiniBrowser", "webkitgtk:browserOptions": {
+                "binary": MINI_BROWSER, "args": ["--automation"],
+            } }),
+        }
+    }
+}
+
+/// Where Debian's multiarch packages put it.
+const MINI_BROWSER: &str = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+
+/// Starts an X server without a screen; it chooses a free display and says which.
+fn start_display() -> Result<(Group, String)> {
+    let mut command = Command::new("Xvfb");
+    command.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut display = Group::start(&mut command).context("hint: `make setup` installs Xvfb")?;
+    let stdout = display.child().stdout.take().context("stdout is piped")?;
+    let mut number = String::new();
+    BufReader::new(stdout).read_line(&mut number)?;
+    ensure!(!number.trim().is_empty(), "Xvfb ended without naming its display");
+    Ok((display, format!(":{}", number.trim())))
+}
+
+/// Drivers take a port number; the one the system gave a moment ago is free as far as anyone can know.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Where `.ci/setup --tests` builds tools.
+fn tools() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    cache.unwrap_or_else(|| home.join(".cache")).join("tabpool/tools/bin")
+}
