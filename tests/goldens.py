@@ -172,15 +172,18 @@ def magika_features(content):
     return head + [256] * (1024 - len(head)) + [256] * (1024 - len(tail)) + tail
 
 
-def alexa_embeddings():
-    """The 16 embeddings of tests/data/alexa.wav that the wake-word head sees, [1, 16, 96]."""
-    samples = np.pad(read_wav(TESTS / "data" / "alexa.wav"), (24000, 16000)).astype(np.float32)
-    mel = session("oww-mel").run(None, {"input": samples[None]})[0].reshape(-1, 32) / 10 + 2
+def wake_word_scores(samples):
+    """Score of each 16 embeddings in a row, and all embeddings, [n, 96]; windows as in the `openwakeword` package."""
+    mel = session("oww-mel").run(None, {"input": samples[None].astype(np.float32)})[0].reshape(-1, 32) / 10 + 2
     windows = np.stack([mel[start : start + 76] for start in range(0, len(mel) - 75, 8)])[..., None]
     rows = session("oww-embedding").run(None, {"input_1": windows})[0].reshape(-1, 96)
     head = session("oww-alexa")
-    scores = [head.run(None, {"onnx::Flatten_0": rows[None, i : i + 16]})[0].item() for i in range(len(rows) - 15)]
-    # The steepest part of the sigmoid says most.
+    return [head.run(None, {"onnx::Flatten_0": rows[None, i : i + 16]})[0].item() for i in range(len(rows) - 15)], rows
+
+
+def alexa_embeddings():
+    """The 16 embeddings of tests/data/alexa.wav where the sigmoid is steepest, [1, 16, 96]."""
+    scores, rows = wake_word_scores(np.pad(read_wav(TESTS / "data" / "alexa.wav"), (24000, 16000)))
     start = int(np.argmin(np.abs(np.array(scores) - 0.5)))
     return rows[None, start : start + 16]
 
