@@ -1,0 +1,141 @@
+//! `tabpool model add`: takes a person's own ONNX file into the cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use wire::{DType, Precision, TensorHeader};
+
+use crate::exit::Failure;
+use crate::output::{Printer, quantity};
+use crate::zoo::cache::disk_failure;
+use crate::zoo::manifest::{Entry, EntryKind, ModelFacts, Source};
+use crate::zoo::{Cache, Zoo, added};
+
+/// Largest download, bytes: twice what a 32-bit wasm memory can hold.
+const DOWNLOAD_LIMIT: u64 = 8 << 30;
+
+/// Adds the file or address `from` under `id`.
+pub(super) fn run(
+    from: &str,
+    id: Option<&str>,
+    zoo: &Zoo,
+    cache: &Cache,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let id = match id {
+        Some(id) => id.to_owned(),
+        None => id_from(from),
+    };
+    check_id(&id, zoo)?;
+    let is_url = from.starts_with("http://") || from.starts_with("https://");
+    // A download lives in this folder until it has been looked at.
+    let folder = cache.packages();
+    fs::create_dir_all(&folder).with_context(|| disk_failure(&folder))?;
+    let folder = tempfile::Builder::new().prefix(".download-").tempdir_in(&folder)?;
+    let path = if is_url { download(from, folder.path(), printer)? } else { PathBuf::from(from) };
+    let bytes =
+        fs::read(&path).with_context(|| Failure::environment(format!("cannot read {}", path.display())))?;
+    let inspection = model::inspect(&bytes).with_context(|| not_usable(from))?;
+    let facts = ModelFacts {
+        family: "unknown".to_owned(),
+        precision: Precision::Unknown,
+        inputs: headers(&inspection.inputs).with_context(|| not_usable(from))?,
+        outputs: headers(&inspection.outputs).with_context(|| not_usable(from))?,
+    };
+    let stored = cache.store(&mut bytes.as_slice(), None)?;
+    let source = if is_url { from.to_owned() } else { fs::canonicalize(&path)?.display().to_string() };
+    let entry = Entry {
+        id: id.clone(),
+        kind: EntryKind::Model(facts.clone()),
+        licence: "unknown".to_owned(),
+        sha256: stored.sha256,
+        size_bytes: stored.size_bytes,
+        source: Source::Added(source.clone()),
+    };
+    added::write(cache, &entry, &facts, &source)?;
+    printer.note(&format!("added {id} ({})", quantity::bytes(entry.size_bytes)));
+    super::inspect::show(&id, &bytes, &inspection, printer)
+}
+
+/// Last part of a path or address, without its extension and without what names must not have.
+fn id_from(from: &str) -> String {
+    let without_query = from.split(['?', '#']).next().unwrap_or(from);
+    let stem = Path::new(without_query).file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    stem.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect()
+}
+
+fn check_id(id: &str, zoo: &Zoo) -> anyhow::Result<()> {
+    let is_name = id.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+    if id.is_empty() || !is_name {
+        return Err(Failure::usage(format!("{id:?} cannot be a name"))
+            .hint("use letters, digits, `-`, `_` and `.` in --id")
+            .into());
+    }
+    let is_built_in = zoo.entry(id).is_some_and(|entry| matches!(entry.source, Source::Package(_)))
+        || zoo.pipeline_entries(id).is_some();
+    if is_built_in {
+        return Err(Failure::usage(format!("{id} is the name of a built-in model"))
+            .hint("choose another name with --id")
+            .into());
+    }
+    Ok(())
+}
+
+/// Downloads with curl, which knows the machine's proxies and certificates.
+fn download(url: &str, into: &Path, printer: &Printer) -> anyhow::Result<PathBuf> {
+    let path = into.join("model.onnx");
+    let bar = printer.bar(1);
+    bar.set_prefix("downloading");
+    bar.set_message(url.to_owned());
+    let output = Command::new("curl")
+        .args(["--fail", "--location", "--silent", "--show-error", "--proto", "=http,https"])
+        .args(["--max-filesize", &DOWNLOAD_LIMIT.to_string(), "--connect-timeout", "20", "--output"])
+        .arg(&path)
+        .args(["--", url])
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| {
+            Failure::environment("cannot run curl")
+                .hint("install curl, or download the file and add it by its path")
+        })?;
+    bar.finish_and_clear();
+    if output.status.success() {
+        return Ok(path);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::environment(format!("cannot download {url}: {}", said.trim().trim_start_matches("curl: ")))
+        .hint("check the address, or download the file yourself and add it by its path")
+        .into())
+}
+
+/// The contract as pages read it; a symbolic or unknown dimension is 0.
+fn headers(values: &[model::ValueContract]) -> anyhow::Result<Vec<TensorHeader>> {
+    values
+        .iter()
+        .map(|value| {
+            let name = &value.name;
+            let dtype = value.dtype.and_then(wire_dtype);
+            let dtype = dtype.with_context(|| format!("{name} has an element type that tabpool lacks"))?;
+            let dims =
+                value.dims.as_ref().with_context(|| format!("the file does not say the rank of {name}"))?;
+            let dims = dims.iter().map(|dim| match dim {
+                model::Dim::Fixed(length) => *length,
+                model::Dim::Symbolic(_) | model::Dim::Unknown => 0,
+            });
+            Ok(TensorHeader { name: name.clone(), dtype, dims: dims.collect() })
+        })
+        .collect()
+}
+
+fn wire_dtype(dtype: model::ElementType) -> Option<DType> {
+    let all =
+        [DType::Float32, DType::Float16, DType::Int64, DType::Int32, DType::Int8, DType::Uint8, DType::Bool];
+    all.into_iter().find(|candidate| candidate.as_str() == dtype.as_str())
+}
+
+fn not_usable(from: &str) -> Failure {
+    Failure::environment(format!("cannot add {from}"))
+        .hint("give a complete ONNX file with tensors as inputs and outputs")
+}

@@ -1,0 +1,55 @@
+//! `tabpool serve`: pages, models and metrics until somebody stops it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cli::ServeArgs;
+use crate::commands::{find_www, open_store, stop_signal};
+use crate::exit::Exit;
+use crate::output::Printer;
+use crate::server::{self, App};
+use crate::zoo::{Cache, Zoo};
+
+/// The document of `serve --json`, printed when the server is ready.
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: u32,
+    url: String,
+    history: String,
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) async fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let www = find_www(&args.www)?;
+    if !www.join("pkg/tabpool.js").is_file() {
+        printer.warning("the pages have no wasm yet");
+        printer.hint("build it with `cargo bundle`");
+    }
+    let cache = Cache::of_user()?;
+    let catalogue = Zoo::open(&cache)?.catalogue(&cache);
+    let n_available = catalogue.models.iter().filter(|model| model.available).count();
+    let store = open_store(&args.db)?;
+    let (listener, address) = server::listen(args.host, args.port).await?;
+    let url = format!("http://{address}/");
+    let history = store.path().display().to_string();
+    if printer.wants_json() {
+        printer.document(&Document { schema: wire::SCHEMA, url, history })?;
+    } else {
+        printer.result(&url);
+        let n_models = catalogue.models.len();
+        printer.note(&format!("{n_available} of {n_models} models here, history in {history}, Ctrl-C stops"));
+        if n_available < n_models {
+            printer.hint("fetch the others with `tabpool model fetch`");
+        }
+    }
+    let app = Arc::new(App { store, cache, www, ort_web: None, sessions: Default::default() });
+    let stop = async {
+        // Without signals the server goes on until it is killed.
+        if stop_signal().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    server::serve(listener, app, stop).await?;
+    Ok(Exit::Done)
+}

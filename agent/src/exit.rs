@@ -1,0 +1,79 @@
+//! Exit codes, and the failures that choose them.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// What the process tells its caller. The numbers are part of the command line's contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// The command did what it was asked.
+    Done = 0,
+    /// It worked and found something wrong: an output outside its limits, a failed case.
+    Finding = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// Something outside tabpool is missing or refuses: a browser, a port, a file, a package client.
+    Environment = 3,
+    /// A bug in tabpool.
+    Internal = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Help text that documents [`Exit`].
+pub(crate) const EXIT_HELP: &str = "\
+Exit codes: 0 done, 1 finding (output outside its limits, failed case), 2 usage,
+3 environment (missing browser, port in use, unreadable file), 4 internal";
+
+/// An error a person can act on; attached to an [`anyhow::Error`] as its context.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Exit code to end with.
+    pub(crate) exit: Exit,
+    /// What failed: lower-case, no final period.
+    pub(crate) message: String,
+    /// The next thing to try.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure of the command line's arguments.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint: None }
+    }
+
+    /// A failure of something outside tabpool.
+    pub(crate) fn environment(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Environment, message: message.into(), hint: None }
+    }
+
+    /// The same failure with the next thing to try.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Exit code and hint of an error: those of the outermost [`Failure`] in it.
+pub(crate) fn verdict(error: &anyhow::Error) -> (Exit, Option<&str>) {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => (failure.exit, failure.hint.as_deref()),
+        None => (Exit::Internal, None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The machine and the moment: what a campaign records beside its measurements.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+/// The machine, as far as it tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Host {
+    /// Host name, or `unknown`.
+    pub(crate) name: String,
+    /// CPU model, or `unknown`.
+    pub(crate) cpu_model: String,
+    /// Logical CPUs that this process may use.
+    pub(crate) n_cpus: u32,
+}
+
+impl Host {
+    /// Looks at this machine. Where `/proc` is missing, names are `unknown`.
+    pub(crate) fn of_machine() -> Self {
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Self {
+            name: known(name.trim()),
+            cpu_model: known(cpu_model(&cpuinfo).unwrap_or_default()),
+            n_cpus: std::thread::available_parallelism()
+                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+/// One-minute load average, where the system has one.
+pub(crate) fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// HEAD of the checkout that the working folder is in.
+pub(crate) fn git_commit() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "HEAD"]).stderr(Stdio::null()).output().ok()?;
+    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !commit.is_empty()).then_some(commit)
+}
+
+/// Microseconds since the Unix epoch (UTC).
+pub(crate) fn now_unix_micros() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn cpu_model(cpuinfo: &str) -> Option<&str> {
+    let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim())
+}
+
+fn known(name: &str) -> String {
+    (if name.is_empty() { "unknown" } else { name }).to_owned()
+}

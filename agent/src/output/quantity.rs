@@ -1,0 +1,53 @@
+//! Numbers as people read them: three significant digits and a unit.
+
+/// A duration in microseconds, e.g. `9.81 ms`, `182 ms` or `1.20 s`.
+pub(crate) fn micros(micros: f64) -> String {
+    if micros < 999.5 {
+        format!("{} µs", significant(micros))
+    } else if micros < 999_500.0 {
+        format!("{} ms", significant(micros / 1e3))
+    } else {
+        format!("{} s", significant(micros / 1e6))
+    }
+}
+
+/// A size in bytes with decimal units, e.g. `69.1 MB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let count = count(bytes);
+    if bytes < 1000 { format!("{count} B") } else { format!("{count}B") }
+}
+
+/// A count with decimal multiples, e.g. `17.4 M`.
+pub(crate) fn count(count: u64) -> String {
+    // Three digits are shown: that f64 rounds above 2^53 does not matter.
+    let value = count as f64;
+    if count < 1000 {
+        count.to_string()
+    } else if value < 999_500.0 {
+        format!("{} k", significant(value / 1e3))
+    } else if value < 999_500_000.0 {
+        format!("{} M", significant(value / 1e6))
+    } else {
+        format!("{} G", significant(value / 1e9))
+    }
+}
+
+/// A count of things, e.g. `1 file` or `3 files`.
+pub(crate) fn plural(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// Three significant digits for values up to 999, without an exponent.
+pub(crate) fn significant(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude < 9.995 {
+        format!("{value:.2}")
+    } else if magnitude < 99.95 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

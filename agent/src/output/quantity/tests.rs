@@ -1,0 +1,34 @@
+//! Units change where the rounded number would need a fourth digit.
+
+use super::*;
+
+#[track_caller]
+fn check_micros(value: f64, expected: &str) {
+    assert_eq!(micros(value), expected);
+}
+
+#[track_caller]
+fn check_bytes(value: u64, expected: &str) {
+    assert_eq!(bytes(value), expected);
+}
+
+#[test]
+fn durations() {
+    check_micros(0.0, "0.00 µs");
+    check_micros(9.81, "9.81 µs");
+    check_micros(999.4, "999 µs");
+    check_micros(999.6, "1.00 ms");
+    check_micros(9_996.0, "10.0 ms");
+    check_micros(182_300.0, "182 ms");
+    check_micros(999_700.0, "1.00 s");
+    check_micros(63_000_000.0, "63.0 s");
+}
+
+#[test]
+fn sizes() {
+    check_bytes(17, "17 B");
+    check_bytes(1_087_958, "1.09 MB");
+    check_bytes(69_060_623, "69.1 MB");
+    check_bytes(585_532, "586 kB");
+    check_bytes(4_000_000_000, "4.00 GB");
+}

@@ -1,0 +1,123 @@
+//! The HTTP side: pages, models, metrics, and the errands of launched browsers.
+
+mod bench;
+mod files;
+mod metrics;
+mod rejection;
+pub(crate) mod session;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::exit::Failure;
+use crate::store::Store;
+use crate::zoo::Cache;
+use session::Sessions;
+
+/// On every response: pages are cross-origin isolated, and each origin may have its own process.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
+    (HeaderName::from_static("origin-agent-cluster"), HeaderValue::from_static("?1")),
+    (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
+];
+
+/// How long open requests may take after a signal to stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What the server serves from and writes to.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// The history.
+    pub(crate) store: Store,
+    /// Models.
+    pub(crate) cache: Cache,
+    /// The folder of the pages.
+    pub(crate) www: PathBuf,
+    /// The folder of onnxruntime-web's `dist`, when a bench compares with it.
+    pub(crate) ort_web: Option<PathBuf>,
+    /// Launched browsers.
+    pub(crate) sessions: Sessions,
+}
+
+/// Opens the server's port; 0 takes any free one.
+///
+/// # Errors
+/// The port is in use or not allowed.
+pub(crate) async fn listen(host: IpAddr, port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let address = SocketAddr::new(host, port);
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::AddrInUse {
+            "another server has this port; take any free one with --port 0"
+        } else if error.kind() == io::ErrorKind::PermissionDenied {
+            "ports below 1024 need privileges; choose another one with --port"
+        } else {
+            "--host must be an address of this machine"
+        };
+        let failure = Failure::environment(format!("cannot listen on {address}")).hint(hint);
+        anyhow::Error::from(error).context(failure)
+    })?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    Ok((listener, address))
+}
+
+/// Serves until `stop` completes, then lets open requests finish for [`GRACE`].
+///
+/// # Errors
+/// The listener fails.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+        stop.await;
+        stopping.send_replace(true);
+    });
+    tokio::select! {
+        result = async { server.await } => result.context("the server failed"),
+        () = async {
+            if stopped.wait_for(|stopped| *stopped).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(GRACE).await;
+        } => Ok(()),
+    }
+}
+
+/// Every route.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/v1/health", get(metrics::health))
+        .route("/v1/metrics", post(metrics::receive))
+        .route("/v1/models", get(files::catalogue))
+        .route("/models/{sha256}", get(files::model))
+        .route("/v1/bench/{session}/plan", get(bench::plan))
+        .route("/v1/bench/{session}/input/{case}", get(bench::input))
+        .route("/v1/bench/{session}/output/{case}", post(bench::output))
+        .route("/v1/bench/{session}/event", post(bench::event))
+        .route("/v1/doctor/{session}", post(bench::capabilities));
+    if let Some(folder) = &app.ort_web {
+        router = router.nest_service("/peer/ort-web", files::folder(folder));
+    }
+    let mut router = router.fallback_service(files::folder(&app.www)).with_state(app);
+    for (name, value) in HEADERS {
+        router = router.layer(SetResponseHeaderLayer::overriding(name, value));
+    }
+    router
+}
+
+#[cfg(test)]
+mod tests;

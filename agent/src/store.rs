@@ -1,0 +1,110 @@
+//! The history in SQLite: one row per run, with everything needed to compare it fairly later.
+//!
+//! `store/schema.sql` documents the tables. The store has one connection behind a lock; every method is short.
+
+mod campaign;
+mod history;
+mod run;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rusqlite::{Connection, ErrorCode};
+
+use crate::exit::Failure;
+use crate::zoo::cache::user_directory;
+
+pub(crate) use campaign::{Ending, NewCampaign};
+pub(crate) use history::{Filter, HistoryRow, RecentRun};
+pub(crate) use run::{Inserted, SessionRun};
+
+/// How long a statement waits for another program's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open history.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+}
+
+/// Why the store refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// No space left where the database is.
+    #[error("the disk is full")]
+    Full,
+    /// The file is no database, or damaged.
+    #[error("the file is not a usable SQLite database: {0}")]
+    Corrupt(#[source] rusqlite::Error),
+    /// Anything else.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error),
+            Some(_) | None => Self::Sqlite(error),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the history at `path`, creating or migrating it.
+    ///
+    /// # Errors
+    /// The file cannot be created, is no history, or was written by a newer version.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let describe = || {
+            Failure::environment(format!("cannot open the history {}", path.display()))
+                .hint("move the file away to start afresh, or name another one with --db")
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(describe)?;
+        }
+        let mut connection = Connection::open(path).map_err(StoreError::from).with_context(describe)?;
+        schema::prepare(&mut connection).with_context(describe)?;
+        Ok(Self { connection: Mutex::new(connection), path: path.to_owned() })
+    }
+
+    /// A history that lives as long as the value.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> anyhow::Result<Self> {
+        let mut connection = Connection::open_in_memory()?;
+        schema::prepare(&mut connection)?;
+        Ok(Self { connection: Mutex::new(connection), path: PathBuf::from(":memory:") })
+    }
+
+    /// Lets the database grow to `n_pages`, or not at all when that is less than it has: a full disk.
+    #[cfg(test)]
+    pub(crate) fn limit_pages_for_test(&self, n_pages: u32) {
+        self.lock().pragma_update(None, "max_page_count", n_pages.max(1)).expect("a pragma");
+    }
+
+    /// Where the history is when nobody says: `${XDG_DATA_HOME:-~/.local/share}/tabpool/history.sqlite`.
+    ///
+    /// # Errors
+    /// Neither `XDG_DATA_HOME` nor `HOME` is set.
+    pub(crate) fn default_path() -> anyhow::Result<PathBuf> {
+        Ok(user_directory("XDG_DATA_HOME", ".local/share")?.join("history.sqlite"))
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic cannot leave SQLite half-way: its transaction was rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

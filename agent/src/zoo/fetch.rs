@@ -1,0 +1,114 @@
+//! Brings files of the zoo into the cache, one package at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+
+use crate::exit::Failure;
+use crate::zoo::Cache;
+use crate::zoo::cache::disk_failure;
+use crate::zoo::manifest::{Entry, Registry, Source};
+use crate::zoo::package::{self, Package};
+
+/// onnxruntime-web, the peer that `bench` compares with.
+const ORT_WEB: (&str, &str) = ("onnxruntime-web", "1.30.0");
+
+/// Entries that are not in the cache yet, grouped by the package that holds them.
+pub(crate) fn missing<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    cache: &Cache,
+) -> BTreeMap<Package, Vec<&'a Entry>> {
+    let mut packages: BTreeMap<Package, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries.into_iter().filter(|entry| !cache.has(entry)) {
+        if let Source::Package(file) = &entry.source {
+            let package = Package {
+                registry: file.registry,
+                name: file.package.clone(),
+                version: file.version.clone(),
+            };
+            packages.entry(package).or_default().push(entry);
+        }
+    }
+    packages
+}
+
+/// Downloads one package and stores the wanted files of it.
+///
+/// # Errors
+/// The client is missing or fails, the package lacks a file, a hash differs, the disk is full.
+pub(crate) fn fetch(package: &Package, wanted: &[&Entry], cache: &Cache) -> anyhow::Result<()> {
+    let folder = scratch(cache)?;
+    let archive = package.download(folder.path())?;
+    let mut left: BTreeSet<&str> = BTreeSet::new();
+    let mut by_path: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for entry in wanted {
+        left.insert(&entry.id);
+        match &entry.source {
+            Source::Package(file) => match &file.path {
+                Some(path) => {
+                    by_path.insert(path, entry);
+                }
+                None => {
+                    let mut file =
+                        File::open(&archive).with_context(|| format!("cannot open {}", archive.display()))?;
+                    cache.store(&mut file, Some(&entry.sha256)).with_context(|| entry.id.clone())?;
+                    left.remove(entry.id.as_str());
+                }
+            },
+            Source::Added(_) => bail!("{} does not come from a package", entry.id),
+        }
+    }
+    if !by_path.is_empty() {
+        package::visit(&archive, |path, mut bytes| {
+            if let Some(entry) = by_path.get(path) {
+                cache.store(&mut bytes, Some(&entry.sha256)).with_context(|| entry.id.clone())?;
+                left.remove(entry.id.as_str());
+            }
+            Ok(())
+        })
+        .with_context(|| format!("in {package}"))?;
+    }
+    match left.first() {
+        None => Ok(()),
+        Some(id) => Err(Failure::environment(format!("{package} does not hold the file of {id}")).into()),
+    }
+}
+
+/// The folder with onnxruntime-web's `dist` files, downloaded when it is not there.
+///
+/// # Errors
+/// npm is missing or fails, the disk is full.
+pub(crate) fn ort_web(cache: &Cache) -> anyhow::Result<PathBuf> {
+    let (name, version) = ORT_WEB;
+    let target = cache.packages().join(format!("{name}-{version}"));
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let folder = scratch(cache)?;
+    let package = Package { registry: Registry::Npm, name: name.to_owned(), version: version.to_owned() };
+    let archive = package.download(folder.path())?;
+    let unpacked = folder.path().join("unpacked");
+    let describe = || disk_failure(&unpacked);
+    fs::create_dir_all(&unpacked).with_context(describe)?;
+    package::visit(&archive, |path, mut bytes| {
+        let name = path.strip_prefix("dist/").filter(|name| !name.contains('/') && !name.ends_with(".map"));
+        if let Some(name) = name {
+            let mut file = File::create(unpacked.join(name)).with_context(describe)?;
+            io::copy(&mut bytes, &mut file).with_context(describe)?;
+        }
+        Ok(())
+    })
+    .with_context(|| format!("in {package}"))?;
+    fs::rename(&unpacked, &target).with_context(|| disk_failure(&target))?;
+    Ok(target)
+}
+
+fn scratch(cache: &Cache) -> anyhow::Result<tempfile::TempDir> {
+    let packages = cache.packages();
+    let describe = || disk_failure(&packages);
+    fs::create_dir_all(&packages).with_context(describe)?;
+    tempfile::Builder::new().prefix(".download-").tempdir_in(&packages).with_context(describe)
+}
