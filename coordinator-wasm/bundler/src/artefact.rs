@@ -7,6 +7,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
+use crate::sizes::Sizes;
+use crate::stamp::Stamp;
+
 /// How much time to spend on the build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -39,10 +42,17 @@ pub(crate) struct Artefact {
 }
 
 impl Artefact {
-    /// Compiles and writes `<name>.js`, `<name>.d.ts` and `<name>_bg.wasm` into `out`; gives the path of the wasm.
-    pub(crate) fn build(&self, profile: Profile, features: Option<&str>, out: &Path) -> Result<PathBuf> {
+    /// Compiles and writes `<name>.js`, `<name>.d.ts` and `<name>_bg.wasm` into `out`; gives the sizes of the wasm.
+    ///
+    /// A module that cargo did not compile anew keeps its glue and its sizes: both take longer than a warm compile.
+    pub(crate) fn build(&self, profile: Profile, features: Option<&str>, out: &Path) -> Result<Sizes> {
         let compiled = self.compile(profile, features)?;
         let wasm = out.join(format!("{}_bg.wasm", self.name));
+        let stamp_path = target_folder().join("bundle").join(format!("{}.stamp", self.name));
+        let stamp = Stamp::of(&compiled, profile, &wasm)?;
+        if let Some(sizes) = stamp.sizes_if_current(&stamp_path, &wasm) {
+            return Ok(sizes);
+        }
         Bindgen::new()
             .input_path(&compiled)
             .web(true)?
@@ -55,14 +65,13 @@ impl Artefact {
         if profile == Profile::Ship {
             optimise(&wasm)?;
         }
-        Ok(wasm)
+        let sizes = Sizes::measure(&wasm)?;
+        stamp.write(&stamp_path, &sizes)?;
+        Ok(sizes)
     }
 
     fn compile(&self, profile: Profile, features: Option<&str>) -> Result<PathBuf> {
-        let mut target_features = "+simd128,+bulk-memory".to_owned();
-        if self.relaxed_simd {
-            target_features.push_str(",+relaxed-simd");
-        }
+        let target_features = if self.relaxed_simd { "+simd128,+relaxed-simd" } else { "+simd128" };
         let rustflags = format!("--cfg=web_sys_unstable_apis\u{1f}-Ctarget-feature={target_features}");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(cargo);
@@ -77,13 +86,13 @@ impl Artefact {
         if !status.success() {
             bail!("cannot compile {} for {}", self.package, self.name);
         }
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-        Ok(target
-            .join("wasm32-unknown-unknown")
-            .join(profile.as_str())
-            .join(format!("{}.wasm", self.library)))
+        let file = format!("{}.wasm", self.library);
+        Ok(target_folder().join("wasm32-unknown-unknown").join(profile.as_str()).join(file))
     }
+}
+
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
 /// Runs binaryen's `wasm-opt` on `wasm`, in place, when it is on the PATH or named by `WASM_OPT`.

@@ -5,6 +5,7 @@
 
 mod artefact;
 mod sizes;
+mod stamp;
 
 use std::path::{Path, PathBuf};
 
@@ -45,8 +46,7 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     for artefact in ARTEFACTS {
         let features = arguments.engine_features.as_deref().filter(|_| artefact.library == "engine");
-        let wasm = artefact.build(profile, features, &arguments.out)?;
-        rows.push(sizes::measure(&wasm)?);
+        rows.push((artefact.name, artefact.build(profile, features, &arguments.out)?));
     }
     copy(Path::new(WORKER_SCRIPT), &arguments.out.join("worker.js"))?;
     sizes::report(&rows);

@@ -7,31 +7,34 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 /// Sizes of one file, bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    name: String,
-    raw: usize,
-    gzip: usize,
-    brotli: usize,
+    /// As it is.
+    pub(crate) raw: usize,
+    /// Compressed with gzip at level 9.
+    pub(crate) gzip: usize,
+    /// Compressed with brotli at quality 11.
+    pub(crate) brotli: usize,
 }
 
-/// Compresses `file` as a web server would: gzip level 9, brotli quality 11.
-pub(crate) fn measure(file: &Path) -> Result<Sizes> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    gzip.write_all(&bytes)?;
-    let mut brotli = Vec::new();
-    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
-    brotli::BrotliCompress(&mut bytes.as_slice(), &mut brotli, &parameters)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Sizes { name, raw: bytes.len(), gzip: gzip.finish()?.len(), brotli: brotli.len() })
+impl Sizes {
+    /// Compresses `file` as a web server would.
+    pub(crate) fn measure(file: &Path) -> Result<Self> {
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(&bytes)?;
+        let mut brotli = Vec::new();
+        let parameters = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
+        brotli::BrotliCompress(&mut bytes.as_slice(), &mut brotli, &parameters)?;
+        Ok(Self { raw: bytes.len(), gzip: gzip.finish()?.len(), brotli: brotli.len() })
+    }
 }
 
 /// Prints the table.
-pub(crate) fn report(rows: &[Sizes]) {
-    println!("{:<24} {:>10} {:>10} {:>10}", "kB", "raw", "gzip", "brotli");
-    for Sizes { name, raw, gzip, brotli } in rows {
-        println!("{name:<24} {:>10} {:>10} {:>10}", kilobytes(*raw), kilobytes(*gzip), kilobytes(*brotli));
+pub(crate) fn report(rows: &[(&str, Sizes)]) {
+    println!("{:<20} {:>10} {:>10} {:>10}", "wasm, kB", "raw", "gzip", "brotli");
+    for (name, Sizes { raw, gzip, brotli }) in rows {
+        println!("{name:<20} {:>10} {:>10} {:>10}", kilobytes(*raw), kilobytes(*gzip), kilobytes(*brotli));
     }
 }
 
