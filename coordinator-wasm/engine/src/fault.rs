@@ -10,18 +10,14 @@ const RECONVERT: &str =
 
 /// The bytes are not the ONNX file they should be.
 pub(crate) fn decode(error: &DecodeError) -> Fault {
-    match error {
-        DecodeError::NotOnnx { .. } => {
-            Fault::new(FaultCategory::ModelLoad, "not-onnx", format!("the bytes are no model: {error}"))
-                .with_hint("pass the bytes of an .onnx file; a server may have answered with an error page")
-        }
-        DecodeError::Truncated { .. } => truncated_model(error),
-        DecodeError::Malformed { .. }
-        | DecodeError::TooMany { .. }
-        | DecodeError::TooDeep
-        | DecodeError::Dimension { .. }
-        | DecodeError::Initializer { .. } => invalid_model(error),
+    if matches!(error, DecodeError::NotOnnx { .. }) {
+        return Fault::new(FaultCategory::ModelLoad, "not-onnx", format!("the bytes are no model: {error}"))
+            .with_hint("pass the bytes of an .onnx file; a server may have answered with an error page");
     }
+    if matches!(error, DecodeError::Truncated { .. }) {
+        return truncated_model(error);
+    }
+    invalid_model(error)
 }
 
 /// The file's end is missing.
