@@ -52,8 +52,8 @@ fn check_value<'a>(
             && dims.iter().zip(&input.dims).all(|(dim, &size)| match dim {
                 // Some exporters declare a dimension of any size as 0.
                 Dim::Fixed(expected) => *expected == size || *expected == 0,
-                Dim::Symbolic(name) => name.is_empty() || *sizes.entry(name).or_insert(size) == size,
-                Dim::Unknown => true,
+                Dim::Symbolic(name) if is_name(name) => *sizes.entry(name).or_insert(size) == size,
+                Dim::Symbolic(_) | Dim::Unknown => true,
             });
         if !fits {
             return Err(fault::input_shape(&value.name, &input.dims, &expected_text(dims, sizes)));
@@ -65,6 +65,11 @@ fn check_value<'a>(
         return Err(fault::input_range(&value.name, index, wide));
     }
     Ok(())
+}
+
+/// Paddle's exporter calls every dimension that it does not know `?`.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "?")
 }
 
 /// The declared shape, with the sizes that named dimensions already have: `[batch=1, 128]`.

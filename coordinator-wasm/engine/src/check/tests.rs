@@ -77,4 +77,9 @@ fn types_shapes_and_values() {
 fn a_named_dimension_has_one_size() {
     let inputs = [ids(&[2, 4], &[0; 8]), floats("mask", &[3], &[0.0; 3]), any()];
     check(&inputs, Err(("input-shape", "input \"mask\" has shape [3], the model takes [n=2]")));
+    let unnamed = ValueInfo {
+        dims: Some(vec![Dim::Symbolic("?".to_owned()), Dim::Symbolic("?".to_owned()), Dim::Fixed(0)]),
+        ..value("x", DType::Float32, &[])
+    };
+    assert!(check_inputs(&[unnamed], &[floats("x", &[1, 2, 3], &[0.0; 6])]).is_ok());
 }
