@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its arguments: no clock, no I/O, and randomness only from a seed. A
 //! question that the data cannot answer gives [`StatsError::NotEnoughData`], which says how much is missing.
 
+pub mod change;
 pub mod comparison;
 mod distribution;
 pub mod family;
@@ -15,6 +16,7 @@ pub mod sample;
 pub mod severity;
 pub mod summary;
 
+pub use change::{Change, Detector, DetectorConfig, detect};
 pub use comparison::{Comparison, ComparisonConfig};
 pub use family::benjamini_hochberg;
 pub use hypothesis::{MannWhitneyTest, WelchTest, mann_whitney, welch};

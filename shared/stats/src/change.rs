@@ -1,0 +1,220 @@
+//! Change points: since when is it slower, by how much, and how sure is that?
+//!
+//! Values arrive one at a time and the detector keeps the current *regime*, the values since the last change. Each new
+//! value asks for the split of the regime into two levels that fits best in least squares (the likelihood-ratio scan of
+//! Siegmund & Venkatraman 1995, on logarithms, with outliers pulled in by a Hampel filter). A split counts as evidence
+//! when all of this holds:
+//!
+//! - its size is [`DetectorConfig::threshold`] standard errors or more. The standard error allows for autocorrelation
+//!   and slow wander, and is scaled so that few values need a larger step;
+//! - the step is at least [`DetectorConfig::min_effect`], and one standard deviation of the noise;
+//! - all three quartiles move by most of the step: a burst of slow outliers does not move the lower one;
+//! - two levels fit better than a straight line, so a drift is left to [`crate::drift`];
+//! - there are three values after it, and up to four of them must all lie beyond the middle of the step.
+//!
+//! **Confirmation.** Evidence for a step of [`CLEAR_DEVIATIONS`] is reported at once; smaller steps when five values in
+//! a row give evidence for the same split. A reported change is never withdrawn and its index never moves, so replaying
+//! a series gives exactly the reports that were made live; only its ratio is refined as its regime grows.
+//!
+//! All arithmetic is exactly rounded or comes from `libm`: the same input gives the same bits on every platform.
+
+mod evidence;
+mod regime;
+
+use crate::interval::Interval;
+use crate::sample::{StatsError, is_usable};
+use evidence::{Evidence, Step};
+use regime::{Regime, Side};
+
+/// Fewest values before a change.
+pub const MIN_BEFORE: usize = 12;
+
+/// Fewest values between a change and a clear one after it.
+pub const MIN_BETWEEN: usize = 5;
+
+/// Fewest values from a change on.
+pub const MIN_AFTER: usize = 3;
+
+/// A step of this many standard deviations is reported without further confirmation.
+pub const CLEAR_DEVIATIONS: f64 = 4.5;
+
+/// Values in a row that must give evidence before a step that is not clear is reported.
+const CONFIRMATIONS: usize = 5;
+
+/// How far the best split may move while it is being confirmed.
+const CONFIRMATION_SLACK: usize = 2;
+
+/// Values a regime remembers at least; twice as many at most. Older ones stop mattering and would cost time.
+const MAX_REGIME: usize = 1_024;
+
+/// How much it takes to report a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectorConfig {
+    /// Evidence needed, in standard errors. The default gives one false alarm per 1 % of null series of 240 values.
+    pub threshold: f64,
+    /// Smallest step worth reporting, as a difference of logarithms (0.015 is 1.5 %).
+    pub min_effect: f64,
+}
+
+impl Default for DetectorConfig {
+    fn default() -> Self {
+        Self { threshold: 4.8, min_effect: 0.015 }
+    }
+}
+
+/// A change that was reported.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Index of the first value of the new regime.
+    pub index: usize,
+    /// Earliest index in the 95 % confidence set of the location: Hansen, "Sample splitting and threshold estimation"
+    /// (2000).
+    pub earliest: usize,
+    /// Latest index in the confidence set.
+    pub latest: usize,
+    /// Index of the value whose arrival confirmed the change.
+    pub confirmed_at: usize,
+    /// Level of the new regime divided by the level of the old one, with its 95 % interval.
+    pub ratio: Interval,
+    /// Evidence at confirmation, in standard errors.
+    pub deviations: f64,
+    /// Probability that noise gives this much evidence anywhere in the values seen until then.
+    pub p_value: f64,
+}
+
+/// Finds changes in a series of positive values as they arrive.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    config: DetectorConfig,
+    regime: Regime,
+    /// Index of the regime's first value.
+    start: usize,
+    n_seen: usize,
+    candidate: Option<Candidate>,
+    /// The regime before the last change.
+    before: Option<Side>,
+    changes: Vec<Change>,
+}
+
+/// A split that waits for confirmation.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    index: usize,
+    n_confirmations: usize,
+}
+
+/// Feeds a whole series to a new detector and returns all reports.
+///
+/// # Errors
+/// [`StatsError::NotFinite`] or [`StatsError::NotPositive`] name the first value that is no measurement.
+pub fn detect(values: &[f64], config: DetectorConfig) -> Result<Vec<Change>, StatsError> {
+    let mut detector = Detector::new(config);
+    for &value in values {
+        detector.append(value)?;
+    }
+    Ok(detector.changes)
+}
+
+impl Detector {
+    /// A detector that has seen nothing.
+    pub fn new(config: DetectorConfig) -> Self {
+        Self {
+            config,
+            regime: Regime::default(),
+            start: 0,
+            n_seen: 0,
+            candidate: None,
+            before: None,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Takes the next value and returns the change that it confirms, if any.
+    ///
+    /// # Errors
+    /// [`StatsError::NotFinite`] or [`StatsError::NotPositive`]; the value is not taken.
+    pub fn append(&mut self, value: f64) -> Result<Option<Change>, StatsError> {
+        if !is_usable(value) {
+            return Err(StatsError::NotFinite { index: self.n_seen });
+        }
+        if value <= 0.0 {
+            return Err(StatsError::NotPositive { index: self.n_seen });
+        }
+        self.regime.push(libm::log(value));
+        self.n_seen += 1;
+        self.refine_last();
+        let evidence = self.regime.best_split(self.min_before()).and_then(|split| {
+            let evidence = Evidence::of(&self.regime, split);
+            evidence.is_enough(&self.regime, self.config).then_some(evidence)
+        });
+        let confirmed = self.confirm(evidence);
+        if self.regime.len() >= 2 * MAX_REGIME {
+            self.regime = self.regime.since(MAX_REGIME);
+            self.start += MAX_REGIME;
+        }
+        Ok(confirmed)
+    }
+
+    /// All changes reported so far, oldest first.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Number of values taken.
+    pub fn n_seen(&self) -> usize {
+        self.n_seen
+    }
+
+    /// Index of the first value of the current regime, as far as it is remembered.
+    pub fn regime_start(&self) -> usize {
+        self.start
+    }
+
+    fn min_before(&self) -> usize {
+        if self.changes.is_empty() { MIN_BEFORE } else { MIN_BETWEEN }
+    }
+
+    /// Counts confirmations, and reports the change when there are enough.
+    fn confirm(&mut self, evidence: Option<Evidence>) -> Option<Change> {
+        let Some(evidence) = evidence else {
+            self.candidate = None;
+            return None;
+        };
+        let index = self.start + evidence.split;
+        let n_before = self.candidate.map_or(0, |candidate| {
+            let is_same = candidate.index.abs_diff(index) <= CONFIRMATION_SLACK;
+            if is_same { candidate.n_confirmations } else { 0 }
+        });
+        self.candidate = Some(Candidate { index, n_confirmations: n_before + 1 });
+        let is_confirmed = n_before + 1 >= CONFIRMATIONS && evidence.split >= MIN_BEFORE;
+        if !is_confirmed && !evidence.step.is_clear() {
+            return None;
+        }
+        let (earliest, latest) = self.regime.location_set(evidence.split, evidence.step.long_run_variance);
+        let change = Change {
+            index,
+            earliest: self.start + earliest,
+            latest: self.start + latest,
+            confirmed_at: self.n_seen - 1,
+            ratio: evidence.step.ratio(),
+            deviations: evidence.step.deviations(),
+            p_value: evidence.p_value(self.n_seen),
+        };
+        self.before = Some(self.regime.side(0..evidence.split));
+        self.regime = self.regime.since(evidence.split);
+        self.start = index;
+        self.candidate = None;
+        self.changes.push(change);
+        Some(change)
+    }
+
+    /// Measures the last change again, now that its regime has one more value.
+    fn refine_last(&mut self) {
+        if let (Some(before), Some(change)) = (self.before, self.changes.last_mut()) {
+            change.ratio = Step::between(before, self.regime.side(0..self.regime.len())).ratio();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
