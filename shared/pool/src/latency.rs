@@ -1,0 +1,205 @@
+//! How long calls take: log-normal estimates that forget, per model, shape class, batch size, backend and group, with a
+//! factor per connection.
+//!
+//! A run's logarithm is modelled as `group mean + member offset`. Where a group was never measured, coarser means stand in
+//! with little weight, and at last the configured prior. The weight of what was seen halves with every half-life, so that a
+//! place which was slow once is tried again.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use crate::config::RoutingConfig;
+use crate::time::micros;
+use crate::{Backend, ConnectionId, GroupId, ModelId, ShapeClass, Timestamp};
+
+/// Most keys kept; the one not updated for longest makes room.
+const MAX_KEYS: usize = 8192;
+/// Variance of one log-latency before there is data: a factor of about 1.6 either way.
+const PRIOR_VARIANCE: f64 = 0.25;
+/// Weight of that prior, in calls.
+const PRIOR_WEIGHT: f64 = 3.0;
+/// Weight of a coarser estimate that stands in, in calls.
+const STAND_IN_WEIGHT: f64 = 1.0;
+
+/// What a latency depends on. `None`: over all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LatencyKey {
+    pub(crate) model: ModelId,
+    pub(crate) backend: Backend,
+    pub(crate) group: Option<GroupId>,
+    /// Shape class and ⌈log₂⌉ of the batch size.
+    pub(crate) shape: Option<(ShapeClass, u8)>,
+}
+
+/// A log-normal estimate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Calls it rests on, those long ago counted less.
+    pub weight: f64,
+    /// Mean of ln(latency in microseconds): its exponential is the median.
+    pub mean_ln: f64,
+    /// Variance of ln(latency).
+    pub variance_ln: f64,
+    /// When it was last updated.
+    pub updated_at: Timestamp,
+}
+
+impl Estimate {
+    pub(crate) fn prior(latency: Duration) -> Self {
+        let mean_ln = (micros(latency).max(1) as f64).ln();
+        Self { weight: 0.0, mean_ln, variance_ln: PRIOR_VARIANCE, updated_at: Timestamp::ZERO }
+    }
+
+    pub(crate) const NEUTRAL: Self =
+        Self { weight: 0.0, mean_ln: 0.0, variance_ln: PRIOR_VARIANCE, updated_at: Timestamp::ZERO };
+
+    pub(crate) fn observe(&mut self, now: Timestamp, sample_ln: f64, config: &RoutingConfig) {
+        self.weight = self.weight_at(now, config).min(config.memory_calls - 1.0) + 1.0;
+        let before = sample_ln - self.mean_ln;
+        self.mean_ln += before / self.weight;
+        let after = sample_ln - self.mean_ln;
+        self.variance_ln += (before * after - self.variance_ln) / self.weight;
+        self.updated_at = now;
+    }
+
+    /// Weight after the time since the last update.
+    pub(crate) fn weight_at(&self, now: Timestamp, config: &RoutingConfig) -> f64 {
+        let age = now.since(self.updated_at).as_secs_f64();
+        self.weight * (-age / config.half_life.as_secs_f64().max(1e-3)).exp2()
+    }
+
+    /// Median latency.
+    #[must_use]
+    pub fn median(&self) -> Duration {
+        duration_of_ln(self.mean_ln)
+    }
+
+    /// Latency that a share Φ(`score`) of calls stays below.
+    #[must_use]
+    pub fn quantile(&self, score: f64) -> Duration {
+        duration_of_ln(self.mean_ln + score * self.deviation_ln())
+    }
+
+    /// Standard deviation of ln(latency), pulled towards the prior while there is little data.
+    #[must_use]
+    pub fn deviation_ln(&self) -> f64 {
+        let total = self.weight + PRIOR_WEIGHT;
+        ((self.variance_ln.max(0.0) * self.weight + PRIOR_VARIANCE * PRIOR_WEIGHT) / total).sqrt()
+    }
+
+    /// Standard error of `mean_ln`, from what it still weighs at `now`.
+    pub(crate) fn uncertainty_ln(&self, now: Timestamp, config: &RoutingConfig) -> f64 {
+        self.deviation_ln() / (self.weight_at(now, config) + PRIOR_VARIANCE).sqrt()
+    }
+}
+
+/// Every estimate of the pool.
+#[derive(Debug)]
+pub(crate) struct Latencies {
+    config: RoutingConfig,
+    runs: BTreeMap<LatencyKey, Estimate>,
+    loads: BTreeMap<(ModelId, Backend), Estimate>,
+    members: BTreeMap<(ConnectionId, Backend), Estimate>,
+}
+
+impl Latencies {
+    pub(crate) const fn new(config: RoutingConfig) -> Self {
+        Self { config, runs: BTreeMap::new(), loads: BTreeMap::new(), members: BTreeMap::new() }
+    }
+
+    /// A run's estimate in its group, the member's own factor left out.
+    pub(crate) fn run(&self, key: LatencyKey) -> Estimate {
+        if let Some(&exact) = self.runs.get(&key) {
+            return exact;
+        }
+        let any_shape = LatencyKey { shape: None, ..key };
+        let anywhere = LatencyKey { group: None, ..any_shape };
+        let stand_in = self.runs.get(&any_shape).or_else(|| self.runs.get(&anywhere));
+        stand_in.map_or_else(
+            || Estimate::prior(self.config.prior_latency),
+            |&coarse| Estimate { weight: coarse.weight.min(STAND_IN_WEIGHT), ..coarse },
+        )
+    }
+
+    /// How much slower than its group a member is, as a logarithm; 0 unless the difference is certain.
+    pub(crate) fn member_offset(&self, connection: ConnectionId, backend: Backend) -> f64 {
+        let Some(member) = self.members.get(&(connection, backend)) else { return 0.0 };
+        // Two standard errors on at least five calls: about 95 % certain.
+        let is_certain =
+            member.weight >= 5.0 && member.mean_ln.abs() > 2.0 * member.deviation_ln() / member.weight.sqrt();
+        if is_certain { member.mean_ln } else { 0.0 }
+    }
+
+    pub(crate) fn observe_run(
+        &mut self,
+        now: Timestamp,
+        key: LatencyKey,
+        connection: ConnectionId,
+        latency: Duration,
+    ) {
+        let sample_ln = (micros(latency).max(1) as f64).ln();
+        // The group's view before this call, which the member is compared with.
+        let expected_ln = self.runs.get(&key).filter(|group| group.weight >= 3.0).map(|group| group.mean_ln);
+        if let Some(expected_ln) = expected_ln {
+            let member = self.members.entry((connection, key.backend)).or_insert(Estimate::NEUTRAL);
+            member.observe(now, sample_ln - expected_ln, &self.config);
+        }
+        let any_shape = LatencyKey { shape: None, ..key };
+        for key in [key, any_shape, LatencyKey { group: None, ..any_shape }] {
+            let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
+            self.runs.entry(key).or_insert(prior).observe(now, sample_ln, &self.config);
+        }
+        self.trim();
+    }
+
+    pub(crate) fn load(&self, model: ModelId, backend: Backend) -> Estimate {
+        let prior = || Estimate::prior(self.config.prior_load);
+        self.loads.get(&(model, backend)).copied().unwrap_or_else(prior)
+    }
+
+    pub(crate) fn observe_load(
+        &mut self,
+        now: Timestamp,
+        model: ModelId,
+        backend: Backend,
+        latency: Duration,
+    ) {
+        let sample_ln = (micros(latency).max(1) as f64).ln();
+        let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
+        self.loads.entry((model, backend)).or_insert(prior).observe(now, sample_ln, &self.config);
+    }
+
+    /// Puts in what is known from elsewhere, unless something was measured already.
+    pub(crate) fn seed(&mut self, key: LatencyKey, estimate: Estimate) {
+        self.runs.entry(key).or_insert(estimate);
+    }
+
+    pub(crate) fn forget_member(&mut self, connection: ConnectionId) {
+        for &backend in Backend::ALL {
+            self.members.remove(&(connection, backend));
+        }
+    }
+
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (&LatencyKey, &Estimate)> {
+        self.runs.iter()
+    }
+
+    pub(crate) const fn config(&self) -> &RoutingConfig {
+        &self.config
+    }
+
+    fn trim(&mut self) {
+        if self.runs.len() > MAX_KEYS {
+            let oldest =
+                self.runs.iter().min_by_key(|(_, estimate)| estimate.updated_at).map(|(&key, _)| key);
+            if let Some(key) = oldest {
+                self.runs.remove(&key);
+            }
+        }
+    }
+}
+
+fn duration_of_ln(micros_ln: f64) -> Duration {
+    // e^34 µs is eighteen years.
+    Duration::from_micros(micros_ln.clamp(0.0, 34.0).exp() as u64)
+}

@@ -1,0 +1,453 @@
+//! The state machine: what it holds, and what a driver may ask of it.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::backoff::Backoff;
+use crate::breaker::{Breaker, BreakerMode, Permit, Transition};
+use crate::connection::{BreakerConfigs, Connection, ConnectionState};
+use crate::latency::Latencies;
+use crate::queue::Queue;
+use crate::record::{CallKind, Event};
+use crate::recovery::{Playbook, Trial};
+use crate::retry_budget::RetryBudget;
+use crate::rng::Rng;
+use crate::router::{Entry, Index, RANK_SCALE};
+use crate::slab::Slab;
+use crate::timers::{Timer, Timers};
+use crate::{
+    Action, Backend, BreakerState, CallId, Component, Config, ConnectionId, FaultCategory, GroupId, Job,
+    JobId, ModelId, ModelSpec, Record, ShapeClass, Strategy, Timestamp, health,
+};
+
+mod connect;
+mod dispatch;
+pub(crate) mod evidence;
+mod pick;
+mod recover;
+mod settle;
+mod submit;
+mod timeouts;
+
+/// Numbers of the pool, now and since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolStats {
+    /// Jobs accepted.
+    pub n_accepted: u64,
+    /// Jobs refused.
+    pub n_refused: u64,
+    /// Jobs completed.
+    pub n_completed: u64,
+    /// Jobs failed.
+    pub n_failed: u64,
+    /// Jobs cancelled.
+    pub n_cancelled: u64,
+    /// Tries that were started, first ones, retries and hedges.
+    pub n_attempts: u64,
+    /// Retries that were started.
+    pub n_retries: u64,
+    /// Second calls that were started beside one that took long.
+    pub n_hedges: u64,
+    /// Placements that were made to learn.
+    pub n_explorations: u64,
+    /// Jobs waiting for a place.
+    pub n_queued: usize,
+    /// Jobs accepted and not ended.
+    pub n_jobs: usize,
+    /// Calls not answered.
+    pub n_calls: usize,
+    /// Connections that take calls.
+    pub n_ready: usize,
+    /// Connections not closed.
+    pub n_connections: usize,
+    /// Calls that the ready connections could serve at once.
+    pub n_slots: usize,
+}
+
+/// What the driver measured about a call, as far as it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measured {
+    /// Memory that the connection has in use after the call, bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// The pool. See the crate's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Pool {
+    config: Config,
+    rng: Rng,
+    is_closing: bool,
+    models: Vec<Model>,
+    families: Vec<Family>,
+    groups: Vec<Group>,
+    breaker_configs: BTreeMap<String, BreakerConfigs>,
+    /// Indexed by id; `None` where one was closed.
+    connections: Vec<Option<Box<Connection>>>,
+    jobs: Slab<JobEntry>,
+    calls: Slab<Call>,
+    queue: Queue,
+    index: Index,
+    /// Loads under way.
+    loading: BTreeMap<(ModelId, Backend), u32>,
+    latencies: Latencies,
+    timers: Timers,
+    budget: RetryBudget,
+    playbook: Playbook,
+    actions: VecDeque<Action>,
+    stats: PoolStats,
+}
+
+#[derive(Debug)]
+struct Model {
+    spec: ModelSpec,
+    family: usize,
+    /// Guards loads of this model everywhere, so that a model which cannot be loaded costs no connection its loader.
+    breaker: Breaker,
+    /// Distinct connections that failed to load it since one succeeded.
+    failed_on: Vec<ConnectionId>,
+    is_refetch: bool,
+    /// Where it was found to lack an operator.
+    unsupported: Vec<(GroupId, Backend)>,
+}
+
+#[derive(Debug)]
+struct Family {
+    name: String,
+    n_in_flight: u32,
+    last_submitted: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Group {
+    browser: String,
+    /// The first group of the same browser: stands for the browser.
+    browser_id: GroupId,
+    adapter: String,
+    is_fallback_adapter: bool,
+    /// Backends that any of its connections had.
+    backends: crate::BackendSet,
+    n_ready: u32,
+}
+
+#[derive(Debug)]
+struct JobEntry {
+    job: Job,
+    deadline: Timestamp,
+    submitted: Timestamp,
+    tag: u64,
+    state: JobState,
+    /// The call in flight, and the one started beside it.
+    calls: [Option<CallId>; 2],
+    n_attempts: u32,
+    retry: Option<Box<Retry>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JobState {
+    Queued,
+    /// Back-off before the next try, or no token for it yet.
+    Waiting {
+        until: Timestamp,
+        needs_token: bool,
+    },
+    InFlight,
+}
+
+/// What a job that failed before carries along.
+#[derive(Debug)]
+struct Retry {
+    fault: FaultCategory,
+    call: CallId,
+    backoff: Backoff,
+    /// Distinct connections that were healthy and failed on it.
+    failed_on: Vec<ConnectionId>,
+    /// Constraints of the chosen strategy, kept until `insists_until`.
+    avoid_connection: Option<ConnectionId>,
+    avoid_backend: Option<Backend>,
+    /// First group of the browser to avoid.
+    avoid_browser: Option<GroupId>,
+    insists_until: Timestamp,
+    /// Lower-precision variant to run instead.
+    model: Option<ModelId>,
+    /// Strategies that did not help; the next one is another, while there is one.
+    tried: Vec<Strategy>,
+    /// The strategy that this try is the test of, and when the fault was.
+    trial: Option<Trial>,
+}
+
+#[derive(Debug, Clone)]
+struct Call {
+    connection: ConnectionId,
+    component: Component,
+    kind: CallKind,
+    backend: Option<Backend>,
+    permit: Option<Permit>,
+    model: Option<ModelId>,
+    shape: ShapeClass,
+    jobs: Vec<JobId>,
+    attempt: u32,
+    queued: Duration,
+    started: Timestamp,
+    timeout_at: Timestamp,
+    is_aborting: bool,
+}
+
+impl Pool {
+    /// An empty pool. The same seed and inputs give the same actions.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            rng: Rng::new(seed),
+            is_closing: false,
+            models: Vec::new(),
+            families: Vec::new(),
+            groups: Vec::new(),
+            breaker_configs: BTreeMap::new(),
+            connections: Vec::new(),
+            jobs: Slab::new(),
+            calls: Slab::new(),
+            queue: Queue::default(),
+            index: Index::default(),
+            loading: BTreeMap::new(),
+            latencies: Latencies::new(config.routing.clone()),
+            timers: Timers::default(),
+            budget: RetryBudget::new(&config.retry),
+            playbook: Playbook::default(),
+            actions: VecDeque::new(),
+            stats: PoolStats::default(),
+            config,
+        }
+    }
+
+    /// Makes a model known; the same name again replaces what was said of it and keeps its id.
+    pub fn register_model(&mut self, spec: ModelSpec) -> ModelId {
+        let family = match self.families.iter().position(|family| family.name == spec.family) {
+            Some(family) => family,
+            None => {
+                let name = spec.family.clone();
+                self.families.push(Family { name, n_in_flight: 0, last_submitted: None });
+                self.families.len() - 1
+            }
+        };
+        if let Some(model_index) = self.models.iter().position(|model| model.spec.name == spec.name) {
+            // The family stays: its calls in flight are counted there.
+            self.models[model_index].spec = spec;
+            return ModelId(model_index as u32);
+        }
+        let config = Arc::new(self.config.breaker_for(""));
+        let breaker = Breaker::new(config, self.rng.next_u64());
+        self.models.push(Model {
+            spec,
+            family,
+            breaker,
+            failed_on: Vec::new(),
+            is_refetch: false,
+            unsupported: Vec::new(),
+        });
+        ModelId((self.models.len() - 1) as u32)
+    }
+
+    /// What a model was registered with.
+    #[must_use]
+    pub fn model(&self, model: ModelId) -> Option<&ModelSpec> {
+        self.models.get(model.0 as usize).map(|model| &model.spec)
+    }
+
+    /// The next thing to do; `None` when there is nothing until the next input or [`Pool::poll_timeout`].
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`Pool::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next_at()
+    }
+
+    /// One connection; `None` once it is closed.
+    #[must_use]
+    pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections.get(id.0 as usize)?.as_deref()
+    }
+
+    /// Every connection that is not closed.
+    pub fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().filter_map(|connection| connection.as_deref())
+    }
+
+    /// Health of a connection, 0–100; 0 when it is not open.
+    pub fn health(&mut self, now: Timestamp, id: ConnectionId) -> f64 {
+        self.connection_mut(id).map_or(0.0, |connection| connection.health(now))
+    }
+
+    /// Health of one component of a connection, 0–100.
+    pub fn component_health(&mut self, now: Timestamp, id: ConnectionId, component: Component) -> f64 {
+        self.connection_mut(id).map_or(0.0, |connection| connection.component_health(now, component))
+    }
+
+    /// Numbers of the pool.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        let is_ready = |connection: &&Connection| connection.state == ConnectionState::Ready;
+        PoolStats {
+            n_queued: self.queue.len(),
+            n_jobs: self.jobs.len(),
+            n_calls: self.calls.len(),
+            n_ready: self.connections().filter(is_ready).count(),
+            n_connections: self.connections().count(),
+            n_slots: self.n_slots(),
+            ..self.stats
+        }
+    }
+
+    /// Puts one breaker under an operator's hand, or back to work.
+    pub fn set_breaker_mode(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        component: Component,
+        mode: BreakerMode,
+    ) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let transition = connection.breaker_mut(component).set_mode(now, mode);
+        self.on_transition(now, id, component, transition);
+        if component == Component::Transport {
+            self.on_open_due(now, id);
+        }
+        self.reindex(now, id);
+        self.queue.unblock_all();
+        self.dispatch(now);
+    }
+
+    fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    fn n_slots(&self) -> usize {
+        self.connections()
+            .filter(|connection| connection.state == ConnectionState::Ready)
+            .map(|connection| connection.capabilities.capacity as usize)
+            .sum()
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn record(&mut self, now: Timestamp, event: Event) {
+        self.act(Action::Record(Record { at: now, event }));
+    }
+
+    fn breaker_configs(&mut self, browser: &str) -> BreakerConfigs {
+        if let Some(configs) = self.breaker_configs.get(browser) {
+            return configs.clone();
+        }
+        let configs = BreakerConfigs::new(self.config.breaker_for(browser));
+        self.breaker_configs.insert(browser.to_owned(), configs.clone());
+        configs
+    }
+
+    fn group(&mut self, browser: &str, adapter: &str) -> GroupId {
+        let found = self.groups.iter().position(|group| group.browser == browser && group.adapter == adapter);
+        let group_index = found.unwrap_or_else(|| {
+            let first = self.groups.iter().position(|group| group.browser == browser);
+            self.groups.push(Group {
+                browser: browser.to_owned(),
+                browser_id: GroupId(first.unwrap_or(self.groups.len()) as u16),
+                adapter: adapter.to_owned(),
+                is_fallback_adapter: false,
+                backends: crate::BackendSet::NONE,
+                n_ready: 0,
+            });
+            self.groups.len() - 1
+        });
+        GroupId(group_index as u16)
+    }
+
+    /// Registers a call and arms its time-out.
+    fn start_call(&mut self, call: Call) -> CallId {
+        let timeout_at = call.timeout_at;
+        let id = CallId(self.calls.insert_with(|_| call));
+        self.timers.insert(timeout_at, Timer::Call(id));
+        id
+    }
+
+    /// What follows from a breaker's change of state: a record with the new health, and its next timer.
+    fn on_transition(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        component: Component,
+        transition: Option<Transition>,
+    ) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let breaker = connection.breaker_mut(component);
+        let due = breaker.poll_timeout();
+        if let Some(transition) = transition {
+            let health = health::of_breaker(breaker, now);
+            self.record(now, Event::Breaker { connection: id, component, transition, health });
+        }
+        if let Some(due) = due {
+            self.timers.insert(due, Timer::Breaker(id, component));
+        }
+    }
+
+    /// Brings the router's index up to date with a connection.
+    fn reindex(&mut self, now: Timestamp, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        for entry in connection.indexed.drain(..) {
+            self.index.remove(&entry);
+        }
+        let group = connection.group;
+        let has_free_slot = connection.has_free_slot();
+        let mut served = Vec::with_capacity(connection.served.len());
+        for backend in Backend::ALL.iter().copied() {
+            let component = backend.component();
+            let is_half_open = connection.is_reachable(backend)
+                && connection.breaker(component).state() == BreakerState::HalfOpen
+                && connection.breaker(component).n_probes_free() > 0;
+            self.index.set_half_open(backend, id, is_half_open && has_free_slot);
+            if !connection.is_serving(backend) {
+                continue;
+            }
+            served.push((None, backend));
+            let residents = connection.residents.keys().filter(|(_, on)| *on == backend);
+            served.extend(residents.map(|&(model, _)| (Some(model), backend)));
+            if !has_free_slot {
+                continue;
+            }
+            let health = health::of_breaker(connection.breaker_mut(component), now).max(1.0);
+            let cost_ln = self.latencies.member_offset(id, backend) + (100.0 / health).ln();
+            let entry = Entry {
+                model: None,
+                backend,
+                group,
+                rank: (cost_ln * RANK_SCALE).round().clamp(-1000.0, 1000.0) as i16,
+                n_calls: connection.calls.len() as u32,
+                last_used: connection.last_used,
+                connection: id,
+            };
+            let first = served.iter().rposition(|&(model, _)| model.is_none()).unwrap_or(0);
+            for &(model, _) in &served[first..] {
+                let entry = Entry { model, ..entry };
+                self.index.insert(entry);
+                connection.indexed.push(entry);
+            }
+        }
+        if served != connection.served {
+            for &(model, backend) in &connection.served {
+                self.index.unserve(model, backend, group);
+            }
+            for &(model, backend) in &served {
+                self.index.serve(model, backend, group);
+            }
+            connection.served = served;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

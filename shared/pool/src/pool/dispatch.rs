@@ -1,0 +1,276 @@
+//! Starts jobs while there are places for them.
+
+use core::time::Duration;
+
+use super::pick::{Pick, Place};
+use super::{Call, JobState, Pool};
+use crate::breaker::{Admission, Permit};
+use crate::latency::LatencyKey;
+use crate::queue::LaneKey;
+use crate::record::{CallKind, Event};
+use crate::{
+    Action, Backend, BreakerState, CallId, Component, ConnectionId, JobId, ModelId, ShapeClass, Timestamp,
+    Verdict,
+};
+
+/// A family that submitted within this time is kept a share of the slots for.
+const FAMILY_ACTIVE: Duration = Duration::from_secs(10);
+/// Standard deviations above the mean of ln(latency) that a run may take before it is given up: p99.997.
+const TIMEOUT_SCORE: f64 = 4.0;
+/// And times that, for what a log-normal does not see: a garbage collection, a throttled tab.
+const TIMEOUT_FACTOR: f64 = 3.0;
+/// Runs that must have been seen before they bound the next ones.
+const TIMEOUT_WEIGHT: f64 = 5.0;
+
+impl Pool {
+    /// Looks at every lane that is not blocked, in the order of the queue.
+    pub(super) fn dispatch(&mut self, now: Timestamp) {
+        while self.index.has_free()
+            && let Some((key, job)) = self.queue.next()
+        {
+            if self.is_family_full(now, key.model) || !self.is_batch_due(now, &key, job) {
+                self.queue.block(&key);
+                continue;
+            }
+            match self.pick(now, &key, job) {
+                Pick::Run(place) => self.run_head(now, &key, place),
+                Pick::Load(place) => self.load_for_head(now, &key, place),
+                Pick::Wait => self.queue.block(&key),
+                Pick::Never(cause) => self.fail(now, job, cause, Verdict::NoCandidate),
+            }
+        }
+    }
+
+    /// Whether a family has its share while others are about.
+    fn is_family_full(&self, now: Timestamp, model: ModelId) -> bool {
+        let own = self.models[model.0 as usize].family;
+        let n_in_flight = self.families[own].n_in_flight;
+        let others = self.families.iter().enumerate().filter(|&(other, _)| other != own);
+        let mut recent = others.filter_map(|(_, family)| family.last_submitted);
+        if n_in_flight == 0 || !recent.any(|at| now.since(at) < FAMILY_ACTIVE) {
+            return false;
+        }
+        let share = (self.n_slots() as f64 * self.config.bulkhead_ratio).ceil() as u32;
+        n_in_flight >= share.max(1)
+    }
+
+    /// Whether a batch need not wait for more jobs.
+    fn is_batch_due(&mut self, now: Timestamp, key: &LaneKey, head: JobId) -> bool {
+        if key.batch.is_none() || self.config.batch_delay.is_zero() {
+            return true;
+        }
+        let max_batch = self.models[key.model.0 as usize].spec.max_batch as usize;
+        let Some(entry) = self.jobs.get(head.0) else { return true };
+        let due = entry.submitted + self.config.batch_delay;
+        if self.queue.lane_len(key) >= max_batch || due <= now {
+            return true;
+        }
+        self.timers.insert(due, crate::timers::Timer::Lanes);
+        false
+    }
+
+    /// Starts the lane's head where its model is loaded, with as many of its like as fit in one call.
+    fn run_head(&mut self, now: Timestamp, key: &LaneKey, place: Place) {
+        let Some(permit) = self.admit(now, place.connection, place.backend.component()) else {
+            return self.queue.block(key);
+        };
+        let max_jobs = key.batch.map_or(1, |_| self.models[place.model.0 as usize].spec.max_batch.max(1));
+        let jobs: Vec<JobId> = (0..max_jobs).map_while(|_| self.queue.pop(key)).collect();
+        let Some(call) = self.start_run(now, place.connection, place.backend, place.model, permit, jobs)
+        else {
+            return;
+        };
+        self.note_placed(now, call, place);
+    }
+
+    /// Loads the model for the lane's head, which runs there next.
+    fn load_for_head(&mut self, now: Timestamp, key: &LaneKey, place: Place) {
+        let Place { connection, backend, model, .. } = place;
+        if self.models[model.0 as usize].breaker.state() == BreakerState::Open {
+            return self.queue.block(key);
+        }
+        let Some(permit) = self.admit(now, connection, Component::Loader) else {
+            return self.queue.block(key);
+        };
+        let Some(job) = self.queue.pop(key) else { return };
+        self.make_room(connection, model, backend);
+        let attempt = self.set_in_flight(job);
+        let timeout = self.config.load_timeout;
+        let is_refetch = core::mem::take(&mut self.models[model.0 as usize].is_refetch);
+        let queued = self.queued_for(now, &[job]);
+        let call = self.start_call(Call {
+            connection,
+            component: Component::Loader,
+            kind: CallKind::Load,
+            backend: Some(backend),
+            permit: Some(permit),
+            model: Some(model),
+            shape: ShapeClass(0),
+            jobs: vec![job],
+            attempt,
+            queued,
+            started: now,
+            timeout_at: now + timeout,
+            is_aborting: false,
+        });
+        *self.loading.entry((model, backend)).or_insert(0) += 1;
+        self.occupy(now, connection, call);
+        if let Some(entry) = self.jobs.get_mut(job.0) {
+            entry.calls = [Some(call), None];
+        }
+        self.act(Action::Load { connection, call, model, backend, is_refetch, timeout });
+        self.note_placed(now, call, place);
+    }
+
+    /// Starts jobs on a connection that holds the model.
+    pub(super) fn start_run(
+        &mut self,
+        now: Timestamp,
+        connection: ConnectionId,
+        backend: Backend,
+        model: ModelId,
+        permit: Permit,
+        jobs: Vec<JobId>,
+    ) -> Option<CallId> {
+        let shape = self.jobs.get(jobs.first()?.0)?.job.shape;
+        let mut attempt = 0;
+        for &job in &jobs {
+            attempt = attempt.max(self.set_in_flight(job));
+        }
+        let timeout = self.run_timeout(connection, backend, model, shape, jobs.len());
+        let call = self.start_call(Call {
+            connection,
+            component: backend.component(),
+            kind: CallKind::Run,
+            backend: Some(backend),
+            permit: Some(permit),
+            model: Some(model),
+            shape,
+            jobs: jobs.clone(),
+            attempt,
+            queued: self.queued_for(now, &jobs),
+            started: now,
+            timeout_at: now + timeout,
+            is_aborting: false,
+        });
+        for &job in &jobs {
+            if let Some(entry) = self.jobs.get_mut(job.0) {
+                let place = usize::from(entry.calls[0].is_some());
+                entry.calls[place] = Some(call);
+            }
+        }
+        self.occupy(now, connection, call);
+        self.act(Action::Run { connection, call, model, backend, shape, jobs, attempt, timeout });
+        Some(call)
+    }
+
+    /// Leave from a component's breaker.
+    pub(super) fn admit(&mut self, now: Timestamp, id: ConnectionId, component: Component) -> Option<Permit> {
+        match self.connection_mut(id)?.breaker_mut(component).admit() {
+            Admission::Allow(permit) => Some(permit),
+            Admission::Probe(permit) => {
+                self.on_transition(now, id, component, None);
+                Some(permit)
+            }
+            Admission::Refuse { .. } => None,
+        }
+    }
+
+    /// Unloads models that were not used for longest until the model fits.
+    fn make_room(&mut self, id: ConnectionId, model: ModelId, backend: Backend) {
+        let needed = self.models[model.0 as usize].spec.memory_bytes;
+        loop {
+            let Some(connection) = self.connection(id) else { return };
+            let limit = connection.capabilities.memory_limit_bytes;
+            let held: u64 = connection.residents.values().map(|resident| resident.memory_bytes).sum();
+            if limit == 0 || held.saturating_add(needed) <= limit {
+                return;
+            }
+            let busy: Vec<_> = self.busy_models(connection).collect();
+            let idle = connection.residents.iter().filter(|(resident, _)| !busy.contains(resident));
+            let Some((&oldest, _)) = idle.min_by_key(|(_, resident)| resident.last_used) else { return };
+            debug_assert!(oldest != (model, backend), "a resident model is not loaded again");
+            self.unload(id, oldest);
+        }
+    }
+
+    /// Forgets a resident model.
+    pub(super) fn unload(&mut self, id: ConnectionId, resident: (ModelId, Backend)) {
+        if let Some(connection) = self.connection_mut(id)
+            && connection.residents.remove(&resident).is_some()
+        {
+            self.act(Action::Unload { connection: id, model: resident.0, backend: resident.1 });
+        }
+    }
+
+    fn occupy(&mut self, now: Timestamp, id: ConnectionId, call: CallId) {
+        if let Some(connection) = self.connection_mut(id) {
+            connection.calls.push(call);
+            connection.last_used = now;
+        }
+        self.reindex(now, id);
+    }
+
+    /// Counts a job as started; gives the number of the try.
+    fn set_in_flight(&mut self, job: JobId) -> u32 {
+        let Some(entry) = self.jobs.get_mut(job.0) else { return 0 };
+        if entry.state != JobState::InFlight {
+            entry.state = JobState::InFlight;
+            entry.n_attempts += 1;
+            self.stats.n_attempts += 1;
+            self.stats.n_retries += u64::from(entry.n_attempts > 1);
+            let family = self.models[entry.job.model.0 as usize].family;
+            self.families[family].n_in_flight += 1;
+        }
+        entry.n_attempts
+    }
+
+    /// Longest wait among jobs.
+    fn queued_for(&self, now: Timestamp, jobs: &[JobId]) -> Duration {
+        let entries = jobs.iter().filter_map(|job| self.jobs.get(job.0));
+        entries.map(|entry| now.since(entry.submitted)).max().unwrap_or_default()
+    }
+
+    /// How long a run may take: what was measured with a wide margin, within the configured limits.
+    fn run_timeout(
+        &self,
+        connection: ConnectionId,
+        backend: Backend,
+        model: ModelId,
+        shape: ShapeClass,
+        n_jobs: usize,
+    ) -> Duration {
+        let limit = if n_jobs > 1 { self.config.batch_timeout } else { self.config.run_timeout };
+        let group = self.connection(connection).map(|connection| connection.group);
+        let estimate =
+            self.latencies.run(LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) });
+        if estimate.weight < TIMEOUT_WEIGHT {
+            return limit;
+        }
+        let offset = self.latencies.member_offset(connection, backend).max(0.0).exp();
+        let expected = estimate.quantile(TIMEOUT_SCORE).as_secs_f64() * offset * TIMEOUT_FACTOR;
+        Duration::from_secs_f64(expected.min(limit.as_secs_f64())).max(self.config.minimum_timeout.min(limit))
+    }
+
+    fn note_placed(&mut self, now: Timestamp, call: CallId, place: Place) {
+        self.stats.n_explorations += u64::from(place.is_exploration);
+        let Some(&job) = self.calls.get(call.0).and_then(|call| call.jobs.first()) else { return };
+        self.record(
+            now,
+            Event::Placed {
+                job,
+                connection: place.connection,
+                backend: place.backend,
+                expected: Duration::from_micros(place.cost_ln.clamp(0.0, 34.0).exp() as u64),
+                is_exploration: place.is_exploration,
+                is_probe: place.is_probe,
+                is_hedge: false,
+            },
+        );
+    }
+}
+
+/// ⌈log₂⌉ of a batch size: batches of about one size share an estimate.
+pub(super) fn log2(n_jobs: usize) -> u8 {
+    n_jobs.max(1).next_power_of_two().trailing_zeros() as u8
+}

@@ -1,0 +1,411 @@
+//! Where the head of a lane should run: the decision itself, which changes nothing but the random stream.
+
+use super::{JobEntry, Pool};
+use crate::latency::{Estimate, LatencyKey};
+use crate::queue::LaneKey;
+use crate::router::{Entry, RANK_SCALE};
+use crate::time::micros;
+use crate::{
+    Backend, BackendSet, Component, ConnectionId, ConnectionState, FaultCategory, GroupId, JobId, ModelId,
+    Timestamp,
+};
+
+/// Loads are judged as if their cost were shared by this many later runs, when a place is tried out.
+const LOAD_SHARED_BY: f64 = 32.0;
+/// A busy place is waited for when a free one would take this many times longer. Above 1, because waiting is a bet.
+const HOLD_FACTOR: f64 = 1.5;
+/// One placement in this many looks at places that would have to load the model first.
+const REVIEW_EVERY: u64 = 16;
+/// ln of how much slower a software adapter is taken to be than wasm until it is measured (FACTS: 3–100×).
+const FALLBACK_ADAPTER_LN: f64 = 2.3;
+/// ln of how much slower each further backend of the preference list `webgpu, webnn, wasm` is taken to be.
+const PREFERENCE_LN: f64 = 0.1;
+
+/// What a decision came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pick {
+    /// Run it here.
+    Run(Place),
+    /// Load its model here, then run it.
+    Load(Place),
+    /// Nowhere now.
+    Wait,
+    /// Nowhere ever.
+    Never(FaultCategory),
+}
+
+/// One place for a job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) connection: ConnectionId,
+    pub(super) backend: Backend,
+    pub(super) model: ModelId,
+    /// ln of the expected microseconds until the result, once started.
+    pub(super) cost_ln: f64,
+    pub(super) is_exploration: bool,
+    pub(super) is_probe: bool,
+}
+
+/// What a job insists on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) model: ModelId,
+    pub(super) backends: BackendSet,
+    connection: Option<ConnectionId>,
+    /// First group of the browser to avoid.
+    browser: Option<GroupId>,
+}
+
+impl Pool {
+    pub(super) fn pick(&mut self, now: Timestamp, key: &LaneKey, job: JobId) -> Pick {
+        let Some(entry) = self.jobs.get(job.0) else { return Pick::Wait };
+        let wish = self.wish(now, key, entry);
+        if let Some(pinned) = key.pinned {
+            return self.pick_on(pinned, wish);
+        }
+        if key.solo.is_none()
+            && let Some(place) = self.pick_half_open(wish)
+        {
+            return place;
+        }
+        let draw = self.rng.next_u64();
+        let may_explore = key.solo.is_none() && self.may_explore();
+        let is_review = may_explore && draw.is_multiple_of(REVIEW_EVERY);
+        let Some(best) = self.best_loaded(now, wish, is_review, may_explore) else {
+            return self.pick_load(key, wish);
+        };
+        if let Pick::Run(place) = best
+            && key.solo.is_none()
+            && !place.is_exploration
+            && self.is_worth_waiting(key, place)
+        {
+            // What it waits for may be too few places: one more load may still be better.
+            return match self.pick_load(key, wish) {
+                Pick::Load(load) if load.cost_ln < place.cost_ln => Pick::Load(load),
+                Pick::Run(_) | Pick::Load(_) | Pick::Wait | Pick::Never(_) => Pick::Wait,
+            };
+        }
+        best
+    }
+
+    /// What the job asks for now: its constraints lapse when they were insisted on long enough.
+    fn wish(&self, now: Timestamp, key: &LaneKey, entry: &JobEntry) -> Wish {
+        let mut wish = Wish { model: key.model, backends: key.backends, connection: None, browser: None };
+        if let Some(retry) = entry.retry.as_deref() {
+            if let Some(model) = retry.model {
+                wish.model = model;
+                wish.backends = entry.job.backends.and(self.models[model.0 as usize].spec.backends);
+            }
+            if now < retry.insists_until {
+                wish.connection = retry.avoid_connection;
+                wish.browser = retry.avoid_browser;
+                wish.backends =
+                    retry.avoid_backend.map_or(wish.backends, |backend| wish.backends.without(backend));
+            }
+        }
+        wish
+    }
+
+    fn is_allowed(&self, wish: Wish, group: GroupId, backend: Backend) -> bool {
+        let state = &self.groups[usize::from(group.0)];
+        state.n_ready > 0
+            && wish.browser != Some(state.browser_id)
+            && !self.models[wish.model.0 as usize].unsupported.contains(&(group, backend))
+    }
+
+    fn may_explore(&self) -> bool {
+        // A few for free, so that a new pool can learn at all.
+        let allowance = self.config.routing.exploration_ratio * self.stats.n_attempts as f64 + 3.0;
+        (self.stats.n_explorations as f64) < allowance && self.config.routing.exploration_ratio > 0.0
+    }
+
+    fn pick_half_open(&self, wish: Wish) -> Option<Pick> {
+        let (backend, connection) = self.index.half_open().find(|&(backend, id)| {
+            wish.backends.contains(backend)
+                && self.connection(id).is_some_and(|connection| {
+                    self.is_allowed(wish, connection.group, backend)
+                        && connection.residents.contains_key(&(wish.model, backend))
+                })
+        })?;
+        let cost_ln = self.cost_ln(wish.model, connection, backend);
+        Some(Pick::Run(Place {
+            connection,
+            backend,
+            model: wish.model,
+            cost_ln,
+            is_exploration: false,
+            is_probe: true,
+        }))
+    }
+
+    /// The best free place that holds the model; with `may_explore`, one that could turn out better.
+    fn best_loaded(
+        &mut self,
+        now: Timestamp,
+        wish: Wish,
+        is_review: bool,
+        may_explore: bool,
+    ) -> Option<Pick> {
+        let mut best: Option<(Entry, f64)> = None;
+        let mut tried: Option<(Entry, f64, f64)> = None;
+        for group in (0..self.groups.len() as u16).map(GroupId) {
+            for backend in wish.backends.iter() {
+                if !self.is_allowed(wish, group, backend) {
+                    continue;
+                }
+                let is_allowed = |connection| Some(connection) != wish.connection;
+                let loaded = self.index.best(Some(wish.model), backend, group, is_allowed);
+                if loaded.is_none() && !is_review {
+                    continue;
+                }
+                let estimate = self.estimate(wish.model, backend, group);
+                let uncertainty =
+                    if may_explore { estimate.uncertainty_ln(now, self.latencies.config()) } else { 0.0 };
+                if let Some(entry) = loaded {
+                    let cost_ln = estimate.mean_ln + f64::from(entry.rank) / RANK_SCALE;
+                    if best.is_none_or(|(_, best_ln)| cost_ln < best_ln) {
+                        best = Some((entry, cost_ln));
+                    }
+                    if may_explore {
+                        let draw = cost_ln + uncertainty * self.rng.normal();
+                        if tried.is_none_or(|(_, _, tried_ln)| draw < tried_ln) {
+                            tried = Some((entry, cost_ln, draw));
+                        }
+                    }
+                } else if let Some(entry) = self.index.best(None, backend, group, is_allowed)
+                    && self.could_hold(entry.connection, wish.model, backend)
+                {
+                    let load = micros(self.latencies.load(wish.model, backend).median()) as f64;
+                    let mean_ln = estimate.mean_ln + f64::from(entry.rank) / RANK_SCALE;
+                    let draw = mean_ln + uncertainty * self.rng.normal();
+                    let cost_ln = (draw.exp() + load / LOAD_SHARED_BY).ln();
+                    if tried.is_none_or(|(_, _, tried_ln)| cost_ln < tried_ln) {
+                        tried = Some((entry, (mean_ln.exp() + load).ln(), cost_ln));
+                    }
+                }
+            }
+        }
+        let (best, best_ln) = best?;
+        let (entry, cost_ln, is_exploration) = match tried {
+            Some((entry, cost_ln, _)) if entry != best => (entry, cost_ln, true),
+            Some(_) | None => (best, best_ln, false),
+        };
+        let place = Place {
+            connection: entry.connection,
+            backend: entry.backend,
+            model: wish.model,
+            cost_ln,
+            is_exploration,
+            is_probe: false,
+        };
+        Some(if entry.model.is_some() { Pick::Run(place) } else { Pick::Load(place) })
+    }
+
+    /// Whether busy places that hold the model will have served the lane before `place` could serve its head.
+    fn is_worth_waiting(&self, key: &LaneKey, place: Place) -> bool {
+        let n_ahead = self.n_calls_waiting(key);
+        self.busy_wait(key.model, key.backends, n_ahead, Some(place))
+            .is_some_and(|wait_micros| place.cost_ln.exp() > HOLD_FACTOR * wait_micros)
+    }
+
+    /// Expected microseconds until busy places that hold the model have served `n_ahead` calls; `None` without any.
+    /// Places of the group and backend of `free` are left out, because one of them is free.
+    fn busy_wait(
+        &self,
+        model: ModelId,
+        backends: BackendSet,
+        n_ahead: f64,
+        free: Option<Place>,
+    ) -> Option<f64> {
+        let free_kind =
+            free.and_then(|place| Some((self.connection(place.connection)?.group, place.backend)));
+        let mut calls_per_micro = 0.0;
+        let mut fastest = f64::INFINITY;
+        for group in (0..self.groups.len() as u16).map(GroupId) {
+            for backend in backends.iter().filter(|&backend| Some((group, backend)) != free_kind) {
+                let n_places = self.index.n_serving(Some(model), backend, group);
+                if n_places == 0 || self.index.best(Some(model), backend, group, |_| true).is_some() {
+                    continue;
+                }
+                let micros = self.estimate(model, backend, group).mean_ln.exp().max(1.0);
+                calls_per_micro += f64::from(n_places) / micros;
+                fastest = fastest.min(micros);
+            }
+        }
+        (calls_per_micro > 0.0).then(|| fastest + n_ahead / calls_per_micro)
+    }
+
+    /// The best free place that could load the model, if loading there beats waiting for those that hold it.
+    fn pick_load(&self, key: &LaneKey, wish: Wish) -> Pick {
+        if self.models[wish.model.0 as usize].breaker.state() == crate::BreakerState::Open {
+            return Pick::Wait;
+        }
+        let mut best: Option<(Entry, f64)> = None;
+        for group in (0..self.groups.len() as u16).map(GroupId) {
+            for backend in wish.backends.iter().filter(|&backend| self.is_allowed(wish, group, backend)) {
+                let entry = self.index.best(None, backend, group, |connection| {
+                    Some(connection) != wish.connection && self.could_hold(connection, wish.model, backend)
+                });
+                let Some(entry) = entry else { continue };
+                let run = (self.estimate(wish.model, backend, group).mean_ln
+                    + f64::from(entry.rank) / RANK_SCALE)
+                    .exp();
+                let cost_ln = (run + micros(self.latencies.load(wish.model, backend).median()) as f64).ln();
+                if best.is_none_or(|(_, best_ln)| cost_ln < best_ln) {
+                    best = Some((entry, cost_ln));
+                }
+            }
+        }
+        let Some((entry, cost_ln)) = best else { return self.never_or_wait(wish) };
+        if key.solo.is_none() {
+            let n_ahead = self.n_calls_waiting(key);
+            let mut wait = self.busy_wait(wish.model, wish.backends, n_ahead, None).unwrap_or(f64::INFINITY);
+            let loading = wish.backends.iter().filter_map(|backend| self.loading.get(&(wish.model, backend)));
+            let n_loading: u32 = loading.sum();
+            if n_loading > 0 {
+                // Half of a load is left on average; then those places work through the lane as well.
+                let run = self.estimate(wish.model, entry.backend, entry.group).mean_ln.exp();
+                let load = micros(self.latencies.load(wish.model, entry.backend).median()) as f64;
+                wait = wait.min(load / 2.0 + run * n_ahead / f64::from(n_loading));
+            }
+            if wait < cost_ln.exp() {
+                return Pick::Wait;
+            }
+        }
+        Pick::Load(Place {
+            connection: entry.connection,
+            backend: entry.backend,
+            model: wish.model,
+            cost_ln,
+            is_exploration: false,
+            is_probe: false,
+        })
+    }
+
+    /// The only connection that will do.
+    fn pick_on(&self, id: ConnectionId, wish: Wish) -> Pick {
+        let Some(connection) = self.connection(id) else { return Pick::Never(FaultCategory::ConnectionLost) };
+        if connection.state != ConnectionState::Ready {
+            return Pick::Wait;
+        }
+        let group = connection.group;
+        let backends = wish.backends.and(connection.capabilities.backends);
+        let candidates: Vec<Backend> =
+            backends.iter().filter(|&backend| self.is_allowed(wish, group, backend)).collect();
+        if candidates.is_empty() {
+            return self.never_or_wait(wish);
+        }
+        if !connection.has_free_slot() {
+            return Pick::Wait;
+        }
+        let is_usable = |&backend: &Backend| {
+            connection.is_serving(backend)
+                || connection.is_reachable(backend)
+                    && connection.breaker(backend.component()).n_probes_free() > 0
+        };
+        let cost = |backend: &Backend| self.cost_ln(wish.model, id, *backend);
+        let best = |is_loaded: bool| {
+            let kind = candidates.iter().copied().filter(is_usable).filter(|&backend| {
+                let holds = connection.residents.contains_key(&(wish.model, backend));
+                holds == is_loaded && (holds || self.could_hold(id, wish.model, backend))
+            });
+            kind.min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        };
+        let place = |backend: Backend| Place {
+            connection: id,
+            backend,
+            model: wish.model,
+            cost_ln: cost(&backend),
+            is_exploration: false,
+            is_probe: !connection.is_serving(backend),
+        };
+        if let Some(backend) = best(true) {
+            return Pick::Run(place(backend));
+        }
+        let is_held = self.models[wish.model.0 as usize].breaker.state() == crate::BreakerState::Open;
+        best(false).filter(|_| !is_held).map_or(Pick::Wait, |backend| Pick::Load(place(backend)))
+    }
+
+    /// Tells a place that is only busy from one that does not exist.
+    fn never_or_wait(&self, wish: Wish) -> Pick {
+        let model = &self.models[wish.model.0 as usize];
+        let mut has_unknown = false;
+        let mut is_too_large = false;
+        for connection in self.connections() {
+            if connection.capabilities.backends.is_empty() {
+                has_unknown |= connection.ready_at == Timestamp::ZERO;
+                continue;
+            }
+            let mut backends = wish.backends.and(connection.capabilities.backends).iter();
+            if backends.any(|backend| !model.unsupported.contains(&(connection.group, backend))) {
+                let limit = connection.capabilities.memory_limit_bytes;
+                if limit == 0 || model.spec.memory_bytes <= limit {
+                    return Pick::Wait;
+                }
+                is_too_large = true;
+            }
+        }
+        // With no connection at all, the driver may still add one before the deadline.
+        if has_unknown || self.connections().next().is_none() {
+            return Pick::Wait;
+        }
+        Pick::Never(if is_too_large {
+            FaultCategory::OutOfMemory
+        } else {
+            FaultCategory::UnsupportedOperator
+        })
+    }
+
+    /// Whether a connection may load the model: its loader works and there is memory to be had.
+    fn could_hold(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        let loader = connection.breaker(Component::Loader);
+        if !loader.is_passing() && loader.n_probes_free() == 0 {
+            return false;
+        }
+        let limit = connection.capabilities.memory_limit_bytes;
+        let needed = self.models[model.0 as usize].spec.memory_bytes;
+        let in_use = self.busy_models(connection).filter(|&resident| resident != (model, backend));
+        let busy_bytes: u64 = in_use.map(|resident| self.resident_bytes(connection, resident)).sum();
+        limit == 0 || needed.saturating_add(busy_bytes) <= limit
+    }
+
+    pub(super) fn busy_models<'a>(
+        &'a self,
+        connection: &'a crate::Connection,
+    ) -> impl Iterator<Item = (ModelId, Backend)> + 'a {
+        let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
+        calls.filter_map(|call| Some((call.model?, call.backend?)))
+    }
+
+    fn resident_bytes(&self, connection: &crate::Connection, resident: (ModelId, Backend)) -> u64 {
+        let loaded = connection.residents.get(&resident).map(|resident| resident.memory_bytes);
+        loaded.unwrap_or_else(|| self.models[resident.0.0 as usize].spec.memory_bytes)
+    }
+
+    /// Calls that the lane's jobs make.
+    fn n_calls_waiting(&self, key: &LaneKey) -> f64 {
+        let n_jobs = self.queue.lane_len(key) as f64;
+        match key.batch {
+            Some(_) => (n_jobs / f64::from(self.models[key.model.0 as usize].spec.max_batch.max(1))).ceil(),
+            None => n_jobs,
+        }
+    }
+
+    /// The model's latency in a group over all shapes, with what is believed where nothing was measured.
+    fn estimate(&self, model: ModelId, backend: Backend, group: GroupId) -> Estimate {
+        let mut estimate = self.latencies.run(LatencyKey { model, backend, group: Some(group), shape: None });
+        if estimate.weight <= 0.0 {
+            estimate.mean_ln += PREFERENCE_LN * f64::from(backend as u8);
+            if backend == Backend::Webgpu && self.groups[usize::from(group.0)].is_fallback_adapter {
+                estimate.mean_ln += FALLBACK_ADAPTER_LN;
+            }
+        }
+        estimate
+    }
+
+    fn cost_ln(&self, model: ModelId, id: ConnectionId, backend: Backend) -> f64 {
+        let Some(connection) = self.connection(id) else { return f64::INFINITY };
+        self.estimate(model, backend, connection.group).mean_ln + self.latencies.member_offset(id, backend)
+    }
+}

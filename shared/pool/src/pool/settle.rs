@@ -1,0 +1,319 @@
+//! Answers to calls: what each says about its component, its connection and its jobs.
+
+use super::dispatch::log2;
+use super::{Call, Pool};
+use crate::breaker::Permit;
+use crate::connection::{ConnectionState, Resident};
+use crate::fault::Blame;
+use crate::latency::LatencyKey;
+use crate::record::{CallKind, Called, Event};
+use crate::timers::Timer;
+use crate::{
+    Action, BreakerState, CallId, Component, ConnectionId, FaultCategory, JobEnd, JobId, Measured, Timestamp,
+    TransitionReason,
+};
+
+/// A call is slow when it takes this many times what is expected, if that is above the breaker's limit: a model that is
+/// known to take long is not slow for that.
+const SLOW_FACTOR: f64 = 3.0;
+
+impl Pool {
+    /// A `Load`, `Run`, `Probe`, `Ping` or `RecreateDevice` succeeded. An answer to a call that the pool has given up is
+    /// taken as a sign of life and nothing else.
+    pub fn on_finished(&mut self, now: Timestamp, call_id: CallId, measured: Measured) {
+        if self.calls.get(call_id.0).is_none_or(|call| call.kind == CallKind::Open) {
+            return;
+        }
+        let Some(call) = self.end_call(now, call_id, None) else { return };
+        self.note_alive(now, call.connection, measured);
+        match call.kind {
+            CallKind::Load => self.on_loaded(now, &call, measured),
+            CallKind::Run | CallKind::Probe => self.on_ran(now, call_id, &call),
+            CallKind::RecreateDevice => self.on_recreated(now, &call),
+            CallKind::Ping | CallKind::Open => self.arm_heartbeat(now, call.connection),
+        }
+        self.after_answer(now, call.connection);
+    }
+
+    /// A call failed; the connection goes on unless `category` says that it is gone.
+    pub fn on_failed(&mut self, now: Timestamp, call_id: CallId, category: FaultCategory) {
+        let Some(call) = self.calls.get(call_id.0) else { return };
+        let id = call.connection;
+        if call.kind == CallKind::Open {
+            self.on_open_failed(now, call_id, category);
+        } else if call.kind == CallKind::Ping {
+            self.lose(now, id, FaultCategory::ConnectionLost, None, false);
+        } else if category.ends_connection() {
+            self.lose(now, id, category, Some(call_id), false);
+        } else {
+            let Some(call) = self.end_call(now, call_id, Some(category)) else { return };
+            self.note_alive(now, id, Measured::default());
+            self.settle_failure(now, call_id, call, category);
+        }
+        self.after_answer(now, id);
+    }
+
+    /// What a failed load, run, probe or repair leads to, once the call is over.
+    pub(super) fn settle_failure(
+        &mut self,
+        now: Timestamp,
+        call_id: CallId,
+        call: Call,
+        category: FaultCategory,
+    ) {
+        let id = call.connection;
+        let backend = call.backend;
+        if let (Some(model), Some(backend), FaultCategory::UnsupportedOperator) =
+            (call.model, backend, category)
+            && let Some(group) = self.connection(id).map(|connection| connection.group)
+            && !self.models[model.0 as usize].unsupported.contains(&(group, backend))
+        {
+            self.models[model.0 as usize].unsupported.push((group, backend));
+        }
+        let is_repairing = |connection: &crate::Connection| {
+            backend.is_some_and(|backend| connection.repairing.contains(backend))
+        };
+        // While a device is being recreated, its other calls fail for the cause that was counted already.
+        let is_known = category == FaultCategory::DeviceLost && self.connection(id).is_some_and(is_repairing);
+        match call.permit {
+            Some(permit) if is_known || category.blame() == Blame::Nobody => {
+                self.ignore(id, call.component, permit)
+            }
+            Some(permit) if matches!(call.kind, CallKind::Load) => {
+                self.count_load_failure(now, &call, permit, category);
+            }
+            Some(permit) => self.count_failure(now, id, call.component, permit, call.started),
+            None => {}
+        }
+        if !is_known {
+            self.repair(now, &call, category);
+        }
+        for &job in &call.jobs {
+            self.retry_or_fail(now, job, call_id, &call, category);
+        }
+    }
+
+    /// Forgets a call: slot, timer, counters; leaves a record.
+    pub(super) fn end_call(
+        &mut self,
+        now: Timestamp,
+        call_id: CallId,
+        fault: Option<FaultCategory>,
+    ) -> Option<Call> {
+        let call = self.calls.remove(call_id.0)?;
+        self.timers.remove(call.timeout_at, Timer::Call(call_id));
+        if let (CallKind::Load, Some(model), Some(backend)) = (call.kind, call.model, call.backend)
+            && let Some(n_loading) = self.loading.get_mut(&(model, backend))
+        {
+            *n_loading -= 1;
+            if *n_loading == 0 {
+                self.loading.remove(&(model, backend));
+            }
+        }
+        if let Some(connection) = self.connection_mut(call.connection) {
+            connection.calls.retain(|&other| other != call_id);
+            connection.side_calls.retain(|&other| other != call_id);
+        }
+        if !call.is_aborting {
+            self.record_call(now, call_id, &call, fault);
+        }
+        Some(call)
+    }
+
+    pub(super) fn record_call(
+        &mut self,
+        now: Timestamp,
+        id: CallId,
+        call: &Call,
+        fault: Option<FaultCategory>,
+    ) {
+        let called = Called {
+            call: id,
+            kind: call.kind,
+            connection: call.connection,
+            component: call.component,
+            model: call.model,
+            jobs: call.jobs.clone(),
+            attempt: call.attempt,
+            is_probe: call.permit.is_some_and(Permit::is_probe),
+            queued: call.queued,
+            latency: now.since(call.started),
+            fault,
+        };
+        self.record(now, Event::Called(called));
+    }
+
+    pub(super) fn count_failure(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        component: Component,
+        permit: Permit,
+        started: Timestamp,
+    ) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let transition = connection.breaker_mut(component).on_failure(now, permit, now.since(started));
+        self.on_transition(now, id, component, transition);
+        if transition.is_some() {
+            self.reindex(now, id);
+        }
+    }
+
+    pub(super) fn ignore(&mut self, id: ConnectionId, component: Component, permit: Permit) {
+        if let Some(connection) = self.connection_mut(id) {
+            connection.breaker_mut(component).on_ignored(permit);
+        }
+    }
+
+    /// A load that failed speaks against the connection's loader; once a second connection failed on the same model, it
+    /// speaks against the model.
+    fn count_load_failure(&mut self, now: Timestamp, call: &Call, permit: Permit, category: FaultCategory) {
+        let Some(model_id) = call.model else { return };
+        let model = &mut self.models[model_id.0 as usize];
+        model.is_refetch |= category == FaultCategory::Integrity;
+        if !model.failed_on.contains(&call.connection) {
+            model.failed_on.push(call.connection);
+        }
+        let is_models_fault = model.failed_on.len() > 1;
+        if is_models_fault {
+            let transition = match model.breaker.state() {
+                BreakerState::HalfOpen => {
+                    model.breaker.trip(now, TransitionReason::ProbesFailed { n_failed: 1, n_probes: 1 })
+                }
+                BreakerState::Closed | BreakerState::Open => model.breaker.on_spontaneous_failure(now),
+            };
+            if let (Some(_), Some(due)) = (transition, model.breaker.poll_timeout()) {
+                self.timers.insert(due, Timer::ModelBreaker(model_id));
+            }
+            self.ignore(call.connection, call.component, permit);
+        } else {
+            self.count_failure(now, call.connection, call.component, permit, call.started);
+        }
+    }
+
+    fn on_loaded(&mut self, now: Timestamp, call: &Call, measured: Measured) {
+        let (Some(backend), Some(model_id)) = (call.backend, call.model) else { return };
+        let id = call.connection;
+        let latency = now.since(call.started);
+        self.latencies.observe_load(now, model_id, backend, latency);
+        let model = &mut self.models[model_id.0 as usize];
+        model.failed_on.clear();
+        let memory_bytes = model.spec.memory_bytes;
+        if model.breaker.state() != BreakerState::Closed {
+            model.breaker.set_mode(now, crate::BreakerMode::Automatic);
+        }
+        let Some(connection) = self.connection_mut(id) else { return };
+        connection.residents.insert((model_id, backend), Resident { last_used: now, memory_bytes });
+        if let Some(memory_bytes) = measured.memory_bytes {
+            connection.memory_bytes = memory_bytes;
+        }
+        // Loads take as long as the network and the file's size make them: none is slow.
+        let transition = call.permit.and_then(|permit| {
+            connection.breaker_mut(Component::Loader).on_success(now, permit, latency, false)
+        });
+        self.on_transition(now, id, Component::Loader, transition);
+        for &job in &call.jobs {
+            self.run_after_load(now, job, call, backend);
+        }
+    }
+
+    /// The job that a load was for runs there at once, or queues again when that is no longer possible.
+    fn run_after_load(&mut self, now: Timestamp, job: JobId, call: &Call, backend: crate::Backend) {
+        let Some(entry) = self.jobs.get_mut(job.0) else { return };
+        entry.calls = [None, None];
+        let is_ready = self.connection(call.connection).is_some_and(|c| c.state == ConnectionState::Ready);
+        let permit = if is_ready { self.admit(now, call.connection, backend.component()) } else { None };
+        match (permit, call.model) {
+            (Some(permit), Some(model)) => {
+                self.start_run(now, call.connection, backend, model, permit, vec![job]);
+            }
+            (Some(_) | None, _) => self.requeue(job),
+        }
+    }
+
+    fn on_ran(&mut self, now: Timestamp, call_id: CallId, call: &Call) {
+        let (Some(backend), Some(model)) = (call.backend, call.model) else { return };
+        let id = call.connection;
+        let latency = now.since(call.started);
+        let Some(connection) = self.connection_mut(id) else { return };
+        connection.backoff.reset();
+        if let Some(resident) = connection.residents.get_mut(&(model, backend)) {
+            resident.last_used = now;
+        }
+        let group = connection.group;
+        let key = LatencyKey {
+            model,
+            backend,
+            group: Some(group),
+            shape: Some((call.shape, log2(call.jobs.len()))),
+        };
+        if let Some(permit) = call.permit {
+            let expected = self.latencies.run(key);
+            let is_expected = expected.weight >= 3.0
+                && latency.as_secs_f64() < SLOW_FACTOR * expected.median().as_secs_f64();
+            let Some(connection) = self.connection_mut(id) else { return };
+            let breaker = connection.breaker_mut(call.component);
+            let is_slow = latency >= breaker.config().slow_call && !is_expected;
+            let transition = breaker.on_success(now, permit, latency, is_slow);
+            self.on_transition(now, id, call.component, transition);
+        }
+        if call.is_aborting || call.kind == CallKind::Probe {
+            return;
+        }
+        self.latencies.observe_run(now, key, id, latency);
+        for &job in &call.jobs {
+            self.budget.on_success();
+            self.settle_trial(now, job, true);
+            let attempt = self.jobs.get(job.0).map_or(0, |entry| entry.n_attempts);
+            self.end(now, job, JobEnd::Completed { call: call_id, connection: id, backend, model, attempt });
+        }
+    }
+
+    /// After every answer: a draining connection may be empty, a ready one has a slot to fill.
+    pub(super) fn after_answer(&mut self, now: Timestamp, id: ConnectionId) {
+        let is_drained =
+            self.connection(id).is_some_and(|c| c.state == ConnectionState::Draining && c.calls.is_empty());
+        if is_drained {
+            self.remove_now(now, id);
+        }
+        self.reindex(now, id);
+        self.queue.unblock_all();
+        self.dispatch(now);
+    }
+
+    /// Asks for a call to be stopped. With `is_overdue` its connection is hung unless it answers soon; else the call may
+    /// go on until its time-out.
+    pub(super) fn abort(&mut self, now: Timestamp, call_id: CallId, is_overdue: bool) {
+        let grace = self.config.abort_grace;
+        let Some(call) = self.calls.get_mut(call_id.0) else { return };
+        call.is_aborting = true;
+        let (connection, component) = (call.connection, call.component);
+        let permit = call.permit.take();
+        if is_overdue {
+            let previous = core::mem::replace(&mut call.timeout_at, now + grace);
+            self.timers.remove(previous, Timer::Call(call_id));
+            self.timers.insert(now + grace, Timer::Call(call_id));
+        } else if let Some(permit) = permit {
+            self.ignore(connection, component, permit);
+        }
+        self.act(Action::Abort { connection, call: call_id });
+    }
+
+    /// A run outlived its time-out: its jobs go on elsewhere, and estimates learn that it takes at least this long, so
+    /// that a slower device gets longer time-outs instead of an endless row of them.
+    pub(super) fn time_out(&mut self, now: Timestamp, call_id: CallId) {
+        let Some(call) = self.calls.get_mut(call_id.0) else { return };
+        let given_up = call.clone();
+        call.jobs.clear();
+        self.abort(now, call_id, true);
+        self.record_call(now, call_id, &given_up, Some(FaultCategory::Timeout));
+        if let (CallKind::Run, Some(model), Some(backend)) = (given_up.kind, given_up.model, given_up.backend)
+            && let Some(group) = self.connection(given_up.connection).map(|connection| connection.group)
+        {
+            let shape = Some((given_up.shape, log2(given_up.jobs.len())));
+            let key = LatencyKey { model, backend, group: Some(group), shape };
+            self.latencies.observe_run(now, key, given_up.connection, now.since(given_up.started));
+        }
+        self.settle_failure(now, call_id, given_up, FaultCategory::Timeout);
+    }
+}

@@ -1,0 +1,69 @@
+//! What happens when time passes.
+
+use super::Pool;
+use crate::connection::ConnectionState;
+use crate::record::CallKind;
+use crate::timers::Timer;
+use crate::{CallId, Component, ConnectionId, FaultCategory, JobId, Timestamp, Verdict};
+
+impl Pool {
+    /// Time passed: does everything that is due at `now`. Call it at [`Pool::poll_timeout`]; earlier or later is safe.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Call(call) => self.on_call_due(now, call),
+                Timer::Breaker(id, component) => self.on_breaker_due(now, id, component),
+                Timer::ModelBreaker(model) => {
+                    self.models[model.0 as usize].breaker.handle_timeout(now);
+                    self.queue.unblock_all();
+                }
+                Timer::Open(id) => self.on_open_due(now, id),
+                Timer::Heartbeat(id) => self.on_heartbeat_due(now, id),
+                Timer::Retry(job) => self.on_retry_due(now, job),
+                Timer::Deadline(job) => self.on_deadline(now, job),
+                Timer::Lanes => self.queue.unblock_all(),
+            }
+        }
+        self.dispatch(now);
+    }
+
+    fn on_call_due(&mut self, now: Timestamp, call_id: CallId) {
+        let Some(call) = self.calls.get(call_id.0) else { return };
+        let id = call.connection;
+        match call.kind {
+            CallKind::Open => self.on_open_failed(now, call_id, FaultCategory::Timeout),
+            CallKind::Ping => self.lose(now, id, FaultCategory::ConnectionLost, None, false),
+            CallKind::RecreateDevice => self.lose(now, id, FaultCategory::Timeout, None, false),
+            // Aborted and still not answered: nothing else gets through either.
+            CallKind::Load | CallKind::Run | CallKind::Probe if call.is_aborting => {
+                self.lose(now, id, FaultCategory::Timeout, None, true);
+            }
+            CallKind::Load | CallKind::Run | CallKind::Probe => self.time_out(now, call_id),
+        }
+        self.queue.unblock_all();
+    }
+
+    fn on_breaker_due(&mut self, now: Timestamp, id: ConnectionId, component: Component) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let transition = connection.breaker_mut(component).handle_timeout(now);
+        if transition.is_some() {
+            self.on_transition(now, id, component, transition);
+            self.reindex(now, id);
+            self.queue.unblock_all();
+        }
+    }
+
+    pub(super) fn on_open_due(&mut self, now: Timestamp, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.state == ConnectionState::Waiting && connection.open_at <= now {
+            let strategy = connection.repair.map(|trial| trial.strategy);
+            self.open(now, id, strategy);
+        }
+    }
+
+    fn on_deadline(&mut self, now: Timestamp, job: JobId) {
+        let Some(entry) = self.jobs.get(job.0) else { return };
+        let cause = entry.retry.as_ref().map_or(FaultCategory::Timeout, |retry| retry.fault);
+        self.fail(now, job, cause, Verdict::Deadline);
+    }
+}
