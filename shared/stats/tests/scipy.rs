@@ -71,7 +71,8 @@ fn check(line: &str) {
     }
 }
 
-#[test]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
 fn every_answer_agrees_with_scipy() {
     let cases: Vec<&str> = GOLDENS.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(cases.len() > 50, "only {} cases", cases.len());
