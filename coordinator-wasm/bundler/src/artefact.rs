@@ -56,6 +56,7 @@ impl Artefact {
         Bindgen::new()
             .input_path(&compiled)
             .web(true)?
+            .omit_default_module_path(false)
             .typescript(true)
             .remove_name_section(profile == Profile::Ship)
             .remove_producers_section(true)
