@@ -124,14 +124,15 @@ fn count_operators(graph: &GraphProto<'_>, operators: &mut BTreeMap<String, usiz
     }
 }
 
-fn value_contract(info: &ValueInfoProto<'_>) -> Result<ValueContract, DecodeError> {
+/// The contract of a graph input or output. A negative length, which some exporters write, means unknown.
+pub(crate) fn value_contract(info: &ValueInfoProto<'_>) -> Result<ValueContract, DecodeError> {
     let dim = |dim: &DimProto<'_>| match *dim {
-        DimProto::Value(value) => {
-            u32::try_from(value).map(Dim::Fixed).map_err(|_out_of_range| DecodeError::Initializer {
-                name: info.name.to_owned(),
-                reason: "a declared dimension is negative or above 2^32",
-            })
-        }
+        DimProto::Value(value) if value < 0 => Ok(Dim::Unknown),
+        DimProto::Value(value) => u32::try_from(value)
+            .map(Dim::Fixed)
+            .map_err(|_out_of_range| DecodeError::Dimension { name: info.name.to_owned(), dim: value }),
+        // Paddle's exporter calls every unknown dimension `?`; they are not equal to each other.
+        DimProto::Param("" | "?") => Ok(Dim::Unknown),
         DimProto::Param(name) => Ok(Dim::Symbolic(name.to_owned())),
         DimProto::Unknown => Ok(Dim::Unknown),
     };

@@ -51,6 +51,14 @@ pub enum DecodeError {
     /// Subgraphs are nested deeper than any real model's.
     #[error("onnx file nests subgraphs deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// A declared dimension is longer than any tensor can be.
+    #[error("onnx file is malformed: `{name}` has a dimension of {dim}")]
+    Dimension {
+        /// Name of the input or output.
+        name: String,
+        /// Its length.
+        dim: i64,
+    },
     /// An initializer's dimensions and data disagree, or its size does not fit in memory.
     #[error("onnx file is malformed: initializer `{name}`: {reason}")]
     Initializer {
