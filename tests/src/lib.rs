@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod cache;
+pub mod case_server;
 pub mod driver;
 pub mod native;
 pub mod node_case;

@@ -41,6 +41,14 @@ pub struct Row {
     pub verdict: Verdict,
 }
 
+impl Row {
+    /// The result of `case`.
+    #[must_use]
+    pub fn new(case: &NodeCase, verdict: Verdict) -> Self {
+        Self { case: case.name.clone(), operator: case.operator.clone(), verdict }
+    }
+}
+
 impl Expectations {
     /// The expectations in the repository.
     ///
@@ -103,10 +111,7 @@ impl Expectations {
         for row in rows {
             let (column, verdict, why) = match &row.verdict {
                 Verdict::Pass => (0, "pass", ""),
-                // The message names the value or node first, then the reason.
-                Verdict::Unsupported(why) => {
-                    (1, "unsupported", why.split_once(": ").map_or(why.as_str(), |(_, why)| why))
-                }
+                Verdict::Unsupported(why) => (1, "unsupported", why.as_str()),
                 Verdict::Fail(why) => (2, "fail", self.reason(&row.case).unwrap_or(why)),
             };
             counts.entry(&row.operator).or_default()[column] += 1;
@@ -127,6 +132,16 @@ impl Expectations {
         }));
         lines.join("\n") + "\n"
     }
+}
+
+/// Lines that only one of two tables has, marked as in a diff; empty when they are the same.
+#[must_use]
+pub fn changes(before: &str, after: &str) -> Vec<String> {
+    let only = |mark: &'static str, of: &str, other: &str| -> Vec<String> {
+        let other: Vec<&str> = other.lines().collect();
+        of.lines().filter(|line| !other.contains(line)).map(|line| format!("{mark} {line}")).collect()
+    };
+    [only("-", before, after), only("+", after, before)].concat()
 }
 
 const HEAD: &str = "# Operators on the wasm backend

@@ -14,7 +14,7 @@ const ABSOLUTE: f32 = 1e-6;
 pub enum Verdict {
     /// Every output is right.
     Pass,
-    /// The engine said before running that it cannot; with its words.
+    /// The engine refused before it ran anything, with the reason.
     Unsupported(String),
     /// Anything else, with the reason.
     Fail(String),
@@ -28,8 +28,15 @@ pub type Outcome = Result<Vec<Vec<WireTensor>>, Fault>;
 pub fn judge(case: &NodeCase, outcome: Outcome) -> Verdict {
     let computed = match outcome {
         Ok(computed) => computed,
-        Err(fault) if matches!(fault.code.as_str(), "unsupported-operator" | "unsupported-type") => {
-            return Verdict::Unsupported(fault.message);
+        Err(fault) if fault.code == "unsupported-type" => {
+            return Verdict::Unsupported(
+                "an input or output has a type that the backend cannot hold".to_owned(),
+            );
+        }
+        Err(fault) if fault.code == "unsupported-operator" => {
+            // The message names the node first, then the reason.
+            let reason = fault.message.split_once(": ").map_or(fault.message.as_str(), |(_, reason)| reason);
+            return Verdict::Unsupported(reason.to_owned());
         }
         Err(fault) => return Verdict::Fail(format!("{}: {}", fault.code, fault.message)),
     };

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tabpool_tests::node_case::NodeCase;
-use tabpool_tests::operator_table::{Expectations, Row};
+use tabpool_tests::operator_table::{self, Expectations, Row};
 use tabpool_tests::verdict::{Outcome, Verdict, judge};
 use tabpool_tests::{cache, native};
 
@@ -28,12 +28,7 @@ fn every_case_ends_as_the_table_says() {
     let expectations = Expectations::read().expect("the expectations are well-formed");
     let package = cache::bytes("onnx-node-cases").expect("test data is in the cache");
     let cases = expectations.cases(package).expect("the package is whole");
-    let row = |case: &NodeCase| Row {
-        case: case.name.clone(),
-        operator: case.operator.clone(),
-        verdict: verdict(case),
-    };
-    let rows: Vec<Row> = cases.iter().map(row).collect();
+    let rows: Vec<Row> = cases.iter().map(|case| Row::new(case, verdict(case))).collect();
     let surprises = expectations.surprises(&rows);
     assert!(surprises.is_empty(), "{} surprises:\n{}", surprises.len(), surprises.join("\n"));
 
@@ -42,11 +37,8 @@ fn every_case_ends_as_the_table_says() {
     if std::env::var_os("UPDATE_OPERATORS").is_some() {
         std::fs::write(&path, &table).expect("the table can be written");
     }
-    let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        stored == table,
-        "tests/{TABLE} no longer holds; look at the change, then write it with UPDATE_OPERATORS=1"
-    );
+    let changes = operator_table::changes(&std::fs::read_to_string(&path).unwrap_or_default(), &table);
+    assert!(changes.is_empty(), "tests/{TABLE} no longer holds:\n{}", changes.join("\n"));
 }
 
 #[test]

@@ -24,3 +24,9 @@ fn only_surprises_are_reported() {
     check(&[row("other", Verdict::Pass)], &["known is a known failure, but there is no such case"]);
     check(&[], &["known is a known failure, but there is no such case", "operator Abs has no case"]);
 }
+
+#[test]
+fn tables_are_compared_line_by_line() {
+    assert_eq!(changes("a\nb\n", "a\nb\n"), [""; 0]);
+    assert_eq!(changes("a\nb\n", "a\nc\n"), ["- b", "+ c"]);
+}

@@ -40,8 +40,9 @@ fn missing_results_fail() {
 
 #[test]
 fn only_a_refusal_before_the_run_is_unsupported() {
-    let fault = |code: &str| Fault::new(FaultCategory::UnsupportedOperator, code, "no");
-    check(Err(fault("unsupported-operator")), Verdict::Unsupported("no".to_owned()));
-    check(Err(fault("unsupported-type")), Verdict::Unsupported("no".to_owned()));
-    check(Err(fault("operator-failed")), fail("operator-failed: no"));
+    let fault = |code: &str| Fault::new(FaultCategory::UnsupportedOperator, code, "node \"n\": no such mode");
+    let no_type = "an input or output has a type that the backend cannot hold";
+    check(Err(fault("unsupported-operator")), Verdict::Unsupported("no such mode".to_owned()));
+    check(Err(fault("unsupported-type")), Verdict::Unsupported(no_type.to_owned()));
+    check(Err(fault("operator-failed")), fail("operator-failed: node \"n\": no such mode"));
 }

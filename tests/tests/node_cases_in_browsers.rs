@@ -1,0 +1,52 @@
+//! The same node cases as in `node_cases.rs`, in the engine's worker in real browsers: both SIMD builds are met, since
+//! Chromium and Firefox have relaxed SIMD and WebKit does not.
+
+use std::time::Duration;
+
+use tabpool_tests::cache;
+use tabpool_tests::case_server::CaseServer;
+use tabpool_tests::driver::Browser;
+use tabpool_tests::operator_table::{self, Expectations, Row};
+use tabpool_tests::verdict::{Verdict, judge};
+
+/// All cases together take some seconds on a quiet machine.
+const LIMIT: Duration = Duration::from_secs(240);
+
+#[track_caller]
+fn check(browser: Browser, build: &str) {
+    let expectations = Expectations::read().expect("the expectations are well-formed");
+    let package = cache::bytes("onnx-node-cases").expect("test data is in the cache");
+    let cases = expectations.cases(package).expect("the package is whole");
+    let server = CaseServer::start(&cases).expect("the cases are served");
+    let driven = browser.drive().expect("the browser starts");
+    driven.session.goto(&server.url).expect("the page loads");
+    let text = "document.querySelector('#progress').textContent";
+    let ended = format!("/^(done|failed)/.test({text})");
+    driven.session.wait_until(&ended, text, LIMIT).expect("the page gets through all cases");
+    assert_eq!(driven.session.text("#progress").expect("the page is there"), format!("done {build}"));
+
+    let verdicts = cases.iter().zip(server.into_outcomes()).map(|(case, outcome)| match outcome {
+        Some(outcome) => judge(case, outcome),
+        None => Verdict::Fail("the page did not answer".to_owned()),
+    });
+    let rows: Vec<Row> = cases.iter().zip(verdicts).map(|(case, verdict)| Row::new(case, verdict)).collect();
+    let surprises = expectations.surprises(&rows);
+    assert!(surprises.is_empty(), "{} surprises:\n{}", surprises.len(), surprises.join("\n"));
+    let changes = operator_table::changes(include_str!("../operators.md"), &expectations.table(&rows));
+    assert!(changes.is_empty(), "tests/operators.md does not hold here:\n{}", changes.join("\n"));
+}
+
+#[test]
+fn chromium_ends_every_case_as_the_table_says() {
+    check(Browser::Chromium, "relaxed-simd");
+}
+
+#[test]
+fn firefox_ends_every_case_as_the_table_says() {
+    check(Browser::Firefox, "relaxed-simd");
+}
+
+#[test]
+fn webkit_ends_every_case_as_the_table_says() {
+    check(Browser::Webkit, "simd128");
+}
