@@ -1,15 +1,24 @@
 // The few DOM verbs that every view uses.
 
 /**
- * Finds the one element that must exist.
+ * Finds the one element that must exist; the caller knows which kind of element it is.
  * @param {string} selector
  * @param {ParentNode} [root]
- * @returns {HTMLElement}
+ * @returns {any}
  */
 export function find(selector, root = document) {
   const element = root.querySelector(selector);
   if (!(element instanceof Element)) throw new Error(`the page has no ${selector}`);
-  return /** @type {HTMLElement} */ (element);
+  return element;
+}
+
+/**
+ * A copy of what stands in a template.
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+export function copyTemplate(selector) {
+  return find(selector).content.firstElementChild.cloneNode(true);
 }
 
 /**

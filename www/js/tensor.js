@@ -1,6 +1,6 @@
 // Tensors as the pool takes and gives them: element types, noise, summaries, and bundles for the agent.
 
-/** @typedef {{ dtype: string, dims: number[], data: ArrayBufferView }} Tensor */
+/** @typedef {{ dtype: string, dims: number[], data: any }} Tensor */
 
 const ARRAYS = {
   float32: Float32Array,

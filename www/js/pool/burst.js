@@ -11,9 +11,9 @@ import { count, median, micros } from "../format.js";
  */
 export function startBursts(form, models, currentTask) {
   const output = find("output", form);
-  const sendButton = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
-  const stopButton = /** @type {HTMLButtonElement} */ (find("[type=button]", form));
-  const size = /** @type {HTMLSelectElement} */ (find("select", form));
+  const sendButton = find("[type=submit]", form);
+  const stopButton = find("[type=button]", form);
+  const size = find("select", form);
   let controller;
 
   form.addEventListener("submit", async (event) => {
@@ -49,8 +49,8 @@ async function sendBurst(model, inputs, n, signal) {
   const started = performance.now();
   const settled = await Promise.allSettled(Array.from({ length: n }, () => model.run(inputs, { signal })));
   const seconds = (performance.now() - started) / 1000;
-  const done = settled.filter(({ status }) => status === "fulfilled").map(({ value }) => value.record);
-  const faults = settled.filter(({ status }) => status === "rejected").map(({ reason }) => faultOf(reason));
+  const done = settled.flatMap((end) => (end.status === "fulfilled" ? [end.value.record] : []));
+  const faults = settled.flatMap((end) => (end.status === "rejected" ? [faultOf(end.reason)] : []));
   const cancelled = faults.filter(({ category }) => category === "cancelled").length;
   const failed = faults.length - cancelled;
   const parts = [`${count(done.length, "job")} in ${seconds.toFixed(1)} s`];

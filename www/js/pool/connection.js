@@ -1,6 +1,6 @@
 // One worker of the pool as a card: state, job, what it did lately, how fast, what it holds.
 
-import { find, make, setText } from "../dom.js";
+import { copyTemplate, find, make, setText } from "../dom.js";
 import { bytes, count, median, micros } from "../format.js";
 import { drawActivity, WINDOW_MS } from "./activity.js";
 import { seriesOf } from "./palette.js";
@@ -19,8 +19,7 @@ export class ConnectionCard {
    * @param {() => void} onKill
    */
   constructor(id, onKill) {
-    const template = /** @type {HTMLTemplateElement} */ (find("#connection-template"));
-    this.element = template.content.firstElementChild.cloneNode(true);
+    this.element = copyTemplate("#connection-template");
     this.element.dataset.connection = String(id);
     setText(find("h3", this.element), `Worker ${id}`);
     const kill = find("button", this.element);
@@ -37,7 +36,7 @@ export class ConnectionCard {
     element.dataset.state = state;
     setText(find(".state", element), state);
     setText(find(".job", element), stats.job ? `runs ${stats.job}` : "idle");
-    /** @type {HTMLButtonElement} */ (find("button", element)).disabled = stats.state !== "ready";
+    find("button", element).disabled = stats.state !== "ready";
     const history = [`${count(stats.nRuns, "run")}`, count(stats.nFaults, "fault")];
     if (stats.nRespawns) history.push(count(stats.nRespawns, "new start"));
     setText(

@@ -3,12 +3,7 @@
 /** Samples per second of the recording, and of everything that the speech detector hears. */
 export const SAMPLE_RATE = 16_000;
 
-/**
- * One point of the voice's path: the vocal tract moves from each point to the next.
- * @typedef {[seconds: number, f1: number, f2: number, f3: number, voice: number, breath: number]} Point
- */
-
-/** Formants in Hz after Peterson and Barney's means for adult speakers; loudness of voice and breath, 0 to 1. */
+/** Three formants in Hz after Peterson and Barney's means for adult speakers; loudness of voice and breath, 0 to 1. */
 const SOUNDS = {
   rest: [500, 1500, 2500, 0, 0],
   h: [600, 1300, 2500, 0.05, 0.5],
@@ -24,43 +19,10 @@ const SOUNDS = {
   r: [420, 1300, 1600, 0.7, 0.01],
 };
 
-/** What the voice says, sound by sound, with the seconds that each one takes to reach. */
+/** What the voice says, sound by sound, with the hundredths of a second that each one takes to reach. */
 const PHRASES = [
-  {
-    start: 0.5,
-    pitch: 128,
-    sounds: [
-      ["h", 0.06],
-      ["e", 0.1],
-      ["l", 0.07],
-      ["o", 0.13],
-      ["u", 0.12],
-      ["w", 0.08],
-      ["a", 0.1],
-      ["n", 0.08],
-      ["i", 0.14],
-      ["m", 0.08],
-      ["o", 0.16],
-      ["rest", 0.12],
-    ],
-  },
-  {
-    start: 2.4,
-    pitch: 116,
-    sounds: [
-      ["m", 0.07],
-      ["i", 0.12],
-      ["n", 0.07],
-      ["a", 0.14],
-      ["r", 0.08],
-      ["e", 0.12],
-      ["l", 0.07],
-      ["u", 0.12],
-      ["m", 0.08],
-      ["a", 0.2],
-      ["rest", 0.14],
-    ],
-  },
+  { start: 0.5, pitch: 128, sounds: "h6 e10 l7 o13 u12 w8 a10 n8 i14 m8 o16 rest12" },
+  { start: 2.4, pitch: 116, sounds: "m7 i12 n7 a14 r8 e12 l7 u12 m8 a20 rest14" },
 ];
 
 const BEEPS = [4.2, 4.6, 5.0];
@@ -83,7 +45,7 @@ export function synthesizeRecording() {
 /**
  * A voice: pulses at the pitch, and breath, through four resonances that follow the sounds.
  * @param {Float32Array} samples
- * @param {{start: number, pitch: number, sounds: [string, number][]}} phrase
+ * @param {{ start: number, pitch: number, sounds: string }} phrase Start in seconds, pitch in Hz.
  * @param {() => number} noise
  */
 function addPhrase(samples, phrase, noise) {
@@ -92,9 +54,11 @@ function addPhrase(samples, phrase, noise) {
   let index = Math.round(phrase.start * SAMPLE_RATE);
   let phase = 0;
   let previous = 0;
-  const total = phrase.sounds.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const steps = phrase.sounds.split(" ").map((sound) => sound.match(/([a-z]+)(\d+)/));
+  const total = steps.reduce((sum, [, , hundredths]) => sum + Number(hundredths) / 100, 0);
   let elapsed = 0;
-  for (const [name, seconds] of phrase.sounds) {
+  for (const [, name, hundredths] of steps) {
+    const seconds = Number(hundredths) / 100;
     const to = SOUNDS[name];
     const n = Math.round(seconds * SAMPLE_RATE);
     for (let step = 0; step < n; step++, index++) {

@@ -9,13 +9,13 @@ import { find } from "../dom.js";
  * @param {{ pasteType?: string }} [options] Prefix of the MIME type that may be pasted, e.g. `image/`.
  */
 export function acceptFiles(section, onFile, { pasteType } = {}) {
-  const input = /** @type {HTMLInputElement} */ (find("input[type=file]", section));
+  const input = find("input[type=file]", section);
   input.addEventListener("change", () => {
     if (input.files[0]) onFile(input.files[0]);
     input.value = "";
   });
 
-  const stage = section.querySelector("[data-drop]");
+  const stage = /** @type {HTMLElement | null} */ (section.querySelector("[data-drop]"));
   stage?.addEventListener("dragover", (event) => {
     event.preventDefault();
     stage.classList.add("over");

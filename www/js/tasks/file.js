@@ -18,7 +18,7 @@ const PEEK_BYTES = 280;
  */
 export function mountFile(section, models) {
   const panel = new Panel(section);
-  const button = /** @type {HTMLButtonElement} */ (find("button.primary", section));
+  const button = find("button.primary", section);
   models.card(MODEL).then(
     (card) => panel.describe(card),
     (cause) => panel.fail(cause),

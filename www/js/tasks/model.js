@@ -16,9 +16,9 @@ const OPEN_DIMENSION = 16;
  */
 export function mountModel(section, models) {
   const panel = new Panel(section);
-  const choice = /** @type {HTMLSelectElement} */ (find("#model-choice", section));
-  const runButton = /** @type {HTMLButtonElement} */ (find("button.primary", section));
-  const loadButton = /** @type {HTMLButtonElement} */ (find("[data-load]", section));
+  const choice = find("#model-choice", section);
+  const runButton = find("button.primary", section);
+  const loadButton = find("[data-load]", section);
 
   let model;
   const forget = () => {

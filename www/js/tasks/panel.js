@@ -1,6 +1,6 @@
 // What every task shows about its model: what it is, how far its download is, how long the last run took, what failed.
 
-import { find, setText } from "../dom.js";
+import { copyTemplate, find, setText } from "../dom.js";
 import { faultOf } from "../fault.js";
 import { bytes, count, micros } from "../format.js";
 
@@ -17,9 +17,7 @@ export class Panel {
   /** Fills the placeholder of a task's section. */
   constructor(section) {
     const placeholder = find("[data-panel]", section);
-    this.#root = /** @type {HTMLTemplateElement} */ (
-      find("#panel-template")
-    ).content.firstElementChild.cloneNode(true);
+    this.#root = copyTemplate("#panel-template");
     placeholder.replaceWith(this.#root);
   }
 
@@ -52,7 +50,7 @@ export class Panel {
 
   /** Callback for the pool's load progress. */
   progress = ({ phase, loaded, total }) => {
-    const bar = /** @type {HTMLProgressElement} */ (find("progress", this.#root));
+    const bar = find("progress", this.#root);
     bar.hidden = phase === "done";
     if (phase === "download" && total) {
       bar.max = total;
@@ -69,7 +67,7 @@ export class Panel {
   /**
    * Does one thing at a time for a person: disables `button`, shows what fails, and the timing when `work` gives a run.
    * @param {HTMLButtonElement} button
-   * @param {() => Promise<{ record: object } | undefined>} work
+   * @param {() => Promise<{ record: object } | void>} work
    */
   async perform(button, work) {
     if (this.#busy) return;

@@ -18,8 +18,8 @@ const SVG = "http://www.w3.org/2000/svg";
  */
 export function mountPicture(section, models) {
   const panel = new Panel(section);
-  const canvas = /** @type {HTMLCanvasElement} */ (find("canvas", section));
-  const button = /** @type {HTMLButtonElement} */ (find("button.primary", section));
+  const canvas = find("canvas", section);
+  const button = find("button.primary", section);
   models.card(MODEL).then(
     (card) => panel.describe(card),
     (cause) => panel.fail(cause),

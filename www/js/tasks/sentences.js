@@ -15,8 +15,8 @@ const N_PAIRS = 5;
  */
 export function mountSentences(section, models) {
   const panel = new Panel(section);
-  const area = /** @type {HTMLTextAreaElement} */ (find("textarea", section));
-  const button = /** @type {HTMLButtonElement} */ (find("button.primary", section));
+  const area = find("textarea", section);
+  const button = find("button.primary", section);
   models.card(MODEL).then(
     (card) => panel.describe(card),
     (cause) => panel.fail(cause),

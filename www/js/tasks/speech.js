@@ -19,8 +19,8 @@ const MODEL = "detect-speech";
  */
 export function mountSpeech(section, models) {
   const panel = new Panel(section);
-  const button = /** @type {HTMLButtonElement} */ (find("button.primary", section));
-  const player = /** @type {HTMLAudioElement} */ (find("audio", section));
+  const button = find("button.primary", section);
+  const player = find("audio", section);
   models.card(MODEL).then(
     (card) => panel.describe(card),
     (cause) => panel.fail(cause),
