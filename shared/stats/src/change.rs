@@ -112,7 +112,7 @@ pub fn detect(values: &[f64], config: DetectorConfig) -> Result<Vec<Change>, Sta
     for &value in values {
         detector.append(value)?;
     }
-    Ok(detector.changes)
+    Ok(detector.changes())
 }
 
 impl Detector {
@@ -142,11 +142,7 @@ impl Detector {
         }
         self.regime.push(libm::log(value));
         self.n_seen += 1;
-        self.refine_last();
-        let evidence = self.regime.best_split(self.min_before()).and_then(|split| {
-            let evidence = Evidence::of(&self.regime, split);
-            evidence.is_enough(&self.regime, self.config).then_some(evidence)
-        });
+        let evidence = self.evidence();
         let confirmed = self.confirm(evidence);
         if self.regime.len() >= 2 * MAX_REGIME {
             self.regime = self.regime.since(MAX_REGIME);
@@ -155,9 +151,13 @@ impl Detector {
         Ok(confirmed)
     }
 
-    /// All changes reported so far, oldest first.
-    pub fn changes(&self) -> &[Change] {
-        &self.changes
+    /// All changes reported so far, oldest first; the last one is measured with everything seen since.
+    pub fn changes(&self) -> Vec<Change> {
+        let mut changes = self.changes.clone();
+        if !changes.is_empty() {
+            measure_last(&mut changes, self.before, self.regime.side(0..self.regime.len()));
+        }
+        changes
     }
 
     /// Number of values taken.
@@ -172,6 +172,16 @@ impl Detector {
 
     fn min_before(&self) -> usize {
         if self.changes.is_empty() { MIN_BEFORE } else { MIN_BETWEEN }
+    }
+
+    /// The evidence for a change, if there is enough. A coarse scan decides whether a full one is worth its time.
+    fn evidence(&self) -> Option<Evidence> {
+        let min_before = self.min_before();
+        if !self.regime.may_split(min_before, self.config.threshold) {
+            return None;
+        }
+        let evidence = Evidence::of(&self.regime, self.regime.best_split(min_before)?);
+        evidence.is_enough(&self.regime, self.config).then_some(evidence)
     }
 
     /// Counts confirmations, and reports the change when there are enough.
@@ -200,19 +210,21 @@ impl Detector {
             deviations: evidence.step.deviations(),
             p_value: evidence.p_value(self.n_seen),
         };
-        self.before = Some(self.regime.side(0..evidence.split));
+        let old_regime = self.regime.side(0..evidence.split);
+        measure_last(&mut self.changes, self.before, old_regime);
+        self.changes.push(change);
+        self.before = Some(old_regime);
         self.regime = self.regime.since(evidence.split);
         self.start = index;
         self.candidate = None;
-        self.changes.push(change);
         Some(change)
     }
+}
 
-    /// Measures the last change again, now that its regime has one more value.
-    fn refine_last(&mut self) {
-        if let (Some(before), Some(change)) = (self.before, self.changes.last_mut()) {
-            change.ratio = Step::between(before, self.regime.side(0..self.regime.len())).ratio();
-        }
+/// Measures the last change again, with all of the regime that followed it.
+fn measure_last(changes: &mut [Change], before: Option<Side>, after: Side) {
+    if let (Some(before), Some(last)) = (before, changes.last_mut()) {
+        last.ratio = Step::between(before, after).ratio();
     }
 }
 
