@@ -2,6 +2,9 @@
 
 import { PageError } from "./fault.js";
 
+/** No request takes longer: the agent is on this machine or near it. */
+const TIMEOUT_MILLIS = 120_000;
+
 /**
  * `fetch` that turns refusals into errors with the agent's own fault.
  * @param {string} path
@@ -11,7 +14,7 @@ import { PageError } from "./fault.js";
 export async function request(path, init) {
   let response;
   try {
-    response = await fetch(path, init);
+    response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MILLIS), ...init });
   } catch (cause) {
     throw new PageError(
       "connection_lost",

@@ -30,8 +30,9 @@ export async function runCase(context, { onProgress, onFailure }) {
 
   // The peers run on wasm; beside another backend they would measure something else.
   const peers = benchCase.backend === "wasm" ? plan.peers : [];
-  let runners = [new TabpoolRunner(context), ...peers.map((peer) => new PEERS[peer](context))];
-  const all = runners;
+  const ours = new TabpoolRunner(context);
+  const all = [ours, ...peers.map((peer) => new PEERS[peer](context))];
+  let runners = all;
   const attempt = async (runner, work) => {
     try {
       return await work();
@@ -42,18 +43,20 @@ export async function runCase(context, { onProgress, onFailure }) {
     }
   };
 
-  for (const runner of all) await attempt(runner, () => runner.open());
-  const nRounds = 1 + benchCase.n_warmup + benchCase.n_runs;
-  for (let round = 0; round < nRounds && runners.length > 0; round++) {
-    const order = round % 2 ? [...runners].reverse() : [...runners];
-    for (const runner of order) {
-      await attempt(runner, async () => {
-        const outputs = await runner.run(inputs);
-        if (round === 0) await postOutputs(base, index, runner.engine, outputs);
-      });
-    }
-    if (runners.includes(all[0])) await onProgress(round + 1);
+  // Loading and the cold run belong together; which engine goes first changes from case to case and from run to run.
+  const inTurn = (turn) => (turn % 2 ? [...runners].reverse() : [...runners]);
+  for (const runner of inTurn(index)) {
+    await attempt(runner, async () => {
+      await runner.open();
+      await postOutputs(base, index, runner.engine, await runner.run(inputs));
+    });
   }
+  const nRuns = 1 + benchCase.n_warmup + benchCase.n_runs;
+  for (let nDone = 1; nDone < nRuns && runners.length > 0; nDone++) {
+    if (runners.includes(ours)) await onProgress(nDone);
+    for (const runner of inTurn(index + nDone)) await attempt(runner, () => runner.run(inputs));
+  }
+  if (runners.includes(ours)) await onProgress(nRuns);
 
   let nUnposted = 0;
   for (const runner of all) nUnposted += (await attempt(runner, () => runner.close())) ?? 0;
