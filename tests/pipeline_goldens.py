@@ -2,15 +2,17 @@
 """Makes tests/goldens/*.json: what each pipeline must answer, from implementations that share nothing with ours.
 
     venv/bin/pip install magika==1.0.3 rapidocr-onnxruntime==1.4.4    # after those of goldens.py
+    venv/bin/pip install --no-deps silero-vad==6.2.3
     venv/bin/python tests/pipeline_goldens.py
 
 similar-sentences and write-title: ONNX Runtime with the `tokenizers` package, greedy decoding. read-text: RapidOCR.
-detect-speech: ONNX Runtime, frames as in the `silero-vad` package. identify-file: the `magika` package.
+detect-speech: the `silero-vad` package's sequence front-end. identify-file: the `magika` package.
 wake-word: ONNX Runtime, windows as in the `openwakeword` package.
 """
 
 import json
 import sys
+from unittest import mock
 
 import magika
 import numpy as np
@@ -18,6 +20,10 @@ import tokenizers
 from rapidocr_onnxruntime import RapidOCR
 
 from goldens import RUST_SOURCE, SHELL_SCRIPT, TESTS, cached, read_wav, session, wake_word_scores
+
+# The package imports torch, which its sequence front-end does not use.
+with mock.patch.dict(sys.modules, torch=mock.MagicMock(), torchaudio=mock.MagicMock()):
+    from silero_vad.sequence_vad import SileroVADSequence, get_speech_timestamps_sequence
 
 TEXTS = [
     "A man is playing a guitar.",
@@ -72,13 +78,11 @@ def read_text():
 
 
 def detect_speech():
-    """Probability per 32 ms of one second of silence, the recording, one second of silence."""
+    """Probability per 32 ms, and segments, of one second of silence, the recording, one second of silence."""
     audio = np.pad(read_wav(cached("speech-wav")).astype(np.float32) / 32768, 16000)
-    frames = np.pad(audio, (0, -len(audio) % 512)).reshape(-1, 512)
-    contexts = np.concatenate([np.zeros((1, 64), np.float32), frames[:-1, -64:]])
-    state = np.zeros((1, 1, 128), np.float32)
-    inputs = {"input": np.concatenate([contexts, frames], axis=1), "h": state, "c": state}
-    return {"probabilities": rounded(session("silero-vad").run(["speech_probs"], inputs)[0])}
+    detector = SileroVADSequence(cached("silero-vad"))
+    segments = get_speech_timestamps_sequence(audio, detector)
+    return {"probabilities": rounded(detector.audio_forward(audio)), "segment_samples": segments}
 
 
 def identify_file():
