@@ -1,9 +1,13 @@
 //! The command line, as clap reads it.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use wire::{Backend, PeerEngine};
 
 use crate::exit::EXIT_HELP;
 
@@ -22,11 +26,20 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Find out which browsers, drivers, adapters and backends work here
+    Doctor(DoctorArgs),
+    /// Measure models in real browsers and check their outputs
+    Bench(BenchArgs),
+    /// Look at what was measured before
+    History(HistoryArgs),
     /// Serve the pages, the models and the place that records go to
     Serve(ServeArgs),
     /// List and fetch models, and add your own
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Run a program and end its whole process group when standard input closes
+    #[command(hide = true)]
+    Leash(LeashArgs),
 }
 
 /// Where the history is.
@@ -60,6 +73,82 @@ pub(crate) struct ServeArgs {
     pub(crate) db: DbArgs,
 }
 
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Seconds to wait for each browser
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) www: WwwArgs,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Models, all cases of each [default: the first case of every model in the zoo]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) model: Vec<String>,
+    /// Browsers [default: all on this machine]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) browser: Vec<String>,
+    /// Backends: wasm, webgpu, webnn
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "wasm", value_parser = backend())]
+    pub(crate) backend: Vec<Backend>,
+    /// Measured runs of each case
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) runs: u32,
+    /// Runs after the cold one that are recorded but not summarised
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) warmup: u32,
+    /// Run this engine too, run by run in turns: ort-web
+    #[arg(long, value_name = "ENGINE", value_delimiter = ',', value_parser = peer())]
+    pub(crate) peer: Vec<PeerEngine>,
+    /// Words to find this campaign by
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Seconds without any sign of life until a browser is given up and its case failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) www: WwwArgs,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Models or pipelines [default: all]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) model: Vec<String>,
+    /// Browsers [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) browser: Vec<String>,
+    /// Backends [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = backend())]
+    pub(crate) backend: Vec<Backend>,
+    /// Only runs of the last while, e.g. 90m, 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) since: Option<Duration>,
+    /// How many of the latest runs to list
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
+}
+
+/// Arguments of the hidden `leash`.
+#[derive(Debug, Args)]
+pub(crate) struct LeashArgs {
+    /// Folder to remove at the end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) remove: Option<PathBuf>,
+    /// Program and its arguments
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    pub(crate) command: Vec<OsString>,
+}
+
 /// Subcommands of `model`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
@@ -90,3 +179,36 @@ pub(crate) enum ModelCommand {
         model: String,
     },
 }
+
+fn backend() -> impl TypedValueParser<Value = Backend> {
+    const ALL: [Backend; 3] = [Backend::Wasm, Backend::Webgpu, Backend::Webnn];
+    PossibleValuesParser::new(ALL.map(Backend::as_str)).map(|name| {
+        // The parser lets only these names through.
+        ALL.into_iter().find(|backend| backend.as_str() == name).unwrap_or(Backend::Wasm)
+    })
+}
+
+fn peer() -> impl TypedValueParser<Value = PeerEngine> {
+    PossibleValuesParser::new(["ort-web"]).map(|_| PeerEngine::OrtWeb)
+}
+
+/// A whole number and a unit: `m`, `h`, `d` or `w`.
+fn age(text: &str) -> Result<Duration, String> {
+    let seconds_per_unit = match text.chars().last() {
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        Some('w') => 604_800,
+        Some(_) | None => return Err("an age ends in m, h, d or w, e.g. 30d".to_owned()),
+    };
+    let count: u64 = text[..text.len() - 1]
+        .parse()
+        .map_err(|_not_a_number| "an age is a whole number and a unit, e.g. 30d".to_owned())?;
+    count
+        .checked_mul(seconds_per_unit)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "that is too long ago".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

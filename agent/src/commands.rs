@@ -1,11 +1,15 @@
 //! One module per subcommand, and what they share.
 
+pub(crate) mod bench;
+pub(crate) mod doctor;
+pub(crate) mod history;
 pub(crate) mod model;
 pub(crate) mod serve;
 
 use std::path::{Path, PathBuf};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::cli::{DbArgs, WwwArgs};
 use crate::exit::Failure;
@@ -17,6 +21,25 @@ pub(crate) fn open_store(args: &DbArgs) -> anyhow::Result<Store> {
         Some(path) => Store::open(path),
         None => Store::open(&Store::default_path()?),
     }
+}
+
+/// The folder of the pages, with the wasm that launched browsers need.
+pub(crate) fn find_built_www(args: &WwwArgs) -> anyhow::Result<PathBuf> {
+    let www = find_www(args)?;
+    if has_wasm(&www) {
+        return Ok(www);
+    }
+    Err(Failure::environment(format!("the pages in {} have no wasm yet", www.display()))
+        .hint(BUNDLE_HINT)
+        .into())
+}
+
+/// How to give the pages their wasm.
+pub(crate) const BUNDLE_HINT: &str = "build it with `cargo bundle`";
+
+/// True when the pages have their wasm.
+pub(crate) fn has_wasm(www: &Path) -> bool {
+    www.join("pkg/tabpool.js").is_file()
 }
 
 /// The folder of the pages.
@@ -34,14 +57,29 @@ pub(crate) fn find_www(args: &WwwArgs) -> anyhow::Result<PathBuf> {
     })
 }
 
+/// Becomes true at the first Ctrl-C or SIGTERM.
+pub(crate) fn interrupt() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        stop_signal().await;
+        sender.send_replace(true);
+        // Keeps the channel open: a receiver must not take its end for a signal.
+        sender.closed().await;
+    });
+    receiver
+}
+
 /// Completes at the first Ctrl-C or SIGTERM.
-///
-/// # Errors
-/// The system does not let this process listen for signals.
-pub(crate) async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
+pub(crate) async fn stop_signal() {
+    let wait = async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    };
+    if wait.await.is_err() {
+        // A process that may not listen for signals goes on until it is killed.
+        std::future::pending::<()>().await;
     }
 }

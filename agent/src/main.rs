@@ -1,7 +1,7 @@
 //! Keeps the history of models measured in browsers it launches.
 
-#![expect(dead_code, unused_imports, reason = "the bench command uses the rest")]
-
+mod bench;
+mod browser;
 mod cli;
 mod commands;
 mod exit;
@@ -40,12 +40,18 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the async runtime")?;
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.enable_all().build().context("cannot start the async runtime")
+    };
     match command {
-        Command::Serve(args) => runtime.block_on(commands::serve::run(args, printer)),
+        Command::Doctor(args) => runtime()?.block_on(commands::doctor::run(args, printer)),
+        Command::Bench(args) => runtime()?.block_on(commands::bench::run(args, printer)),
+        Command::History(args) => commands::history::run(args, printer),
+        Command::Serve(args) => runtime()?.block_on(commands::serve::run(args, printer)),
         Command::Model(command) => commands::model::run(command, printer),
+        Command::Leash(args) => {
+            browser::leash::run(&args.command, args.remove.as_deref()).map(|()| Exit::Done)
+        }
     }
 }

@@ -18,8 +18,8 @@ use crate::exit::Failure;
 use crate::zoo::cache::user_directory;
 
 pub(crate) use campaign::{Ending, NewCampaign};
-pub(crate) use history::{Filter, HistoryRow, RecentRun};
-pub(crate) use run::{Inserted, SessionRun};
+pub(crate) use history::{Filter, Group, HistoryRow, RecentRun};
+pub(crate) use run::SessionRun;
 
 /// How long a statement waits for another program's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,7 +74,9 @@ impl Store {
     }
 
     /// A history that lives as long as the value.
-    #[cfg(test)]
+    ///
+    /// # Errors
+    /// A failure of SQLite.
     pub(crate) fn in_memory() -> anyhow::Result<Self> {
         let mut connection = Connection::open_in_memory()?;
         schema::prepare(&mut connection)?;

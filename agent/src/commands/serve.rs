@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::cli::ServeArgs;
-use crate::commands::{find_www, open_store, stop_signal};
+use crate::commands::{BUNDLE_HINT, find_www, has_wasm, open_store, stop_signal};
 use crate::exit::Exit;
 use crate::output::Printer;
 use crate::server::{self, App};
@@ -22,9 +22,9 @@ struct Document {
 /// Serves until Ctrl-C or SIGTERM.
 pub(crate) async fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let www = find_www(&args.www)?;
-    if !www.join("pkg/tabpool.js").is_file() {
+    if !has_wasm(&www) {
         printer.warning("the pages have no wasm yet");
-        printer.hint("build it with `cargo bundle`");
+        printer.hint(BUNDLE_HINT);
     }
     let cache = Cache::of_user()?;
     let catalogue = Zoo::open(&cache)?.catalogue(&cache);
@@ -44,12 +44,6 @@ pub(crate) async fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<E
         }
     }
     let app = Arc::new(App { store, cache, www, ort_web: None, sessions: Default::default() });
-    let stop = async {
-        // Without signals the server goes on until it is killed.
-        if stop_signal().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    server::serve(listener, app, stop).await?;
+    server::serve(listener, app, stop_signal()).await?;
     Ok(Exit::Done)
 }

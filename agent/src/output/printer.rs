@@ -109,7 +109,7 @@ impl Printer {
     /// Help, version or a usage error, as clap words it.
     pub(crate) fn usage(&self, error: &clap::Error) {
         // A closed standard stream leaves nobody to tell.
-        drop(error.print());
+        error.print().ok();
     }
 
     /// A bar over `length` steps on standard error; invisible when that is no terminal.
@@ -128,5 +128,5 @@ impl Printer {
 
 /// Writes and flushes one line. A reader that went away (`tabpool … | head`) is no error.
 fn write_line(mut stream: impl Write, text: &str) {
-    drop(writeln!(stream, "{text}").and_then(|()| stream.flush()));
+    writeln!(stream, "{text}").and_then(|()| stream.flush()).ok();
 }

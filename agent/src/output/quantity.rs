@@ -11,6 +11,17 @@ pub(crate) fn micros(micros: f64) -> String {
     }
 }
 
+/// Two durations in microseconds in the unit of the larger one, e.g. `9.52–10.1 ms`.
+pub(crate) fn micros_range(low: f64, high: f64) -> String {
+    let text = micros(high);
+    let scale = match text.rsplit_once(' ') {
+        Some((_, "ms")) => 1e3,
+        Some((_, "s")) => 1e6,
+        Some(_) | None => 1.0,
+    };
+    format!("{}–{text}", significant(low / scale))
+}
+
 /// A size in bytes with decimal units, e.g. `69.1 MB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     let count = count(bytes);

@@ -54,6 +54,7 @@ pub(super) async fn input(
     Path((session, case)): Path<(String, usize)>,
 ) -> Result<impl IntoResponse, Rejection> {
     let golden = golden_case(&app, &session, case)?;
+    app.sessions.report(&session, Report::CaseBegun(case));
     let bundle = blocking(move || {
         let mut tensors = Vec::with_capacity(golden.inputs.len());
         for golden::Input { header, fill } in &golden.inputs {

@@ -28,6 +28,8 @@ pub(crate) enum Errand {
 pub(crate) enum Report {
     /// It asked for something or posted records: it is alive.
     Sign,
+    /// It asked for the inputs of the case with this index in the plan, and so begins it.
+    CaseBegun(usize),
     /// Progress, or the last word.
     Event(BenchEvent),
     /// Outputs arrived and were compared.

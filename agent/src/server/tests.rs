@@ -213,7 +213,7 @@ async fn a_bench_page_finds_its_plan_and_is_heard() {
     }
     let check = Check { ok: true, max_abs_ratio: Some(0.0), cosine: Some(1.0), problem: None };
     let output = Report::Output { case: 0, engine: "ort-web".to_owned(), check };
-    assert_eq!(heard, [output, Report::Event(BenchEvent::Finished)]);
+    assert_eq!(heard, [Report::CaseBegun(0), output, Report::Event(BenchEvent::Finished)]);
 }
 
 #[tokio::test]

@@ -107,7 +107,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notes the end of a session and which of its runs were warm-up: the first `n_warmup` of each case and engine.
+    /// Notes the end of a session and which of its runs were warm-up: of each case and engine the first `n_warmup` after
+    /// the cold one.
     pub(crate) fn end_session(
         &self,
         session: &str,
@@ -127,7 +128,7 @@ impl Store {
                      SELECT id, row_number() OVER (
                          PARTITION BY case_id, engine ORDER BY started_unix_micros, id
                      ) AS nth
-                     FROM run WHERE session = ?1
+                     FROM run WHERE session = ?1 AND NOT cold
                  ) WHERE nth <= ?2
              )",
             params![session, n_warmup],

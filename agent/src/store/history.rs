@@ -68,8 +68,8 @@ pub(crate) struct RecentRun {
     pub(crate) group: Group,
     /// First run after a load.
     pub(crate) cold: bool,
-    /// What the caller waited, microseconds.
-    pub(crate) total_micros: Option<f64>,
+    /// Computing, measured in the worker where that is known, microseconds.
+    pub(crate) run_micros: Option<f64>,
     /// Code of the fault of a run that failed.
     pub(crate) fault: Option<String>,
     /// Whether the outputs kept their limits, when they were compared.
@@ -80,7 +80,7 @@ const COLUMNS: &str = "
     id, model, shapes, browser_name, browser_version, trim(backend || ' ' || backend_detail) AS backend, engine,
     started_unix_micros,
     strftime('%Y-%m-%d %H:%M:%S', started_unix_micros / 1000000, 'unixepoch', 'localtime') AS local_time,
-    cold, is_warmup, coalesce(total_micros, run_micros) AS waited_micros, fault_code, check_ok";
+    cold, is_warmup, coalesce(run_micros, total_micros) AS computed_micros, fault_code, check_ok";
 
 impl Store {
     /// The runs that `filter` lets through, grouped, in the order of [`Group`].
@@ -106,7 +106,7 @@ impl Store {
             if run.fault.is_some() {
                 entry.n_failed += 1;
             } else if !run.cold && !is_warmup {
-                entry.warm_micros.extend(run.total_micros);
+                entry.warm_micros.extend(run.run_micros);
             }
             Ok(())
         })?;
@@ -170,7 +170,7 @@ fn recent_run(row: &Row<'_>) -> rusqlite::Result<RecentRun> {
             engine: row.get("engine")?,
         },
         cold: row.get("cold")?,
-        total_micros: row.get("waited_micros")?,
+        run_micros: row.get("computed_micros")?,
         fault: row.get("fault_code")?,
         check_ok: row.get("check_ok")?,
     })

@@ -1,7 +1,7 @@
 //! Rows of runs: written as records arrive, read back when a session ends.
 
 use rusqlite::{Connection, Row, named_params};
-use wire::{Adapter, Outcome, RunRecord};
+use wire::{Adapter, Fault, FaultCategory, Outcome, RunRecord};
 
 use crate::store::{Store, StoreError};
 
@@ -46,12 +46,12 @@ pub(crate) struct SessionRun {
     pub(crate) is_warmup: bool,
     /// Decoding and preparing the model, microseconds.
     pub(crate) load_micros: Option<f64>,
-    /// What the caller waited for the run, microseconds.
+    /// Computing, measured in the worker where that is known, microseconds.
     pub(crate) run_micros: Option<f64>,
     /// Wasm memory after the run, bytes.
     pub(crate) memory_bytes: i64,
-    /// Code and message of the fault of a run that failed.
-    pub(crate) fault: Option<(String, String)>,
+    /// Why it failed, if it did.
+    pub(crate) fault: Option<Fault>,
 }
 
 impl Store {
@@ -90,7 +90,8 @@ impl Store {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT case_id, engine, engine_version, backend_detail, cold, is_warmup, load_micros,
-                    coalesce(total_micros, run_micros) AS waited_micros, memory_bytes, fault_code, fault_message
+                    coalesce(run_micros, total_micros) AS computed_micros, memory_bytes, fault_category, fault_code,
+                    fault_message, fault_hint
              FROM run WHERE session = ?1 ORDER BY started_unix_micros, id",
         )?;
         let rows = statement.query_map([session], session_run)?;
@@ -151,8 +152,6 @@ fn clamp(value: u64) -> i64 {
 }
 
 fn session_run(row: &Row<'_>) -> rusqlite::Result<SessionRun> {
-    let code: Option<String> = row.get("fault_code")?;
-    let message: Option<String> = row.get("fault_message")?;
     Ok(SessionRun {
         case_id: row.get("case_id")?,
         engine: row.get("engine")?,
@@ -161,8 +160,20 @@ fn session_run(row: &Row<'_>) -> rusqlite::Result<SessionRun> {
         cold: row.get("cold")?,
         is_warmup: row.get("is_warmup")?,
         load_micros: row.get("load_micros")?,
-        run_micros: row.get("waited_micros")?,
+        run_micros: row.get("computed_micros")?,
         memory_bytes: row.get("memory_bytes")?,
-        fault: code.zip(message),
+        fault: fault(row)?,
     })
+}
+
+fn fault(row: &Row<'_>) -> rusqlite::Result<Option<Fault>> {
+    let Some(name) = row.get::<_, Option<String>>("fault_category")? else { return Ok(None) };
+    // A category of a newer version is still a fault.
+    let known = FaultCategory::ALL.into_iter().find(|category| category.as_str() == name);
+    Ok(Some(Fault {
+        category: known.unwrap_or(FaultCategory::Internal),
+        code: row.get("fault_code")?,
+        message: row.get("fault_message")?,
+        hint: row.get("fault_hint")?,
+    }))
 }

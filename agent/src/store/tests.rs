@@ -2,6 +2,7 @@
 
 use wire::{Backend, Browser, Fault, FaultCategory, Outcome, Phases, Precision, RunRecord};
 
+use super::run::Inserted;
 use super::*;
 use crate::exit::{Exit, verdict};
 use crate::golden::compare::Check;
@@ -57,7 +58,7 @@ fn records_are_stored_once() {
     assert_eq!(store.insert(&again, 0).unwrap(), Inserted { accepted: 1, duplicates: 1 });
     assert_eq!(store.n_runs().unwrap(), 3);
     let times: Vec<_> =
-        store.recent(&Filter::default(), 2).unwrap().into_iter().map(|run| run.total_micros).collect();
+        store.recent(&Filter::default(), 2).unwrap().into_iter().map(|run| run.run_micros).collect();
     assert_eq!(times, [Some(30.0), Some(20.0)]);
 }
 
@@ -96,7 +97,7 @@ fn the_end_of_a_session_marks_warm_up_and_the_checked_run() {
     let runs = store.session_runs("1-chromium-1").unwrap();
     let warm_up: Vec<bool> = runs.iter().map(|run| run.is_warmup).collect();
     assert_eq!(warm_up, [true, true, false, false]);
-    assert_eq!(runs[0].fault.as_ref().unwrap().0, "run-timeout");
+    assert_eq!(runs[0].fault.as_ref().unwrap().code, "run-timeout");
     let rows = store.history(&Filter::default()).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! The cache outside the repository: files named by their SHA-256, written whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -102,14 +102,6 @@ impl Cache {
         file.as_file().sync_all().with_context(describe)?;
         file.persist(self.model_path(&sha256)).map_err(|error| error.error).with_context(describe)?;
         Ok(Stored { sha256, size_bytes })
-    }
-
-    /// Opens the file with this hash.
-    ///
-    /// # Errors
-    /// It is not there or cannot be read.
-    pub(crate) fn open(&self, sha256: &str) -> io::Result<File> {
-        File::open(self.model_path(sha256))
     }
 }
 

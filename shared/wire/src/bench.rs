@@ -32,7 +32,7 @@ pub struct BenchCase {
     pub backend: Backend,
     /// Inputs; `GET /v1/bench/{session}/input/{index of the case}` gives them as a tensor bundle.
     pub inputs: Vec<TensorHeader>,
-    /// Runs whose time is recorded but not part of the summary.
+    /// Runs after the cold one whose time is recorded but not part of the summary.
     pub n_warmup: u32,
     /// Measured runs.
     pub n_runs: u32,

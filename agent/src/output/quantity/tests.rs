@@ -25,6 +25,13 @@ fn durations() {
 }
 
 #[test]
+fn ranges_have_one_unit() {
+    assert_eq!(micros_range(9_520.0, 10_120.0), "9.52–10.1 ms");
+    assert_eq!(micros_range(950.0, 1_050.0), "0.95–1.05 ms");
+    assert_eq!(micros_range(10.0, 20.0), "10.0–20.0 µs");
+}
+
+#[test]
 fn sizes() {
     check_bytes(17, "17 B");
     check_bytes(1_087_958, "1.09 MB");

@@ -1,0 +1,264 @@
+//! Runs a plan in one browser, in as many launches as that takes, and stores everything.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::ProgressBar;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use wire::{BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, RunRecord};
+
+use crate::bench::page::{Page, browser_ended, silent};
+use crate::bench::plan::PlannedCase;
+use crate::browser::{Found, Launcher, Running};
+use crate::exit::Failure;
+use crate::golden::compare::Check;
+use crate::host::now_unix_micros;
+use crate::output::Printer;
+use crate::server::App;
+use crate::server::session::{Errand, Report};
+use crate::store::Ending;
+
+/// How long a browser may take from its launch to the first word of its page.
+const LAUNCH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Workers in the page's pool: one, so that runs do not compete.
+const N_WORKERS: u32 = 1;
+
+/// Everything that runs in different browsers share.
+#[derive(Debug)]
+pub(crate) struct Bench<'a> {
+    /// The server that the pages talk to.
+    pub(crate) app: &'a Arc<App>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Launches the browsers.
+    pub(crate) launcher: &'a Launcher,
+    /// Id of the campaign in the history.
+    pub(crate) campaign: i64,
+    /// Engines to compare with.
+    pub(crate) peers: &'a [PeerEngine],
+    /// How long a page may be silent.
+    pub(crate) timeout: Duration,
+    /// Becomes true when somebody stops the agent.
+    pub(crate) interrupt: watch::Receiver<bool>,
+    /// Shows progress.
+    pub(crate) printer: &'a Printer,
+}
+
+/// Names a case and an engine in one browser.
+pub(crate) type CaseKey = (String, String);
+
+/// What came of a plan in one browser; the runs themselves are in the history.
+#[derive(Debug, Default)]
+pub(crate) struct BrowserRun {
+    /// The browser.
+    pub(crate) browser: Browser,
+    /// Ids of its sessions in the history.
+    pub(crate) sessions: Vec<String>,
+    /// Cases that failed.
+    pub(crate) faults: BTreeMap<CaseKey, Fault>,
+    /// Outputs compared.
+    pub(crate) checks: BTreeMap<CaseKey, Check>,
+    /// Somebody stopped the agent.
+    pub(crate) interrupted: bool,
+}
+
+impl Bench<'_> {
+    /// Runs every case in the browser. A page that hangs or dies costs the case it was at; the rest goes on in a new launch.
+    ///
+    /// # Errors
+    /// The history cannot be written. Failures of browsers and pages are results.
+    pub(crate) async fn run(&self, found: &Found, cases: &[PlannedCase]) -> anyhow::Result<BrowserRun> {
+        let version = self.launcher.version(found).await.unwrap_or_else(|error| {
+            self.printer.warning(&format!("{error:#}"));
+            String::new()
+        });
+        let browser = Browser { name: found.kind.name.to_owned(), version, ..Browser::default() };
+        let mut run = BrowserRun { browser, ..BrowserRun::default() };
+        let bar = self.printer.bar(rounds(cases));
+        bar.set_prefix(found.kind.name);
+        let mut rest = cases;
+        while !rest.is_empty() && !run.interrupted {
+            let session = format!("{}-{}-{}", self.campaign, found.kind.name, run.sessions.len() + 1);
+            run.sessions.push(session.clone());
+            let store = &self.app.store;
+            store.begin_session(&session, self.campaign, &run.browser, now_unix_micros())?;
+            let mut page = self.visit(found, &session, &run.browser, rest, &bar).await;
+            let peers: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
+            let n_settled = page.settle(&peers);
+            run.interrupted = page.ending == Some(Ending::Interrupted);
+            self.keep(&session, &page, rest, &mut run)?;
+            let (settled, next) = rest.split_at(n_settled.min(rest.len()));
+            bar.set_position(rounds(cases) - rounds(next));
+            if let (Some(fault), false) = (&page.abort, run.interrupted) {
+                let place = settled.last().map_or_else(String::new, |case| format!(" at {}", case.bench.id));
+                self.printer.warning(&format!("{}{place}: {fault}", found.kind.name));
+            }
+            rest = next;
+        }
+        bar.finish_and_clear();
+        Ok(run)
+    }
+
+    /// One launch: opens the page and follows its reports until it has finished, or is given up.
+    async fn visit(
+        &self,
+        found: &Found,
+        session: &str,
+        browser: &Browser,
+        cases: &[PlannedCase],
+        bar: &ProgressBar,
+    ) -> Page {
+        let mut page = Page::new(cases);
+        let plan = BenchPlan {
+            schema: wire::SCHEMA,
+            browser_name: browser.name.clone(),
+            browser_version: browser.version.clone(),
+            n_workers: N_WORKERS,
+            cases: cases.iter().map(|case| case.bench.clone()).collect(),
+            peers: self.peers.to_vec(),
+        };
+        let goldens = cases.iter().map(|case| Arc::clone(&case.golden)).collect();
+        let mut reports = self.app.sessions.open(session, Errand::Bench { plan, goldens });
+        let url = format!("http://{}/bench.html?session={session}", self.address);
+        match self.launcher.open(found, &url).await {
+            Ok(mut running) => {
+                let start = bar.position();
+                self.follow(&mut page, &mut reports, &mut running, |page| {
+                    bar.set_position(start + page.n_done());
+                    if let Some(case) = page.current().and_then(|index| cases.get(index)) {
+                        bar.set_message(case.bench.id.clone());
+                    }
+                })
+                .await;
+                running.stop().await;
+            }
+            Err(error) => {
+                let (_, hint) = crate::exit::verdict(&error);
+                let mut fault =
+                    Fault::new(FaultCategory::ConnectionLost, "browser-launch", format!("{error:#}"));
+                fault.hint = hint.map(str::to_owned);
+                page.on_lost(Ending::ConnectionLost, fault);
+            }
+        }
+        self.app.sessions.close(session);
+        page
+    }
+
+    async fn follow(
+        &self,
+        page: &mut Page,
+        reports: &mut mpsc::UnboundedReceiver<Report>,
+        running: &mut Running,
+        mut show: impl FnMut(&Page),
+    ) {
+        let mut interrupt = self.interrupt.clone();
+        let mut patience = LAUNCH_TIMEOUT.min(self.timeout);
+        let mut deadline = Instant::now() + patience;
+        while page.ending.is_none() {
+            tokio::select! {
+                // Reports first: what a browser said before it ended still counts.
+                biased;
+                report = reports.recv() => {
+                    patience = self.timeout;
+                    deadline = Instant::now() + patience;
+                    if let Some(report) = report {
+                        page.on_report(report);
+                    }
+                    show(page);
+                }
+                _ = interrupt.wait_for(|stopped| *stopped) => {
+                    let fault = Fault::new(FaultCategory::Cancelled, "interrupted", "somebody stopped the agent");
+                    page.on_lost(Ending::Interrupted, fault);
+                }
+                _ = running.ended() => {
+                    page.on_lost(Ending::ConnectionLost, browser_ended(&running.last_words()));
+                }
+                () = sleep_until(deadline) => page.on_lost(Ending::Timeout, silent(patience.as_secs())),
+            }
+        }
+    }
+
+    /// Stores what the agent knows of a session beside the page's own records.
+    fn keep(
+        &self,
+        session: &str,
+        page: &Page,
+        cases: &[PlannedCase],
+        run: &mut BrowserRun,
+    ) -> anyhow::Result<()> {
+        let store = &self.app.store;
+        let describe = || Failure::environment(format!("cannot write to {}", store.path().display()));
+        let recorded = store.session_runs(session).with_context(describe)?;
+        let mut missing = Vec::new();
+        for fault in &page.faults {
+            let Some(case) = cases.get(fault.case) else { continue };
+            let is_recorded = recorded.iter().any(|run| {
+                run.fault.is_some()
+                    && run.engine == fault.engine
+                    && run.case_id.as_deref() == Some(&case.bench.id)
+            });
+            if !is_recorded {
+                missing.push(failed_run(session, &run.browser, case, &fault.engine, &fault.fault));
+            }
+            run.faults.insert((case.bench.id.clone(), fault.engine.clone()), fault.fault.clone());
+        }
+        store.insert(&missing, now_unix_micros()).with_context(describe)?;
+        for check in &page.checks {
+            let Some(case) = cases.get(check.case) else { continue };
+            store.set_check(session, &case.bench.id, &check.engine, &check.check).with_context(describe)?;
+            run.checks.insert((case.bench.id.clone(), check.engine.clone()), check.check.clone());
+        }
+        let n_warmup = cases.first().map_or(0, |case| case.bench.n_warmup);
+        let ending = page.ending.unwrap_or(Ending::Interrupted);
+        store.end_session(session, ending, n_warmup, now_unix_micros()).with_context(describe)?;
+        Ok(())
+    }
+}
+
+/// Name of a peer's engine in records.
+pub(crate) fn peer_name(peer: PeerEngine) -> &'static str {
+    match peer {
+        PeerEngine::OrtWeb => "ort-web",
+    }
+}
+
+fn rounds(cases: &[PlannedCase]) -> u64 {
+    cases.iter().map(|case| u64::from(case.n_rounds())).sum()
+}
+
+/// The record of a run that the page could not record: it never came back.
+fn failed_run(
+    session: &str,
+    browser: &Browser,
+    case: &PlannedCase,
+    engine: &str,
+    fault: &Fault,
+) -> RunRecord {
+    RunRecord {
+        id: format!("{session}/{}/{engine}/failed", case.bench.id),
+        session: Some(session.to_owned()),
+        case: Some(case.bench.id.clone()),
+        started_unix_micros: now_unix_micros(),
+        browser: browser.clone(),
+        engine: engine.to_owned(),
+        engine_version: String::new(),
+        backend: case.bench.backend,
+        backend_detail: String::new(),
+        adapter: None,
+        precision: case.precision,
+        model: case.bench.model.clone(),
+        model_sha256: case.sha256.clone(),
+        shapes: case.shapes(),
+        cold: false,
+        connection: 0,
+        attempt: 1,
+        phases: Phases::default(),
+        memory_bytes: 0,
+        outcome: Outcome::Failed { fault: fault.clone() },
+    }
+}

@@ -1,0 +1,251 @@
+//! `tabpool bench`: models × browsers × backends, measured, checked, stored, and shown.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::bench::browser_run::{Bench, BrowserRun, peer_name};
+use crate::bench::plan::{PlannedCase, Repetitions, plan};
+use crate::bench::summary::{OURS, Ratio, Report, Row, Warm};
+use crate::browser::{self, Launcher};
+use crate::cli::BenchArgs;
+use crate::commands::model::fetch_entries;
+use crate::commands::{find_built_www, interrupt, open_store};
+use crate::exit::{Exit, Failure};
+use crate::host::{Host, git_commit, load_average, now_unix_micros};
+use crate::output::table::{Column, Tone};
+use crate::output::{Printer, Table, quantity};
+use crate::server::{self, App};
+use crate::store::NewCampaign;
+use crate::zoo::manifest::Entry;
+use crate::zoo::{Cache, Zoo, fetch};
+use crate::{golden, zoo};
+
+/// Load per CPU above which times are not to be trusted.
+const BUSY: f64 = 0.5;
+
+/// The document of `bench --json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    campaign: i64,
+    label: Option<&'a str>,
+    git_commit: Option<String>,
+    host: Host,
+    load_before: Option<f64>,
+    load_after: Option<f64>,
+    interrupted: bool,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Measures and prints; an output outside its limits or a failed case of ours is a finding.
+pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let cache = Cache::of_user()?;
+    let zoo = Zoo::open(&cache)?;
+    let repetitions = Repetitions { n_warmup: args.warmup, n_runs: args.runs };
+    let cases = plan(&zoo, &golden::built_in()?, &args.model, &args.backend, repetitions)?;
+    let browsers = browser::select(&args.browser, &cache)?;
+    let www = find_built_www(&args.www)?;
+    fetch_models(&zoo, &cases, &cache, printer)?;
+    let ort_web = if args.peer.is_empty() { None } else { Some(fetch::ort_web(&cache)?) };
+    let store = open_store(&args.db)?;
+    let load_before = load_average();
+    let host = Host::of_machine();
+    warn_if_busy(load_before, &host, printer);
+
+    let app = Arc::new(App { store, cache, www, ort_web, sessions: Default::default() });
+    let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
+    // Ends with the process.
+    tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
+    let git_commit = git_commit();
+    let campaign = app.store.begin_campaign(&NewCampaign {
+        started_unix_micros: now_unix_micros(),
+        label: args.label.clone(),
+        git_commit: git_commit.clone(),
+        host: host.name.clone(),
+        cpu_model: host.cpu_model.clone(),
+        n_cpus: host.n_cpus,
+        load_before,
+    })?;
+    let launcher = Launcher::new()?;
+    let bench = Bench {
+        app: &app,
+        address,
+        launcher: &launcher,
+        campaign,
+        peers: &args.peer,
+        timeout: Duration::from_secs(args.timeout),
+        interrupt: interrupt(),
+        printer,
+    };
+    let mut runs: Vec<BrowserRun> = Vec::new();
+    for found in &browsers {
+        let run = bench.run(found, &cases).await?;
+        let interrupted = run.interrupted;
+        runs.push(run);
+        if interrupted {
+            break;
+        }
+    }
+    launcher.close().await;
+    let load_after = load_average();
+    app.store.end_campaign(campaign, now_unix_micros(), load_after)?;
+
+    let peers: Vec<&str> = args.peer.iter().map(|peer| peer_name(*peer)).collect();
+    let report = Report::new(&cases, &runs, &peers, &app.store)?;
+    let interrupted = runs.iter().any(|run| run.interrupted);
+    if printer.wants_json() {
+        let label = args.label.as_deref();
+        printer.document(&Document {
+            schema: wire::SCHEMA,
+            campaign,
+            label,
+            git_commit,
+            host,
+            load_before,
+            load_after,
+            interrupted,
+            report: &report,
+        })?;
+    } else {
+        show(&report, printer);
+        let n_runs: usize = report.rows.iter().filter_map(|row| row.warm).map(|warm| warm.n).sum();
+        printer.note(&format!(
+            "{} measured, campaign {campaign} in {}",
+            quantity::plural(n_runs, "warm run"),
+            app.store.path().display()
+        ));
+    }
+    if interrupted {
+        return Err(Failure::environment("interrupted; what was measured before is in the history").into());
+    }
+    let bad = report.rows.iter().any(|row| row.engine == OURS && !row.is_good());
+    Ok(if bad { Exit::Finding } else { Exit::Done })
+}
+
+fn fetch_models(zoo: &Zoo, cases: &[PlannedCase], cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
+    let is_needed = |entry: &&Entry| cases.iter().any(|case| case.bench.model == entry.id);
+    let entries: Vec<&zoo::manifest::Entry> =
+        zoo.entries().iter().filter(is_needed).filter(|entry| !cache.has(entry)).collect();
+    if entries.is_empty() { Ok(()) } else { fetch_entries(&entries, cache, printer) }
+}
+
+fn warn_if_busy(load: Option<f64>, host: &Host, printer: &Printer) {
+    let Some(load) = load.filter(|load| *load > BUSY * f64::from(host.n_cpus)) else { return };
+    printer.warning(&format!(
+        "this machine is busy (load {load:.1} on {} CPUs): times will be too long and spread widely",
+        host.n_cpus
+    ));
+}
+
+fn show(report: &Report, printer: &Printer) {
+    let has_peers = !report.ratios.is_empty();
+    let mut columns = vec![
+        Column::Left("model"),
+        Column::Left("case"),
+        Column::Left("browser"),
+        Column::Left("engine"),
+        Column::Right("warm median"),
+        Column::Right("95 % interval"),
+        Column::Right("n"),
+        Column::Right("cold start"),
+        Column::Left("outputs"),
+    ];
+    if has_peers {
+        columns.extend([Column::Right("warm ratio"), Column::Right("cold ratio")]);
+    }
+    let mut table = Table::new(printer, &columns);
+    let mut above: Option<&Row> = None;
+    for row in &report.rows {
+        let is_repeat = above.is_some_and(|above| (&above.model, &above.case) == (&row.model, &row.case));
+        let name = |text: &str| if is_repeat { String::new() } else { text.to_owned() };
+        let ratio = report.ratios.iter().find(|ratio| {
+            row.engine == OURS
+                && (&ratio.model, &ratio.case, &ratio.browser) == (&row.model, &row.case, &row.browser)
+        });
+        let mut cells = vec![
+            (name(&row.model), Tone::Plain),
+            (name(&row.case), Tone::Plain),
+            (format!("{} {}", row.browser, row.browser_version).trim_end().to_owned(), Tone::Plain),
+            (engine(row), if row.engine == OURS { Tone::Plain } else { Tone::Faint }),
+            (row.warm.map_or_else(dash, |warm| quantity::micros(warm.median_micros)), Tone::Plain),
+            (row.warm.map_or_else(dash, interval), Tone::Faint),
+            (row.warm.map_or_else(dash, |warm| warm.n.to_string()), Tone::Faint),
+            (row.cold_micros.map_or_else(dash, quantity::micros), Tone::Plain),
+            outputs(row),
+        ];
+        if has_peers {
+            cells.extend([(ratio.map_or_else(String::new, warm_ratio), Tone::Plain)]);
+            let cold = ratio.and_then(|ratio| ratio.cold);
+            cells.extend([(cold.map_or_else(String::new, |cold| format!("{cold:.2}×")), Tone::Plain)]);
+        }
+        table.row(cells);
+        above = Some(row);
+    }
+    printer.result(&table.render());
+    if has_peers {
+        printer.note("ratios: our time divided by the peer's, runs in turns; below 1 we are faster");
+    }
+    explain(report, printer);
+}
+
+/// Says what is behind every row that is not good.
+fn explain(report: &Report, printer: &Printer) {
+    let mut hints = std::collections::BTreeSet::new();
+    for row in report.rows.iter().filter(|row| !row.is_good()) {
+        let reason = match (&row.fault, &row.check) {
+            (Some(fault), _) => {
+                hints.extend(fault.hint.as_deref());
+                format!("{fault} ({})", fault.code)
+            }
+            (None, Some(check)) => check.problem.clone().unwrap_or_default(),
+            (None, None) => "the outputs were never compared".to_owned(),
+        };
+        let place = format!("{} {} on {} with {}", row.model, row.case, row.browser, row.engine);
+        printer.warning(&format!("{place}: {reason}"));
+    }
+    hints.into_iter().for_each(|hint| printer.hint(hint));
+}
+
+fn engine(row: &Row) -> String {
+    let backend = format!("{} {}", row.backend, row.backend_detail);
+    if row.engine == OURS {
+        backend.trim_end().to_owned()
+    } else {
+        format!("{}, {}", row.engine, row.backend_detail)
+    }
+}
+
+fn interval(warm: Warm) -> String {
+    match warm.interval_micros {
+        Some([low, high]) => quantity::micros_range(low, high),
+        None => "not enough data".to_owned(),
+    }
+}
+
+fn warm_ratio(ratio: &Ratio) -> String {
+    match (ratio.warm, ratio.warm_interval) {
+        (Some(warm), Some([low, high])) => format!("{warm:.2}× ({low:.2}–{high:.2})"),
+        (Some(_), None) => "not enough data".to_owned(),
+        (None, _) => dash(),
+    }
+}
+
+fn outputs(row: &Row) -> (String, Tone) {
+    match (&row.fault, &row.check) {
+        (Some(fault), _) => (format!("failed: {}", fault.code), Tone::Bad),
+        (None, None) => ("not compared".to_owned(), Tone::Bad),
+        (None, Some(check)) => {
+            let distance = check.max_abs_ratio.map(|ratio| format!(" {ratio:.0e}")).unwrap_or_default();
+            let (verdict, tone) = if check.ok { ("ok", Tone::Good) } else { ("FAIL", Tone::Bad) };
+            (format!("{verdict}{distance}"), tone)
+        }
+    }
+}
+
+fn dash() -> String {
+    "–".to_owned()
+}

@@ -1,0 +1,138 @@
+//! `tabpool history`: medians per group of comparable runs, and the latest runs.
+
+use serde::Serialize;
+use wire::Backend;
+
+use crate::bench::summary::{Warm, warm};
+use crate::cli::HistoryArgs;
+use crate::commands::open_store;
+use crate::exit::Exit;
+use crate::host::now_unix_micros;
+use crate::output::table::{Column, Tone};
+use crate::output::{Printer, Table, quantity};
+use crate::store::{Filter, Group, HistoryRow, RecentRun};
+
+/// The document of `history --json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    groups: Vec<GroupLine<'a>>,
+    runs: Vec<RecentRun>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupLine<'a> {
+    #[serde(flatten)]
+    group: &'a Group,
+    n_runs: usize,
+    n_failed: usize,
+    last_unix_micros: i64,
+    warm: Option<Warm>,
+}
+
+/// Prints the history that the arguments ask for.
+pub(crate) fn run(args: &HistoryArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let store = open_store(&args.db)?;
+    let age = args.since.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+    let filter = Filter {
+        models: args.model.clone(),
+        browsers: args.browser.clone(),
+        backends: args.backend.iter().copied().map(Backend::as_str).map(str::to_owned).collect(),
+        since_unix_micros: age.map(|age| now_unix_micros().saturating_sub(age)),
+    };
+    let rows = store.history(&filter)?;
+    let runs = store.recent(&filter, args.limit)?;
+    if printer.wants_json() {
+        let groups = rows.iter().map(|row| GroupLine {
+            group: &row.group,
+            n_runs: row.n_runs,
+            n_failed: row.n_failed,
+            last_unix_micros: row.last_unix_micros,
+            warm: warm(&row.warm_micros),
+        });
+        printer.document(&Document { schema: wire::SCHEMA, groups: groups.collect(), runs })?;
+    } else if rows.is_empty() {
+        printer.note(&format!("no runs in {}", store.path().display()));
+        printer.hint("measure some with `tabpool bench`");
+    } else {
+        printer.result(&medians(&rows, printer));
+        if !runs.is_empty() {
+            printer.result(&format!("\n{}", latest(&runs, printer)));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
+    let mut table = Table::new(
+        printer,
+        &[
+            Column::Left("model"),
+            Column::Left("shapes"),
+            Column::Left("browser"),
+            Column::Left("backend"),
+            Column::Left("engine"),
+            Column::Right("warm median"),
+            Column::Right("95 % interval"),
+            Column::Right("n"),
+            Column::Right("runs"),
+            Column::Right("failed"),
+            Column::Left("last run"),
+        ],
+    );
+    for HistoryRow { group, warm_micros, n_runs, n_failed, last_time, .. } in rows {
+        let warm = warm(warm_micros);
+        let interval = warm.and_then(|warm| warm.interval_micros);
+        let interval = interval
+            .map_or_else(|| "not enough data".to_owned(), |[low, high]| quantity::micros_range(low, high));
+        table.row([
+            (group.model.clone(), Tone::Plain),
+            (group.shapes.clone(), Tone::Faint),
+            (format!("{} {}", group.browser, group.browser_version), Tone::Plain),
+            (group.backend.clone(), Tone::Plain),
+            (group.engine.clone(), Tone::Plain),
+            (warm.map_or_else(|| "–".to_owned(), |warm| quantity::micros(warm.median_micros)), Tone::Plain),
+            (interval, Tone::Faint),
+            (warm_micros.len().to_string(), Tone::Faint),
+            (n_runs.to_string(), Tone::Faint),
+            (n_failed.to_string(), if *n_failed > 0 { Tone::Bad } else { Tone::Faint }),
+            (last_time.clone(), Tone::Faint),
+        ]);
+    }
+    table.render()
+}
+
+fn latest(runs: &[RecentRun], printer: &Printer) -> String {
+    let mut table = Table::new(
+        printer,
+        &[
+            Column::Left("latest runs"),
+            Column::Left("model"),
+            Column::Left("browser"),
+            Column::Left("backend"),
+            Column::Left("engine"),
+            Column::Right("run"),
+            Column::Left("kind"),
+            Column::Left("outcome"),
+        ],
+    );
+    for run in runs {
+        let (outcome, tone) = match (&run.fault, run.check_ok) {
+            (Some(fault), _) => (format!("failed: {fault}"), Tone::Bad),
+            (None, Some(false)) => ("outputs outside limits".to_owned(), Tone::Bad),
+            (None, Some(true)) => ("ok, outputs checked".to_owned(), Tone::Good),
+            (None, None) => ("ok".to_owned(), Tone::Plain),
+        };
+        table.row([
+            (run.time.clone(), Tone::Faint),
+            (run.group.model.clone(), Tone::Plain),
+            (run.group.browser.clone(), Tone::Plain),
+            (run.group.backend.clone(), Tone::Plain),
+            (run.group.engine.clone(), Tone::Plain),
+            (run.run_micros.map_or_else(|| "–".to_owned(), quantity::micros), Tone::Plain),
+            ((if run.cold { "cold" } else { "warm" }).to_owned(), Tone::Faint),
+            (outcome, tone),
+        ]);
+    }
+    table.render()
+}
