@@ -64,6 +64,11 @@ def cases():
         yield line("mann_whitney", a, b, [ranks.statistic, ranks.pvalue])
         yield line("mean", a, [0.9], stats.t.interval(0.9, len(a) - 1, a.mean(), stats.sem(a)))
         yield line("mean_difference", a, b, welch.confidence_interval(0.95))
+        order = numpy.arange(len(a))
+        tau = stats.kendalltau(order, a, method="asymptotic", variant="b")
+        yield line("mann_kendall", a, [], [tau.pvalue])
+        slope = stats.theilslopes(a, order, 0.9)
+        yield line("theil_sen", a, [0.9], [slope.slope, slope.low_slope, slope.high_slope])
         if len(a) < 7 or len(b) < 7:
             continue
         sizes = len(a), len(b)

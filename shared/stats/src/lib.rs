@@ -6,6 +6,7 @@
 pub mod change;
 pub mod comparison;
 mod distribution;
+pub mod drift;
 pub mod family;
 pub mod hypothesis;
 pub mod interval;
@@ -18,6 +19,7 @@ pub mod summary;
 
 pub use change::{Change, Detector, DetectorConfig, detect};
 pub use comparison::{Comparison, ComparisonConfig};
+pub use drift::{Drift, drift};
 pub use family::benjamini_hochberg;
 pub use hypothesis::{MannWhitneyTest, WelchTest, mann_whitney, welch};
 pub use interval::{Bootstrap, Interval, Method};

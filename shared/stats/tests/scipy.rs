@@ -1,5 +1,6 @@
 //! Agreement with SciPy to a relative 1e-9 on the cases of `testdata/scipy.txt`, which `goldens.py` made.
 
+use stats::drift::{mann_kendall, theil_sen};
 use stats::interval::{mean_difference, mean_interval, median_difference, median_interval, median_ratio};
 use stats::{Design, Interval, Method, Sample, Summary, benjamini_hochberg, mann_whitney, welch};
 
@@ -48,6 +49,8 @@ fn answer(question: &str, first: &[f64], second: &[f64]) -> Vec<f64> {
         "median" => bounds(median_interval(&a, level, Method::StudentT).expect("enough data")),
         "median_difference" => all(median_difference(&a, &b(), 0.95, Method::StudentT).expect("enough data")),
         "median_ratio" => all(median_ratio(&a, &b(), 0.95, Method::StudentT).expect("enough data")),
+        "mann_kendall" => vec![mann_kendall(&a).expect("spread").p_value],
+        "theil_sen" => all(theil_sen(&a, level, 1.0).expect("spread")),
         "dip" => vec![stats::quality::dip(&a).expect("enough data")],
         "benjamini_hochberg" => benjamini_hochberg(first),
         "detectable" => {
