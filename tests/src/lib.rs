@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod cache;
 pub mod case_server;
+pub mod cast_case;
 pub mod driver;
 pub mod native;
 pub mod node_case;

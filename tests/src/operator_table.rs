@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
+use crate::cast_case;
 use crate::node_case::{self, NodeCase};
 use crate::verdict::Verdict;
 
@@ -58,7 +59,7 @@ impl Expectations {
         toml::from_str(include_str!("../node_cases.toml")).context("tests/node_cases.toml")
     }
 
-    /// The cases to try, out of the `onnx` package.
+    /// The cases to try, out of the `onnx` package and our own.
     ///
     /// # Errors
     /// The package is damaged.
@@ -68,6 +69,7 @@ impl Expectations {
         let several = cases.iter().filter(|case| listed(&self.first_output, &case.operator));
         let twins = several.map(NodeCase::first_output).collect::<Result<Vec<_>>>()?;
         cases.extend(twins.into_iter().flatten());
+        cases.extend(cast_case::cases()?);
         Ok(cases)
     }
 
@@ -147,8 +149,9 @@ pub fn changes(before: &str, after: &str) -> Vec<String> {
 const HEAD: &str = "# Operators on the wasm backend
 
 Written by `UPDATE_OPERATORS=1 cargo test -p tabpool-tests --test node_cases`; the test fails when it no longer holds.
-The cases are those of the `onnx` 1.17.0 package whose operator the zoo uses, and near relatives. Unsupported means that
-the engine refuses the model before anything runs. The failing cases are listed in `node_cases.toml`.
+The cases are those of the `onnx` 1.17.0 package whose operator the zoo uses, and near relatives; casts between common
+types, which that package lacks, are our own. Unsupported means that the engine refuses the model before anything runs.
+The failing cases are listed in `node_cases.toml`.
 
 | operator | pass | unsupported | fail |
 | --- | ---: | ---: | ---: |";
