@@ -1,0 +1,486 @@
+//! A model in memory: names resolved, weights decoded, everything that depends on no input computed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::dtype::ElementType;
+use crate::graph::Graph;
+use crate::inspect::{Dim, ValueContract, value_contract};
+use crate::lower::{self, Reason};
+use crate::onnx::{self, AttributeProto, DecodeError, GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::op::Fact;
+use crate::tensor::{DType, Data, Tensor};
+
+/// Oldest and newest version of the standard operator set that is understood.
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=22;
+
+/// Why a model cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// The bytes are not a model that can be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The graph contradicts itself.
+    #[error("model is malformed: {reason}")]
+    Structure {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The model needs something that is not there.
+    #[error("operator `{operator}` (opset {opset}) of node `{node}` is not supported: {reason}")]
+    Unsupported {
+        /// ONNX operator, with its domain when that is not the standard one.
+        operator: String,
+        /// Name of the node.
+        node: String,
+        /// Version of the operator set.
+        opset: i64,
+        /// What is missing.
+        reason: String,
+    },
+    /// A node does not fit its inputs.
+    #[error("operator `{operator}` of node `{node}` does not fit its inputs: {reason}")]
+    Invalid {
+        /// ONNX operator.
+        operator: String,
+        /// Name of the node.
+        node: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The caller's inputs do not fit the model.
+    #[error("input `{input}`: {reason}")]
+    Input {
+        /// Name of the input.
+        input: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+pub(crate) type ModelValue = usize;
+
+/// One node as the file has it, with names resolved.
+#[derive(Debug)]
+pub(crate) struct ModelNode {
+    pub(crate) op_type: String,
+    pub(crate) name: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) inputs: Vec<Option<ModelValue>>,
+    pub(crate) outputs: Vec<Option<ModelValue>>,
+    /// For `If`: the branches, then first.
+    pub(crate) branches: Vec<Branch>,
+}
+
+/// A subgraph without inputs; its nodes read values of the graphs around it.
+#[derive(Debug, Default)]
+pub(crate) struct Branch {
+    pub(crate) nodes: Vec<ModelNode>,
+    pub(crate) outputs: Vec<ModelValue>,
+}
+
+/// An input that the caller gives.
+#[derive(Debug)]
+pub(crate) struct ModelInput {
+    pub(crate) value: ModelValue,
+    pub(crate) contract: ValueContract,
+    pub(crate) dtype: DType,
+}
+
+/// A model that can be specialised for the shapes of its inputs.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) opset: i64,
+    pub(crate) value_names: Vec<String>,
+    /// By value: what does not depend on any input.
+    pub(crate) constants: Vec<Option<Arc<Tensor>>>,
+    pub(crate) inputs: Vec<ModelInput>,
+    pub(crate) outputs: Vec<(String, ModelValue)>,
+    pub(crate) nodes: Vec<ModelNode>,
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// The bytes are no model, the graph contradicts itself, or it uses a data type, operator domain or opset that
+    /// is not understood. Operators themselves are judged when shapes are known, by [`Model::specialise`].
+    pub fn load(bytes: &[u8]) -> Result<Self, ModelError> {
+        let proto = onnx::decode(bytes)?;
+        let opset = standard_opset(&proto)?;
+        let mut builder = Builder { opset, ..Builder::default() };
+        let main = builder.graph(&proto.graph, true)?;
+        let mut model = Self {
+            opset,
+            value_names: builder.value_names,
+            constants: builder.constants,
+            inputs: builder.inputs,
+            outputs: proto
+                .graph
+                .outputs
+                .iter()
+                .map(|output| output.name.to_owned())
+                .zip(main.outputs)
+                .collect(),
+            nodes: main.nodes,
+        };
+        model.fold_constants()?;
+        lower::fold_batch_norm(&mut model);
+        Ok(model)
+    }
+
+    /// Names, types and declared shapes of the inputs.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&ValueContract> {
+        self.inputs.iter().map(|input| &input.contract).collect()
+    }
+
+    /// Names of the outputs.
+    #[must_use]
+    pub fn output_names(&self) -> Vec<&str> {
+        self.outputs.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The graph for given input shapes, in the order of [`Model::inputs`].
+    ///
+    /// # Errors
+    /// The shapes do not fit the model, or it uses an operator that is not supported.
+    pub fn specialise(&self, inputs: &[Fact]) -> Result<Graph, ModelError> {
+        self.check_inputs(inputs)?;
+        lower::lower(self, inputs)
+    }
+
+    fn check_inputs(&self, facts: &[Fact]) -> Result<(), ModelError> {
+        let mut symbols: BTreeMap<&str, usize> = BTreeMap::new();
+        for (index, input) in self.inputs.iter().enumerate() {
+            let wrong = |reason: String| ModelError::Input { input: input.contract.name.clone(), reason };
+            let fact = facts.get(index).ok_or_else(|| wrong("it is missing".to_owned()))?;
+            if fact.dtype != input.dtype {
+                let (expected, actual) = (input.dtype.as_str(), fact.dtype.as_str());
+                return Err(wrong(format!("the model takes {expected}, not {actual}")));
+            }
+            let Some(declared) = &input.contract.dims else { continue };
+            if declared.len() != fact.dims.len() {
+                let (expected, actual) = (declared.len(), fact.dims.len());
+                return Err(wrong(format!("the model takes {expected} dimensions, not {actual}")));
+            }
+            for (axis, (dim, &actual)) in declared.iter().zip(&fact.dims).enumerate() {
+                let expected = match dim {
+                    Dim::Fixed(expected) => *expected as usize,
+                    Dim::Symbolic(name) => *symbols.entry(name).or_insert(actual),
+                    Dim::Unknown => actual,
+                };
+                if expected != actual {
+                    return Err(wrong(format!("dimension {axis} must be {expected}, not {actual}")));
+                }
+            }
+        }
+        if facts.len() > self.inputs.len() {
+            let reason = format!("the model takes {} inputs, not {}", self.inputs.len(), facts.len());
+            return Err(ModelError::Input { input: String::new(), reason });
+        }
+        Ok(())
+    }
+
+    /// Computes the nodes that depend on no input, once for all shapes.
+    fn fold_constants(&mut self) -> Result<(), ModelError> {
+        let nodes = std::mem::take(&mut self.nodes);
+        for node in nodes {
+            let is_constant =
+                |input: &Option<ModelValue>| input.is_none_or(|value| self.constants[value].is_some());
+            let folded = if node.branches.is_empty() && node.inputs.iter().all(is_constant) {
+                lower::fold_node(self, &node)?
+            } else {
+                None
+            };
+            match folded {
+                Some(results) => {
+                    for (output, result) in node.outputs.iter().zip(results) {
+                        if let Some(output) = *output {
+                            self.constants[output] = Some(result);
+                        }
+                    }
+                }
+                None => self.nodes.push(node),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn standard_opset(proto: &ModelProto<'_>) -> Result<i64, ModelError> {
+    let opset = proto
+        .opsets
+        .iter()
+        .find(|(domain, _)| domain.is_empty() || *domain == "ai.onnx")
+        .map_or(1, |&(_, version)| version);
+    if OPSETS.contains(&opset) {
+        return Ok(opset);
+    }
+    let (first, last) = OPSETS.into_inner();
+    let reason = format!("it uses opset {opset}; {first} to {last} are understood");
+    Err(ModelError::Structure { reason })
+}
+
+#[derive(Default)]
+struct Builder {
+    opset: i64,
+    value_names: Vec<String>,
+    constants: Vec<Option<Arc<Tensor>>>,
+    inputs: Vec<ModelInput>,
+    /// Names in scope, innermost graph last.
+    scopes: Vec<BTreeMap<String, ModelValue>>,
+}
+
+impl Builder {
+    fn graph(&mut self, graph: &GraphProto<'_>, is_main: bool) -> Result<Branch, ModelError> {
+        if graph.has_sparse_initializers {
+            return Err(structure("sparse initializers are not supported"));
+        }
+        self.scopes.push(BTreeMap::new());
+        for tensor in &graph.initializers {
+            let decoded = Arc::new(decode_tensor(tensor)?);
+            let value = self.define(tensor.name)?;
+            self.constants[value] = Some(decoded);
+        }
+        for input in &graph.inputs {
+            if self.find(input.name).is_some() {
+                continue;
+            }
+            if !is_main {
+                return Err(structure("a subgraph has inputs; only `If` is supported"));
+            }
+            let contract = value_contract(input)?;
+            let dtype = contract.dtype.filter(|&dtype| dtype != ElementType::Float16);
+            let dtype = dtype.and_then(DType::for_element).ok_or_else(|| ModelError::Input {
+                input: contract.name.clone(),
+                reason: "its data type is not supported".to_owned(),
+            })?;
+            let value = self.define(input.name)?;
+            self.inputs.push(ModelInput { value, contract, dtype });
+        }
+        let nodes = graph.nodes.iter().map(|node| self.node(node)).collect::<Result<_, _>>()?;
+        let outputs = graph
+            .outputs
+            .iter()
+            .map(|output| {
+                self.find(output.name)
+                    .ok_or_else(|| structure(&format!("output `{}` is never computed", output.name)))
+            })
+            .collect::<Result<_, _>>()?;
+        self.scopes.pop();
+        Ok(Branch { nodes, outputs })
+    }
+
+    fn node(&mut self, proto: &NodeProto<'_>) -> Result<ModelNode, ModelError> {
+        let name = if proto.name.is_empty() {
+            proto.outputs.first().copied().unwrap_or_default()
+        } else {
+            proto.name
+        };
+        if !(proto.domain.is_empty() || proto.domain == "ai.onnx") {
+            return Err(ModelError::Unsupported {
+                operator: format!("{}.{}", proto.domain, proto.op_type),
+                node: name.to_owned(),
+                opset: self.opset,
+                reason: "only the standard operator set is understood".to_owned(),
+            });
+        }
+        let inputs = proto
+            .inputs
+            .iter()
+            .map(|&input| {
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                self.find(input).map(Some).ok_or_else(|| {
+                    structure(&format!("node `{name}` reads `{input}` before anything computes it"))
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let mut branches = Vec::new();
+        for branch_name in ["then_branch", "else_branch"] {
+            let attribute = proto.attributes.iter().find(|attribute| attribute.name == branch_name);
+            if let Some(graph) = attribute.and_then(|attribute| attribute.graph.as_ref()) {
+                branches.push(self.graph(graph, false)?);
+            }
+        }
+        let outputs = proto
+            .outputs
+            .iter()
+            .map(|&output| if output.is_empty() { Ok(None) } else { self.define(output).map(Some) })
+            .collect::<Result<_, _>>()?;
+        Ok(ModelNode {
+            op_type: proto.op_type.to_owned(),
+            name: name.to_owned(),
+            attributes: Attributes::new(&proto.attributes)?,
+            inputs,
+            outputs,
+            branches,
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<ModelValue> {
+        self.scopes.iter().rev().find_map(|scope| scope.get(name).copied())
+    }
+
+    fn define(&mut self, name: &str) -> Result<ModelValue, ModelError> {
+        let value = self.value_names.len();
+        let scope = self.scopes.last_mut().ok_or_else(|| structure("a value is outside of every graph"))?;
+        if scope.insert(name.to_owned(), value).is_some() {
+            return Err(structure(&format!("value `{name}` is defined twice")));
+        }
+        self.value_names.push(name.to_owned());
+        self.constants.push(None);
+        Ok(value)
+    }
+}
+
+fn structure(reason: &str) -> ModelError {
+    ModelError::Structure { reason: reason.to_owned() }
+}
+
+/// Attributes of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Attributes {
+    by_name: BTreeMap<String, Attribute>,
+}
+
+#[derive(Debug)]
+struct Attribute {
+    float: Option<f32>,
+    int: Option<i64>,
+    text: Option<String>,
+    floats: Vec<f32>,
+    ints: Vec<i64>,
+    strings: Vec<String>,
+    tensor: Option<Arc<Tensor>>,
+}
+
+impl Attributes {
+    fn new(protos: &[AttributeProto<'_>]) -> Result<Self, ModelError> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut by_name = BTreeMap::new();
+        for proto in protos {
+            let attribute = Attribute {
+                float: proto.float,
+                int: proto.int,
+                text: proto.bytes.map(text),
+                floats: proto.floats.clone(),
+                ints: proto.ints.clone(),
+                strings: proto.strings.iter().map(|&bytes| text(bytes)).collect(),
+                tensor: proto.tensor.as_ref().map(decode_tensor).transpose()?.map(Arc::new),
+            };
+            by_name.insert(proto.name.to_owned(), attribute);
+        }
+        Ok(Self { by_name })
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    pub(crate) fn float(&self, name: &str, default: f32) -> f32 {
+        self.by_name.get(name).and_then(|attribute| attribute.float).unwrap_or(default)
+    }
+
+    pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
+        self.by_name.get(name).and_then(|attribute| attribute.int).unwrap_or(default)
+    }
+
+    pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
+        self.int(name, i64::from(default)) != 0
+    }
+
+    pub(crate) fn text<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
+        self.by_name.get(name).and_then(|attribute| attribute.text.as_deref()).unwrap_or(default)
+    }
+
+    pub(crate) fn floats(&self, name: &str) -> Option<&[f32]> {
+        self.by_name.get(name).map(|attribute| attribute.floats.as_slice())
+    }
+
+    pub(crate) fn ints(&self, name: &str) -> Option<&[i64]> {
+        self.by_name.get(name).map(|attribute| attribute.ints.as_slice())
+    }
+
+    pub(crate) fn strings(&self, name: &str) -> Option<&[String]> {
+        self.by_name.get(name).map(|attribute| attribute.strings.as_slice())
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> Option<&Arc<Tensor>> {
+        self.by_name.get(name).and_then(|attribute| attribute.tensor.as_ref())
+    }
+}
+
+/// Decodes a weight; half floats are widened.
+fn decode_tensor(proto: &TensorProto<'_>) -> Result<Tensor, ModelError> {
+    let wrong = |reason| DecodeError::Initializer { name: proto.name.to_owned(), reason };
+    let element = proto.element_type()?;
+    proto.checked_size_bytes(element)?;
+    if proto.is_external {
+        let location =
+            proto.external.iter().find(|(key, _)| *key == "location").map_or("", |&(_, value)| value);
+        let reason = format!("weight `{}` is in another file, `{location}`", proto.name);
+        return Err(ModelError::Structure { reason });
+    }
+    let dtype = DType::for_element(element).ok_or_else(|| ModelError::Structure {
+        reason: format!("weight `{}` is {}, which is not supported", proto.name, element.as_str()),
+    })?;
+    let data = match (proto.raw, dtype) {
+        (Some(raw), DType::F32) if element == ElementType::Float16 => Data::F32(
+            raw.as_chunks::<2>().0.iter().map(|&bytes| widen_half(u16::from_le_bytes(bytes))).collect(),
+        ),
+        (Some(raw), DType::F32) => {
+            Data::F32(raw.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        }
+        (Some(raw), DType::I64) => {
+            Data::I64(raw.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+        }
+        (Some(raw), DType::I32) => {
+            Data::I32(raw.as_chunks::<4>().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
+        }
+        (Some(raw), DType::U8) => Data::U8(raw.to_vec()),
+        (Some(raw), DType::I8) => Data::I8(raw.iter().map(|&byte| byte.cast_signed()).collect()),
+        (Some(raw), DType::Bool) => Data::Bool(raw.iter().map(|&byte| u8::from(byte != 0)).collect()),
+        (None, DType::F32) if element == ElementType::Float16 => {
+            Data::F32(proto.ints.iter().map(|&bits| widen_half(bits as u16)).collect())
+        }
+        (None, DType::F32) => Data::F32(proto.floats.clone()),
+        (None, DType::I64) => Data::I64(proto.ints.clone()),
+        (None, DType::I32) => Data::I32(proto.ints.iter().map(|&x| x as i32).collect()),
+        (None, DType::U8) => Data::U8(proto.ints.iter().map(|&x| x as u8).collect()),
+        (None, DType::I8) => Data::I8(proto.ints.iter().map(|&x| x as i8).collect()),
+        (None, DType::Bool) => Data::Bool(proto.ints.iter().map(|&x| u8::from(x != 0)).collect()),
+    };
+    let dims: Option<Vec<usize>> = proto.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+    dims.and_then(|dims| Tensor::new(dims, data))
+        .ok_or_else(|| wrong("its data is not as long as its dimensions say").into())
+}
+
+/// Converts IEEE 754 binary16 to binary32.
+fn widen_half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10) & 0x1f;
+    let fraction = u32::from(bits) & 0x3ff;
+    let magnitude = match exponent {
+        // Subnormal: fraction · 2^-24.
+        0 => (fraction as f32 * (1.0 / 16_777_216.0)).to_bits(),
+        0x1f => 0x7f80_0000 | fraction << 13,
+        _ => (exponent + 112) << 23 | fraction << 13,
+    };
+    f32::from_bits(sign | magnitude)
+}
+
+impl ModelError {
+    pub(crate) fn at_node(node: &ModelNode, opset: i64, reason: Reason) -> Self {
+        let (operator, node) = (node.op_type.clone(), node.name.clone());
+        match reason {
+            Reason::Unsupported(reason) => Self::Unsupported { operator, node, opset, reason },
+            Reason::Invalid(reason) => Self::Invalid { operator, node, reason },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Files from load to results, and files that are refused.
+
+use rten_onnx::onnx::DataType;
+
+use super::*;
+use crate::reference;
+use crate::testing::{FileBuilder, int, ints, subgraph};
+
+fn fact(dims: &[usize]) -> Fact {
+    Fact::new(DType::F32, dims.to_vec())
+}
+
+/// Loads, fuses and runs a file with one input.
+#[track_caller]
+fn run(bytes: &[u8], dims: &[usize], x: &[f32]) -> Tensor {
+    let model = Model::load(bytes).expect("the file loads");
+    let mut graph = model.specialise(&[fact(dims)]).expect("the shapes fit");
+    crate::fuse::fuse(&mut graph);
+    let x = Tensor::new(dims.to_vec(), Data::F32(x.to_vec())).expect("a tensor");
+    reference::run(&graph, &[x]).expect("it runs").remove(0)
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], dims: &[usize], expected: &str) {
+    let result = Model::load(bytes).and_then(|model| model.specialise(&[fact(dims)]));
+    assert_eq!(result.expect_err("the file is refused").to_string(), expected);
+}
+
+fn one_node(opset: i64, op_type: &str, inputs: &str) -> FileBuilder {
+    FileBuilder::new(opset).input("x", DataType::FLOAT, &[-1, 3]).node(op_type, inputs, "y")
+}
+
+#[test]
+fn shape_arithmetic_disappears() {
+    // y = reshape(x, [shape(x)[0] · 3])
+    let bytes = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[-1, 3])
+        .ints("zero", &[1], &[0])
+        .ints("three", &[1], &[3])
+        .node("Shape", "x", "shape")
+        .node("Gather", "shape zero", "rows")
+        .node("Mul", "rows three", "length")
+        .node("Reshape", "x length", "y")
+        .bytes("y");
+    let model = Model::load(&bytes).expect("the file loads");
+    let graph = model.specialise(&[fact(&[2, 3])]).expect("the shapes fit");
+    assert_eq!(graph.nodes.len(), 1, "only the reshape is left");
+    assert_eq!(run(&bytes, &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).dims(), [6]);
+}
+
+#[test]
+fn axes_are_read_from_attributes_and_inputs() {
+    let old = FileBuilder::new(11)
+        .input("x", DataType::FLOAT, &[-1, 3])
+        .node_with("ReduceSum", "x", "s", vec![ints("axes", &[1]), int("keepdims", 0)])
+        .node_with("Unsqueeze", "s", "y", vec![ints("axes", &[0])])
+        .bytes("y");
+    let new = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[-1, 3])
+        .ints("one", &[1], &[1])
+        .ints("zero", &[1], &[0])
+        .node_with("ReduceSum", "x one", "s", vec![int("keepdims", 0)])
+        .node("Unsqueeze", "s zero", "y")
+        .bytes("y");
+    let x = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
+    assert_eq!(run(&old, &[2, 3], &x), run(&new, &[2, 3], &x));
+    assert_eq!(run(&new, &[2, 3], &x).dims(), [1, 2]);
+}
+
+#[test]
+fn softmax_flattens_before_opset_13() {
+    let softmax = |opset| one_node(opset, "Softmax", "x").bytes("y");
+    let sums = |bytes: &[u8]| -> f32 {
+        let y = run(bytes, &[2, 3], &[1.0; 6]);
+        y.data().as_f32().expect("floats").iter().sum()
+    };
+    assert!((sums(&softmax(12)) - 2.0).abs() < 1e-6);
+    assert!((sums(&softmax(13)) - 2.0).abs() < 1e-6);
+}
+
+#[test]
+fn the_taken_branch_of_an_if_is_inlined() {
+    let branch = |op: &str| {
+        subgraph(
+            if op == "Relu" { "then_branch" } else { "else_branch" },
+            FileBuilder::new(17).node(op, "x", "z").graph("z"),
+        )
+    };
+    let file = |condition: i64| {
+        FileBuilder::new(17)
+            .input("x", DataType::FLOAT, &[-1, 3])
+            .ints("flag", &[], &[condition])
+            .node_with("Cast", "flag", "condition", vec![int("to", 9)])
+            .node_with("If", "condition", "y", vec![branch("Relu"), branch("Neg")])
+            .bytes("y")
+    };
+    assert_eq!(run(&file(1), &[1, 3], &[-1.0, 0.0, 2.0]).data().as_f32(), Some(&[0.0, 0.0, 2.0][..]));
+    assert_eq!(run(&file(0), &[1, 3], &[-1.0, 0.5, 2.0]).data().as_f32(), Some(&[1.0, -0.5, -2.0][..]));
+}
+
+#[test]
+fn batch_norm_becomes_part_of_the_weights() {
+    let bytes = FileBuilder::new(15)
+        .input("x", DataType::FLOAT, &[-1, 1, 2, 2])
+        .floats("w", &[1, 1, 1, 1], &[3.0])
+        .floats("scale", &[1], &[2.0])
+        .floats("bias", &[1], &[0.5])
+        .floats("mean", &[1], &[1.0])
+        .floats("variance", &[1], &[4.0])
+        .node("Conv", "x w", "c")
+        .node("BatchNormalization", "c scale bias mean variance", "y")
+        .bytes("y");
+    let model = Model::load(&bytes).expect("the file loads");
+    assert_eq!(model.nodes.len(), 1);
+    let y = run(&bytes, &[1, 1, 2, 2], &[0.0, 1.0, 2.0, 3.0]);
+    let expected = [-0.5, 2.5, 5.5, 8.5];
+    let close = |(a, b): (&f32, f32)| (a - b).abs() < 1e-4;
+    assert!(y.data().as_f32().expect("floats").iter().zip(expected).all(close), "{y:?}");
+}
+
+#[test]
+fn refusals_name_operator_node_and_opset() {
+    let unknown = one_node(17, "Bernoulli", "x").bytes("y");
+    refused(
+        &unknown,
+        &[1, 3],
+        "operator `Bernoulli` (opset 17) of node `y` is not supported: the operator is unknown",
+    );
+    let data_dependent = one_node(17, "NonZero", "x").bytes("y");
+    refused(
+        &data_dependent,
+        &[1, 3],
+        "operator `NonZero` (opset 17) of node `y` is not supported: its result's shape depends on the data",
+    );
+    let missing = one_node(17, "Relu", "z").bytes("y");
+    refused(&missing, &[1, 3], "model is malformed: node `y` reads `z` before anything computes it");
+    refused(
+        &one_node(6, "Relu", "x").bytes("y"),
+        &[1, 3],
+        "model is malformed: it uses opset 6; 7 to 22 are understood",
+    );
+    let twice = one_node(17, "Relu", "x").node("Neg", "x", "y").bytes("y");
+    refused(&twice, &[1, 3], "model is malformed: value `y` is defined twice");
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused() {
+    let bytes = one_node(17, "Relu", "x").bytes("y");
+    refused(&bytes, &[3], "input `x`: the model takes 2 dimensions, not 1");
+    refused(&bytes, &[1, 4], "input `x`: dimension 1 must be 3, not 4");
+    let model = Model::load(&bytes).expect("the file loads");
+    let wrong_type = model.specialise(&[Fact::new(DType::I64, vec![1, 3])]);
+    assert_eq!(
+        wrong_type.expect_err("another type").to_string(),
+        "input `x`: the model takes float32, not int64"
+    );
+    let none = model.specialise(&[]).expect_err("no input");
+    assert_eq!(none.to_string(), "input `x`: it is missing");
+}
+
+#[test]
+fn huge_results_are_refused_without_being_made() {
+    let bytes = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[1])
+        .ints("shape", &[2], &[1 << 40, 1 << 20])
+        .node("Expand", "x shape", "y")
+        .bytes("y");
+    refused(
+        &bytes,
+        &[1],
+        "operator `Expand` of node `y` does not fit its inputs: a result of shape [1099511627776, 1048576] does not fit in memory",
+    );
+    let bytes = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[1])
+        .ints("shape", &[1], &[1 << 40])
+        .node("ConstantOfShape", "shape", "y")
+        .bytes("y");
+    refused(
+        &bytes,
+        &[1],
+        "operator `ConstantOfShape` of node `y` does not fit its inputs: a constant of shape [1099511627776] is too large",
+    );
+}
+
+#[test]
+fn half_floats_widen_exactly() {
+    let check = |bits: u16, expected: f32| assert_eq!(widen_half(bits).to_bits(), expected.to_bits());
+    check(0x3c00, 1.0);
+    check(0xc000, -2.0);
+    check(0x7bff, 65504.0);
+    check(0x0001, 5.960_464_5e-8);
+    check(0x8000, -0.0);
+    check(0x7c00, f32::INFINITY);
+}

@@ -1,0 +1,285 @@
+//! The order of kernels, where their results live, and what each costs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::fuse;
+use crate::graph::{Graph, ValueId};
+use crate::load::{Model, ModelError};
+use crate::op::{Fact, Op};
+use crate::tensor::{DType, Tensor};
+
+mod cost;
+mod display;
+
+/// Everything a backend needs to run a model for one shape class.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Kernels, in order.
+    pub steps: Vec<Step>,
+    /// Values that steps read and write.
+    pub values: Vec<PlanValue>,
+    /// Memory that values share.
+    pub buffers: Vec<Buffer>,
+    /// Values that the caller gives, in the order of the model's inputs.
+    pub inputs: Vec<ValueId>,
+    /// Names and values that the caller gets.
+    pub outputs: Vec<(String, ValueId)>,
+    /// Passes that applied, and how often.
+    pub fused: Vec<(&'static str, usize)>,
+}
+
+/// One kernel call.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Name of the node in the model file.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// Operands.
+    pub inputs: Vec<Option<ValueId>>,
+    /// Results.
+    pub outputs: Vec<ValueId>,
+    /// Estimated cost.
+    pub cost: Cost,
+}
+
+/// Estimated cost of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Multiplications and additions.
+    pub n_flops: u64,
+    /// Bytes read and written, each operand once.
+    pub n_bytes: u64,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone)]
+pub struct PlanValue {
+    /// Name in the model file.
+    pub name: String,
+    /// Type and shape.
+    pub fact: Fact,
+    /// Where its elements are.
+    pub home: Home,
+}
+
+/// Where a value's elements are.
+#[derive(Debug, Clone)]
+pub enum Home {
+    /// The caller's input with this index.
+    Input(usize),
+    /// A weight.
+    Constant(Arc<Tensor>),
+    /// The front of the buffer with this index.
+    Buffer(usize),
+}
+
+/// Memory for values of one type that are not alive at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffer {
+    /// Element type.
+    pub dtype: DType,
+    /// Elements of the largest value.
+    pub n_elements: usize,
+}
+
+impl Model {
+    /// The plan for given input shapes, in the order of [`Model::inputs`].
+    ///
+    /// # Errors
+    /// The shapes do not fit the model, or it uses an operator that is not supported.
+    pub fn plan(&self, inputs: &[Fact]) -> Result<Plan, ModelError> {
+        let mut graph = self.specialise(inputs)?;
+        let fused = fuse::fuse(&mut graph);
+        graph.check().map_err(|error| ModelError::Structure { reason: error.to_string() })?;
+        Ok(Plan { fused, ..Plan::new(graph) })
+    }
+}
+
+impl Plan {
+    /// Orders a graph's nodes and gives every result a place.
+    #[must_use]
+    pub fn new(graph: Graph) -> Self {
+        Planner::new(&graph).finish(graph)
+    }
+
+    /// Bytes of all buffers: memory for results at the peak.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffers.iter().map(|buffer| buffer.n_elements * buffer.dtype.size_bytes()).sum()
+    }
+
+    /// Bytes that all results would take without sharing.
+    #[must_use]
+    pub fn result_bytes(&self) -> usize {
+        let results = self.steps.iter().flat_map(|step| &step.outputs);
+        results.map(|&value| self.values[value].fact.size_bytes()).sum()
+    }
+
+    /// Weights that steps read, each once.
+    #[must_use]
+    pub fn constants(&self) -> Vec<&Arc<Tensor>> {
+        let used = self.steps.iter().flat_map(|step| step.inputs.iter().flatten());
+        let homes = used.filter_map(|&value| match &self.values[value].home {
+            Home::Constant(tensor) => Some((Arc::as_ptr(tensor), tensor)),
+            Home::Input(_) | Home::Buffer(_) => None,
+        });
+        homes.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+
+    /// Cost of all steps.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.steps.iter().fold(Cost::default(), |sum, step| Cost {
+            n_flops: sum.n_flops + step.cost.n_flops,
+            n_bytes: sum.n_bytes + step.cost.n_bytes,
+        })
+    }
+}
+
+struct Planner {
+    /// The value whose memory a value shares: itself, or what it relabels.
+    roots: Vec<ValueId>,
+    /// Index of the last node that reads a root; the number of nodes for graph outputs.
+    last_use: Vec<Option<usize>>,
+    homes: Vec<Option<Home>>,
+    buffers: Vec<Buffer>,
+    /// Buffers that hold nothing alive.
+    free: Vec<usize>,
+}
+
+impl Planner {
+    fn new(graph: &Graph) -> Self {
+        let mut roots: Vec<ValueId> = (0..graph.values.len()).collect();
+        for node in &graph.nodes {
+            if let (Op::Reshape, Some(Some(x))) = (&node.op, node.inputs.first()) {
+                roots[node.outputs[0]] = roots[*x];
+            }
+        }
+        let mut last_use = vec![None; graph.values.len()];
+        for (index, node) in graph.nodes.iter().enumerate() {
+            for &input in node.inputs.iter().flatten() {
+                last_use[roots[input]] = Some(index);
+            }
+        }
+        for &(_, output) in &graph.outputs {
+            last_use[roots[output]] = Some(graph.nodes.len());
+        }
+        let mut homes = vec![None; graph.values.len()];
+        for (value, home) in graph.values.iter().zip(&mut homes) {
+            *home = value.constant.clone().map(Home::Constant);
+        }
+        for (index, &input) in graph.inputs.iter().enumerate() {
+            homes[input] = Some(Home::Input(index));
+        }
+        Self { roots, last_use, homes, buffers: Vec::new(), free: Vec::new() }
+    }
+
+    fn finish(mut self, graph: Graph) -> Plan {
+        for index in 0..graph.nodes.len() {
+            self.place(&graph, index);
+        }
+        let homes: Vec<Home> =
+            self.roots.iter().map(|&root| self.homes[root].clone().unwrap_or(Home::Buffer(0))).collect();
+        let steps = graph
+            .nodes
+            .iter()
+            .filter(|node| node.op != Op::Reshape)
+            .map(|node| Step {
+                name: node.name.clone(),
+                op: node.op.clone(),
+                inputs: node.inputs.clone(),
+                outputs: node.outputs.clone(),
+                cost: cost::estimate(&graph, node),
+            })
+            .collect();
+        let values = graph
+            .values
+            .into_iter()
+            .zip(homes)
+            .map(|(value, home)| PlanValue { name: value.name, fact: value.fact, home })
+            .collect();
+        Plan {
+            steps,
+            values,
+            buffers: self.buffers,
+            inputs: graph.inputs,
+            outputs: graph.outputs,
+            fused: Vec::new(),
+        }
+    }
+
+    /// Gives a node's results buffers, then frees those of operands that nobody reads any more.
+    fn place(&mut self, graph: &Graph, index: usize) {
+        let node = &graph.nodes[index];
+        if node.op == Op::Reshape {
+            return;
+        }
+        let mut dying: Vec<(ValueId, usize)> = Vec::new();
+        for &input in node.inputs.iter().flatten() {
+            let root = self.roots[input];
+            if let (Some(Home::Buffer(buffer)), true) =
+                (&self.homes[root], self.last_use[root] == Some(index))
+                && !dying.iter().any(|&(other, _)| other == root)
+            {
+                dying.push((root, *buffer));
+            }
+        }
+        for &output in &node.outputs {
+            let fact = graph.fact(output);
+            let in_place = node.op.in_place_operands().iter().find_map(|&position| {
+                let input = node.inputs.get(position).copied().flatten()?;
+                let at = dying.iter().position(|&(root, _)| root == self.roots[input])?;
+                (graph.fact(input) == fact).then_some(at)
+            });
+            let buffer = match in_place {
+                Some(at) => dying.swap_remove(at).1,
+                None => self.take(fact),
+            };
+            self.buffers[buffer].n_elements = self.buffers[buffer].n_elements.max(fact.n_elements());
+            self.homes[output] = Some(Home::Buffer(buffer));
+            if self.last_use[output].is_none() {
+                dying.push((output, buffer));
+            }
+        }
+        self.free.extend(dying.into_iter().map(|(_, buffer)| buffer));
+    }
+
+    /// A free buffer of the right type: the smallest that is large enough, else the largest, else a new one.
+    fn take(&mut self, fact: &Fact) -> usize {
+        let n = fact.n_elements();
+        let best = self
+            .free
+            .iter()
+            .enumerate()
+            .filter(|&(_, &buffer)| self.buffers[buffer].dtype == fact.dtype)
+            .min_by_key(|&(_, &buffer)| {
+                let size = self.buffers[buffer].n_elements;
+                if size >= n { (false, size) } else { (true, usize::MAX - size) }
+            })
+            .map(|(position, _)| position);
+        match best {
+            Some(position) => self.free.swap_remove(position),
+            None => {
+                self.buffers.push(Buffer { dtype: fact.dtype, n_elements: n });
+                self.buffers.len() - 1
+            }
+        }
+    }
+}
+
+impl Op {
+    /// Operands whose memory the result may take over: each element is read only to compute the one at its place.
+    #[must_use]
+    pub fn in_place_operands(&self) -> &'static [usize] {
+        match self {
+            Self::Unary(_) | Self::Softmax { .. } | Self::LayerNorm { .. } | Self::ChannelAffine => &[0],
+            Self::Binary(function) if !function.is_comparison() => &[0, 1],
+            _ => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

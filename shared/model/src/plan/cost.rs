@@ -1,0 +1,48 @@
+//! Estimated cost of an operation.
+
+use crate::graph::{Graph, Node};
+use crate::op::{Cell, Op};
+use crate::plan::Cost;
+
+pub(super) fn estimate(graph: &Graph, node: &Node) -> Cost {
+    let operands = node.inputs.iter().flatten().chain(&node.outputs);
+    let n_bytes = operands.map(|&value| graph.fact(value).size_bytes() as u64).sum();
+    Cost { n_flops: n_flops(graph, node), n_bytes }
+}
+
+fn n_flops(graph: &Graph, node: &Node) -> u64 {
+    let dims = |position: usize| {
+        node.inputs.get(position).copied().flatten().map_or(&[][..], |value| &graph.fact(value).dims)
+    };
+    let n_out = node.outputs.first().map_or(0, |&output| graph.fact(output).n_elements()) as u64;
+    let n_of = |position: usize| dims(position).iter().product::<usize>() as u64;
+    match &node.op {
+        Op::MatMul { trans_a, .. } => {
+            let a = dims(0);
+            let k = if *trans_a { a.iter().rev().nth(1) } else { a.last() };
+            2 * n_out * k.copied().unwrap_or(1) as u64
+        }
+        Op::MatMulInteger | Op::QuantizedMatMul { .. } => {
+            2 * n_out * dims(0).last().copied().unwrap_or(1) as u64
+        }
+        Op::Attention { heads_inside, .. } => {
+            let n_keys = dims(1).get(if *heads_inside { 1 } else { 2 }).copied().unwrap_or(1) as u64;
+            2 * n_keys * (n_of(0) + n_out)
+        }
+        Op::Conv { .. } => 2 * n_out * dims(1).iter().skip(1).product::<usize>() as u64,
+        Op::ConvTranspose { .. } => 2 * n_of(0) * dims(1).iter().skip(1).product::<usize>() as u64,
+        Op::Pool { window, .. } => n_out * window.kernel.iter().product::<usize>() as u64,
+        Op::Recurrent { cell, .. } => {
+            let n_rows: u64 = if *cell == Cell::Lstm { 4 } else { 3 };
+            let width = dims(0).last().copied().unwrap_or(1) as u64;
+            let hidden = dims(2).last().copied().unwrap_or(1) as u64;
+            2 * n_out * n_rows * (width + hidden)
+        }
+        Op::Einsum { lengths, .. } => 2 * lengths.iter().product::<usize>() as u64,
+        Op::Unary(functions) => n_out * functions.len() as u64,
+        Op::Reduce { .. } => n_of(0),
+        Op::Softmax { .. } | Op::LayerNorm { .. } | Op::GroupNorm { .. } => 5 * n_out,
+        Op::Binary(_) | Op::ChannelAffine => n_out,
+        _ => 0,
+    }
+}
