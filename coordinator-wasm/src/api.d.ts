@@ -1,0 +1,263 @@
+/** Element type, named as in ONNX. */
+export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
+
+/** What executes a model inside one worker. */
+export type Backend = 'webgpu' | 'webnn' | 'wasm';
+
+/** Name, type and shape of one model input or output; a symbolic dimension is 0. */
+export interface TensorSpec {
+    name: string;
+    dtype: DType;
+    dims: number[];
+}
+
+/**
+ * One tensor in C order. The array must be of the kind that `dtype` names: `Float32Array`, `BigInt64Array`, `Int32Array`, `Int8Array`,
+ * `Uint8Array` (also for `bool`); `float16` takes `Float16Array` or `Uint16Array` with the raw bits, and is given back as `Uint16Array`.
+ */
+export interface Tensor {
+    dtype: DType;
+    dims: number[];
+    data: Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint8ClampedArray | Uint16Array;
+}
+
+/** Inputs of a plain model, by name. */
+export type ModelInputs = Record<string, Tensor>;
+
+/** Inputs of a pipeline; which key it takes depends on the pipeline. Audio is 16 kHz mono, images are RGBA. */
+export type PipelineInputs =
+    | { texts: string[] }
+    | { text: string }
+    | { image: { width: number; height: number; data: Uint8ClampedArray | Uint8Array } }
+    | { audio: Float32Array }
+    | { bytes: Uint8Array };
+
+/** Why something failed: the shape of every error that tabpool throws, and of `fault` in records and events. */
+export interface Fault {
+    /** What kind of thing went wrong; decides what may be retried. */
+    category:
+        | 'connection_lost' | 'worker_crash' | 'device_lost' | 'out_of_memory' | 'timeout' | 'unsupported_operator'
+        | 'validation' | 'numeric' | 'model_load' | 'integrity' | 'overload' | 'cancelled' | 'internal';
+    /** Stable kebab-case code, e.g. `input-shape`. */
+    code: string;
+    /** What failed, where, and why. */
+    message: string;
+    /** The next thing to try. */
+    hint?: string;
+}
+
+/** What promises are rejected with. `cause` is the signal's reason for a cancelled job. */
+export interface TabpoolError extends Error, Fault {
+    name: 'TabpoolError';
+    cause?: unknown;
+}
+
+/** Options of `createPool`; times are milliseconds. */
+export interface PoolOptions {
+    /** Workers: a fixed number, or the bounds that the pool scales between. Default `{ min: 1, max: 4 }`. */
+    workers?: number | { min?: number; max?: number };
+    /** Base URL of the agent: catalogue, models, metrics. Default `location.origin`; `null` works without one. */
+    agent?: string | URL | null;
+    /** The worker's module script. Default `worker.js` beside this module. */
+    workerUrl?: string | URL;
+    /** Jobs that may wait; one more is refused with code `queue-full`. Default 256. */
+    queueLimit?: number;
+    /** Time for a worker to say that it is ready. Default 30 000. */
+    launchTimeoutMs?: number;
+    /** Time for a worker to load a model. Default 120 000. */
+    loadTimeoutMs?: number;
+    /** Time for one run. Default 60 000. */
+    runTimeoutMs?: number;
+    /** Time between signs of life that an idle worker is asked for. Default 5 000. */
+    heartbeatMs?: number;
+    /** Name of the bench session that records belong to. */
+    session?: string;
+    /** Browser to put into records, when the launcher knows it better than the page. */
+    browser?: { name: string; version: string };
+    /** Records kept while the agent does not answer; the oldest are dropped and counted beyond it. Default 1000. */
+    recordLimit?: number;
+}
+
+/** Bytes of one model, arriving. `total` is 0 when the server does not say. */
+export interface LoadProgress {
+    /** Id or name of the model. */
+    model: string;
+    /** `download`, then `verify`, then `load` (into the first worker), then `done`. */
+    phase: 'download' | 'verify' | 'load' | 'done';
+    /** Bytes so far, over all files of the model. */
+    loaded: number;
+    /** Bytes to come in all, or 0. */
+    total: number;
+}
+
+export interface LoadOptions {
+    /** Default `wasm`. */
+    backend?: Backend;
+    /** SHA-256 (hex) that the bytes behind a URL must have; the catalogue knows its own. */
+    sha256?: string;
+    /** Name in records and statistics for the caller's own bytes. Default: file name, last part of the URL, or `unnamed`. */
+    name?: string;
+    onProgress?: (progress: LoadProgress) => void;
+    /** Stops the download, and the wait. */
+    signal?: AbortSignal;
+}
+
+export interface RunOptions {
+    /** Cancels the job, waiting or running. */
+    signal?: AbortSignal;
+    /** The job fails with category `timeout` when it has not ended this long after the call. */
+    deadlineMs?: number;
+    /** Share of the pool while others wait; default `normal`. No priority starves another. */
+    priority?: 'low' | 'normal' | 'high';
+    /**
+     * Hands the input arrays' buffers over to the worker instead of copying them: they are empty afterwards, and the job
+     * cannot be tried again elsewhere when its worker dies. Default false: do not change the arrays before the promise settles.
+     */
+    transfer?: boolean;
+    /** Id of the bench case that the run belongs to, for its record. */
+    case?: string;
+}
+
+export interface RunResult {
+    /** Output tensors by name. */
+    outputs: Record<string, Tensor>;
+    /** A pipeline's result that is not a tensor. */
+    result?: any;
+    record: RunRecord;
+}
+
+/** One run, as it is stored. Field names are those of the agent's JSON. */
+export interface RunRecord {
+    id: string;
+    session: string | null;
+    case: string | null;
+    started_unix_micros: number;
+    browser: { name: string; version: string; user_agent: string };
+    engine: string;
+    engine_version: string;
+    backend: Backend;
+    backend_detail: string;
+    adapter: { vendor: string; architecture: string; description: string; is_fallback: boolean } | null;
+    precision: 'f32' | 'f16' | 'int8' | 'unknown';
+    model: string;
+    model_sha256: string;
+    shapes: string;
+    cold: boolean;
+    connection: number;
+    attempt: number;
+    phases: {
+        queue_micros?: number;
+        download_micros?: number;
+        verify_micros?: number;
+        load_micros?: number;
+        run_micros?: number;
+        total_micros?: number;
+    };
+    memory_bytes: number;
+    outcome: { kind: 'ok' } | { kind: 'failed'; fault: Fault };
+}
+
+/** `waiting`: a pause before the worker is started again. */
+export type ConnectionState = 'waiting' | 'opening' | 'ready' | 'draining' | 'closed';
+
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+/** What one worker can do, found by trying. Field names are those of the agent's JSON. */
+export interface Capabilities {
+    wasm_build: string;
+    backends: Backend[];
+    adapter?: { vendor: string; architecture: string; description: string; is_fallback: boolean };
+    webgpu_reason?: string;
+    webnn_devices: string[];
+    webnn_reason?: string;
+    cross_origin_isolated: boolean;
+}
+
+export interface ConnectionStats {
+    /** A connection keeps its id when its worker is replaced. */
+    id: number;
+    state: ConnectionState;
+    /** Id of the model that runs now, or null. */
+    job: string | null;
+    /** When that run started, on the clock of `performance.now()`. */
+    jobStartedMs?: number;
+    /** Ids of the models loaded in the worker. */
+    models: string[];
+    /** Size of the worker's wasm memory after its last answer, bytes; 0 when unknown. */
+    memoryBytes: number;
+    nRuns: number;
+    nFaults: number;
+    /** Workers that were started to replace a lost one. */
+    nRespawns: number;
+    /** Null until the first worker is ready. */
+    capabilities: Capabilities | null;
+}
+
+export interface ModelStats {
+    id: string;
+    nRuns: number;
+    nFaults: number;
+    /** Median and 95th percentile from `run()` to its promise over the last `nSamples` successful runs, or null without any. */
+    medianMs: number | null;
+    p95Ms: number | null;
+    nSamples: number;
+}
+
+export interface PoolStats {
+    /** Jobs waiting. */
+    queued: number;
+    /** Jobs in workers. */
+    running: number;
+    connections: ConnectionStats[];
+    models: ModelStats[];
+    /** Records: waiting to be posted, accepted by the agent, lost for good. */
+    records: { pending: number; posted: number; dropped: number };
+}
+
+/** Events of `pool.on`. */
+export interface PoolEvents {
+    /** A run ended, well or not. */
+    record: RunRecord;
+    /** A connection changed its state. */
+    state: { connection: number; state: ConnectionState; reason: string };
+    /** Something failed; a job that goes on elsewhere afterwards is still reported here. */
+    fault: { fault: Fault; connection: number | null; model: string | null };
+    /** A circuit breaker opened, half-opened or closed; `health` is 0–100. */
+    breaker: { connection: number; component: string; from: BreakerState; to: BreakerState; health: number };
+    /** The pool starts or retires workers. */
+    scale: { from: number; to: number; reason: string };
+    /** Bytes of a model arrive. */
+    progress: LoadProgress;
+    /** Posting records failed, or works again. */
+    agent: { reachable: boolean; fault: Fault | null };
+    /** `stats()` has changed: a queue, a connection or a model. At most one per turn of the event loop. */
+    change: null;
+}
+
+/** A model or pipeline loaded into the pool. */
+export interface Model {
+    readonly id: string;
+    /** Graph inputs of a plain model. */
+    readonly inputs: TensorSpec[];
+    readonly outputs: TensorSpec[];
+    run(inputs: ModelInputs | PipelineInputs, options?: RunOptions): Promise<RunResult>;
+    /** Forgets the model in every worker once the last handle on it is unloaded. Jobs already accepted still run. */
+    unload(): Promise<void>;
+}
+
+export interface Pool {
+    /** Loads a model or pipeline by its id in the agent's catalogue, by URL, or from bytes. */
+    load(source: string | URL | ArrayBuffer | Uint8Array | Blob, options?: LoadOptions): Promise<Model>;
+    stats(): PoolStats;
+    /** Calls `callback` for every such event until the returned function is called. */
+    on<Name extends keyof PoolEvents>(event: Name, callback: (event: PoolEvents[Name]) => void): () => void;
+    /** Terminates one worker as a crash would; the pool recovers as from any other. */
+    killWorker(connection: number): void;
+    /** Posts the records that wait and gives the number that could not be posted. */
+    flush(): Promise<number>;
+    /** Ends every job as cancelled, posts what records it can, terminates the workers. */
+    close(): Promise<void>;
+}
+
+/** Starts a pool; the promise settles when a first worker is ready or none can be. */
+export function createPool(options?: PoolOptions): Promise<Pool>;

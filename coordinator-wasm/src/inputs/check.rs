@@ -1,0 +1,147 @@
+//! What can be checked about inputs before a worker sees them.
+
+use wire::{DType, Fault, PipelineKind, TensorHeader};
+
+use crate::fault::invalid;
+
+/// What the caller passed for one tensor; `None` where it is missing or of the wrong kind.
+pub(crate) struct Given<'a> {
+    /// `tensor.dtype`.
+    pub(crate) dtype: Option<&'a str>,
+    /// `tensor.dims`.
+    pub(crate) dims: Option<&'a [f64]>,
+    /// Kind of the typed array, e.g. `Float32Array`.
+    pub(crate) array: Option<&'a str>,
+    /// Its length.
+    pub(crate) n_elements: f64,
+}
+
+/// Refuses names that the model lacks and names that it has but the caller did not give.
+pub(crate) fn check_names(names: &[String], specs: &[TensorHeader]) -> Result<(), Fault> {
+    let wanted = || {
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        format!("the model's inputs are: {}", names.join(", "))
+    };
+    if let Some(name) = names.iter().find(|name| specs.iter().all(|spec| spec.name != **name)) {
+        return Err(invalid("input-name", format!("the model has no input '{name}'")).with_hint(wanted()));
+    }
+    if let Some(spec) = specs.iter().find(|spec| names.iter().all(|name| *name != spec.name)) {
+        return Err(invalid("input-name", format!("input '{}' is missing", spec.name)).with_hint(wanted()));
+    }
+    Ok(())
+}
+
+/// Checks data type, array kind, shape and length of one tensor against the model's contract.
+pub(crate) fn check_tensor(spec: &TensorHeader, given: &Given<'_>) -> Result<TensorHeader, Fault> {
+    let name = &spec.name;
+    let wanted = spec.dtype.as_str();
+    let dtype = given.dtype.unwrap_or("missing");
+    if dtype != wanted {
+        return Err(invalid(
+            "input-dtype",
+            format!("input '{name}': dtype is {dtype}, the model takes {wanted}"),
+        ));
+    }
+    let kinds = array_kinds(spec.dtype);
+    let array = given.array.unwrap_or("not a typed array");
+    if !kinds.contains(&array) {
+        return Err(invalid(
+            "input-dtype",
+            format!("input '{name}': data is {array}, {wanted} takes {}", kinds[0]),
+        ));
+    }
+    let Some(dims) = given.dims.and_then(whole_dims) else {
+        return Err(invalid(
+            "input-shape",
+            format!("input '{name}': dims are not an array of whole numbers"),
+        ));
+    };
+    let fits = dims.len() == spec.dims.len()
+        && dims.iter().zip(&spec.dims).all(|(&dim, &wanted)| wanted == 0 || dim == wanted);
+    if !fits {
+        let (given, wanted) = (dims_text(&dims), dims_text(&spec.dims));
+        return Err(invalid(
+            "input-shape",
+            format!("input '{name}': shape is {given}, the model takes {wanted}"),
+        ));
+    }
+    let header = TensorHeader { name: name.clone(), dtype: spec.dtype, dims };
+    #[expect(clippy::cast_precision_loss, reason = "array lengths are below 2^53")]
+    let n_wanted = header.n_elements().map(|n| n as f64);
+    if n_wanted != Some(given.n_elements) {
+        let shape = dims_text(&header.dims);
+        let n_given = given.n_elements;
+        return Err(invalid(
+            "input-shape",
+            format!("input '{name}': data has {n_given} elements, shape is {shape}"),
+        ));
+    }
+    Ok(header)
+}
+
+/// The only key that a pipeline's inputs have.
+pub(crate) fn pipeline_input(kind: PipelineKind) -> &'static str {
+    match kind {
+        PipelineKind::TextEmbedding => "texts",
+        PipelineKind::ReadText => "image",
+        PipelineKind::DetectSpeech | PipelineKind::WakeWord => "audio",
+        PipelineKind::IdentifyFile => "bytes",
+        PipelineKind::WriteTitle => "text",
+    }
+}
+
+/// RGBA, height × width × 4.
+pub(crate) fn image_spec() -> TensorHeader {
+    TensorHeader { name: String::new(), dtype: DType::Uint8, dims: vec![0, 0, 4] }
+}
+
+/// 16 kHz mono.
+pub(crate) fn audio_spec() -> TensorHeader {
+    TensorHeader { name: String::new(), dtype: DType::Float32, dims: vec![0] }
+}
+
+/// A file's bytes.
+pub(crate) fn bytes_spec() -> TensorHeader {
+    TensorHeader { name: String::new(), dtype: DType::Uint8, dims: vec![0] }
+}
+
+/// For the record, e.g. `input_ids:1x16,attention_mask:1x16`.
+pub(crate) fn describe_shapes(headers: &[TensorHeader]) -> String {
+    let shape = |header: &TensorHeader| {
+        let dims: Vec<String> = header.dims.iter().map(u32::to_string).collect();
+        format!("{}:{}", header.name, dims.join("x"))
+    };
+    headers.iter().map(shape).collect::<Vec<_>>().join(",")
+}
+
+/// Typed arrays that may hold a data type; the first is the one to advise.
+fn array_kinds(dtype: DType) -> &'static [&'static str] {
+    match dtype {
+        DType::Float32 => &["Float32Array"],
+        DType::Float16 => &["Uint16Array", "Float16Array"],
+        DType::Int64 => &["BigInt64Array"],
+        DType::Int32 => &["Int32Array"],
+        DType::Int8 => &["Int8Array"],
+        DType::Uint8 | DType::Bool => &["Uint8Array", "Uint8ClampedArray"],
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
+fn whole_dims(dims: &[f64]) -> Option<Vec<u32>> {
+    let whole =
+        |&dim: &f64| (dim.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&dim)).then_some(dim as u32);
+    dims.iter().map(whole).collect()
+}
+
+/// `[1, ?, 3]`, with `?` for a symbolic dimension.
+fn dims_text(dims: &[u32]) -> String {
+    let dim = |&dim: &u32| if dim == 0 { "?".to_owned() } else { dim.to_string() };
+    format!("[{}]", dims.iter().map(dim).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests;

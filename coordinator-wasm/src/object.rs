@@ -1,0 +1,44 @@
+//! Reads and builds plain JavaScript objects.
+
+use js_sys::{JSON, Object, Reflect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::prelude::*;
+
+/// The property's value, or `None` when it is missing, `undefined` or `null`, or when reading it throws.
+pub(crate) fn property(object: &JsValue, name: &str) -> Option<JsValue> {
+    let value = Reflect::get(object, &JsValue::from_str(name)).ok()?;
+    if value.is_undefined() || value.is_null() { None } else { Some(value) }
+}
+
+/// Sets one property of an object that this crate has just made.
+pub(crate) fn set(object: &JsValue, name: &str, value: &JsValue) {
+    // Fails only for frozen objects and non-objects; ours are fresh.
+    drop(Reflect::set(object, &JsValue::from_str(name), value));
+}
+
+/// A fresh object with these properties.
+pub(crate) fn object(properties: &[(&str, JsValue)]) -> JsValue {
+    let object = JsValue::from(Object::new());
+    for (name, value) in properties {
+        set(&object, name, value);
+    }
+    object
+}
+
+/// The value as plain JavaScript data, through JSON; `null` for what JSON cannot hold.
+pub(crate) fn from_data<T: Serialize>(data: &T) -> JsValue {
+    serde_json::to_string(data).ok().and_then(|text| JSON::parse(&text).ok()).unwrap_or(JsValue::NULL)
+}
+
+/// Plain JavaScript data as a Rust value, through JSON; the error says what does not fit.
+pub(crate) fn to_data<T: DeserializeOwned>(value: &JsValue) -> Result<T, String> {
+    let text = JSON::stringify(value).ok().and_then(|text| text.as_string()).ok_or("not plain data")?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
+/// A number as it crosses to JavaScript: exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts and microseconds stay below 2^53")]
+pub(crate) fn number(value: u64) -> JsValue {
+    JsValue::from_f64(value as f64)
+}

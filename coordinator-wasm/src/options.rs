@@ -1,0 +1,199 @@
+//! What callers may ask for, read once from their plain objects.
+
+use core::time::Duration;
+
+use js_sys::{Function, Reflect};
+use pool::{Priority, UnknownName};
+use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
+use wire::{Backend, Fault};
+
+use crate::fault::invalid;
+use crate::object::property;
+use crate::sys;
+
+/// Workers of a pool whose caller did not say.
+const DEFAULT_MIN_WORKERS: u32 = 1;
+/// The same, upper bound.
+const DEFAULT_MAX_WORKERS: u32 = 4;
+/// More would exhaust memory long before they help.
+const MOST_WORKERS: f64 = 64.0;
+/// Records kept for an agent that does not answer: about 1 MB.
+const DEFAULT_RECORD_LIMIT: u64 = 1000;
+
+/// `PoolOptions` of the JavaScript interface. `None`: the pool's own default.
+pub(crate) struct PoolOptions {
+    pub(crate) min_workers: u32,
+    pub(crate) max_workers: u32,
+    /// Without a final slash.
+    pub(crate) agent: Option<String>,
+    pub(crate) worker_url: String,
+    pub(crate) queue_limit: Option<u64>,
+    pub(crate) launch_timeout: Option<Duration>,
+    pub(crate) load_timeout: Option<Duration>,
+    pub(crate) run_timeout: Option<Duration>,
+    pub(crate) heartbeat: Option<Duration>,
+    pub(crate) session: Option<String>,
+    pub(crate) browser: Option<(String, String)>,
+    pub(crate) record_limit: u64,
+}
+
+/// `LoadOptions` of the JavaScript interface.
+pub(crate) struct LoadOptions {
+    pub(crate) backend: Backend,
+    pub(crate) sha256: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) on_progress: Option<Function>,
+    pub(crate) signal: Option<AbortSignal>,
+}
+
+/// `RunOptions` of the JavaScript interface.
+pub(crate) struct RunOptions {
+    pub(crate) signal: Option<AbortSignal>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) priority: Priority,
+    pub(crate) transfer: bool,
+    pub(crate) case: Option<String>,
+}
+
+impl PoolOptions {
+    /// # Errors
+    /// `option` naming the one that does not fit.
+    pub(crate) fn read(options: &JsValue) -> Result<Self, Fault> {
+        let (min_workers, max_workers) = workers(options)?;
+        let browser = property(options, "browser");
+        let browser = browser.map(|browser| {
+            (text(&browser, "name").unwrap_or_default(), text(&browser, "version").unwrap_or_default())
+        });
+        Ok(Self {
+            min_workers,
+            max_workers,
+            agent: agent(options),
+            worker_url: address(options, "workerUrl").map_or_else(default_worker_url, Ok)?,
+            queue_limit: whole(options, "queueLimit", 1.0, 1e6)?,
+            launch_timeout: millis(options, "launchTimeoutMs")?,
+            load_timeout: millis(options, "loadTimeoutMs")?,
+            run_timeout: millis(options, "runTimeoutMs")?,
+            heartbeat: millis(options, "heartbeatMs")?,
+            session: text(options, "session"),
+            browser,
+            record_limit: whole(options, "recordLimit", 1.0, 1e6)?.unwrap_or(DEFAULT_RECORD_LIMIT),
+        })
+    }
+}
+
+impl LoadOptions {
+    /// # Errors
+    /// `option` naming the one that does not fit.
+    pub(crate) fn read(options: &JsValue) -> Result<Self, Fault> {
+        Ok(Self {
+            backend: match text(options, "backend").as_deref() {
+                None | Some("wasm") => Backend::Wasm,
+                Some("webgpu") => Backend::Webgpu,
+                Some("webnn") => Backend::Webnn,
+                Some(other) => {
+                    return Err(unfit("backend", &format!("'{other}' is none of webgpu, webnn, wasm")));
+                }
+            },
+            sha256: text(options, "sha256").map(|sha256| sha256.to_ascii_lowercase()),
+            name: text(options, "name"),
+            on_progress: property(options, "onProgress").and_then(|callback| callback.dyn_into().ok()),
+            signal: signal(options),
+        })
+    }
+}
+
+impl RunOptions {
+    /// # Errors
+    /// `option` naming the one that does not fit.
+    pub(crate) fn read(options: &JsValue) -> Result<Self, Fault> {
+        let priority = text(options, "priority").map(|name| name.parse());
+        Ok(Self {
+            signal: signal(options),
+            deadline: millis(options, "deadlineMs")?,
+            priority: priority
+                .transpose()
+                .map_err(|error: UnknownName| unfit("priority", &error.to_string()))?
+                .unwrap_or(Priority::Normal),
+            transfer: property(options, "transfer").is_some_and(|transfer| transfer.is_truthy()),
+            case: text(options, "case"),
+        })
+    }
+}
+
+fn workers(options: &JsValue) -> Result<(u32, u32), Fault> {
+    let Some(workers) = property(options, "workers") else {
+        return Ok((DEFAULT_MIN_WORKERS, DEFAULT_MAX_WORKERS));
+    };
+    let bounds = if workers.as_f64().is_some() {
+        let fixed = whole(options, "workers", 1.0, MOST_WORKERS)?;
+        (fixed, fixed)
+    } else {
+        (whole(&workers, "min", 1.0, MOST_WORKERS)?, whole(&workers, "max", 1.0, MOST_WORKERS)?)
+    };
+    let n_workers = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let min = bounds.0.map_or(DEFAULT_MIN_WORKERS, n_workers);
+    let max = bounds.1.map_or(DEFAULT_MAX_WORKERS.max(min), n_workers);
+    if min > max {
+        return Err(unfit("workers", &format!("min {min} is more than max {max}")));
+    }
+    Ok((min, max))
+}
+
+/// Missing: the page's own origin. `null`: none.
+fn agent(options: &JsValue) -> Option<String> {
+    let given = Reflect::get(options, &"agent".into()).unwrap_or(JsValue::UNDEFINED);
+    let agent = if given.is_undefined() {
+        let location = property(&js_sys::global(), "location")?;
+        text(&location, "origin").filter(|origin| origin.starts_with("http"))?
+    } else {
+        address(options, "agent")?
+    };
+    Some(agent.trim_end_matches('/').to_owned())
+}
+
+/// `worker.js` beside this module.
+fn default_worker_url() -> Result<String, Fault> {
+    let module = sys::IMPORT_META.with(sys::ImportMeta::url);
+    web_sys::Url::new_with_base("worker.js", &module).map(|url| url.href()).map_err(|_thrown| {
+        unfit("workerUrl", &format!("it is needed, because this module's address {module} is no base"))
+    })
+}
+
+fn text(options: &JsValue, name: &str) -> Option<String> {
+    property(options, name)?.as_string()
+}
+
+/// A string or a `URL`.
+fn address(options: &JsValue, name: &str) -> Option<String> {
+    let value = property(options, name)?;
+    value.as_string().or_else(|| text(&value, "href"))
+}
+
+fn signal(options: &JsValue) -> Option<AbortSignal> {
+    property(options, "signal")?.dyn_into().ok()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
+fn whole(options: &JsValue, name: &str, min: f64, max: f64) -> Result<Option<u64>, Fault> {
+    let Some(value) = property(options, name) else { return Ok(None) };
+    let number = value.as_f64().filter(|number| number.fract() == 0.0 && (min..=max).contains(number));
+    let number = number.ok_or_else(|| unfit(name, &format!("it takes whole numbers from {min} to {max}")))?;
+    Ok(Some(number as u64))
+}
+
+/// A positive time, at most 24 days: what a browser's timer can wait.
+fn millis(options: &JsValue, name: &str) -> Result<Option<Duration>, Fault> {
+    let Some(value) = property(options, name) else { return Ok(None) };
+    let number = value.as_f64().filter(|number| *number > 0.0 && *number <= f64::from(i32::MAX));
+    let number = number.ok_or_else(|| unfit(name, "it takes milliseconds above 0"))?;
+    Ok(Some(Duration::from_secs_f64(number / 1e3)))
+}
+
+fn unfit(name: &str, reason: &str) -> Fault {
+    invalid("option", format!("option '{name}' does not fit: {reason}"))
+}

@@ -1,0 +1,140 @@
+//! What workers say, told to the pool.
+
+use js_sys::ArrayBuffer;
+use pool::{CallId, ConnectionId, Measured};
+use serde_json::Value;
+use wire::{Capabilities, EngineReply, Fault, FaultCategory, Phases, Reply, TensorHeader};
+
+use super::{Owner, Tab, now};
+use crate::object::{from_data, object, set};
+use crate::outputs;
+use crate::translate::to_pool_capabilities;
+use crate::worker::WorkerEvent;
+
+impl Tab {
+    /// Takes a message or an error from a worker; one that was replaced has nothing to say any more.
+    pub(super) fn on_worker_event(&mut self, id: ConnectionId, incarnation: u32, event: WorkerEvent) {
+        if self.connections.get(&id).is_none_or(|connection| connection.incarnation != incarnation) {
+            return;
+        }
+        match event {
+            WorkerEvent::Reply(reply, buffers) => self.on_reply(id, reply, &buffers),
+            WorkerEvent::Lost(fault) => self.lose(id, &fault),
+        }
+    }
+
+    /// Terminates a worker as a crash would.
+    pub(crate) fn kill_worker(&mut self, id: ConnectionId) {
+        self.lose(
+            id,
+            &Fault::new(FaultCategory::WorkerCrash, "worker-killed", "the worker was terminated by the page"),
+        );
+    }
+
+    fn on_reply(&mut self, id: ConnectionId, reply: EngineReply, buffers: &[ArrayBuffer]) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let call = connection.requests.remove(&reply.id);
+        if connection.running.is_some_and(|(running, _, _)| Some(running) == call) {
+            connection.running = None;
+        }
+        match (reply.reply, call) {
+            (Reply::Ready { capabilities }, None) => self.on_ready(id, capabilities),
+            (Reply::Trapped { fault }, _) => self.on_trapped(id, fault),
+            (Reply::Loaded { inputs, outputs, phases }, Some(call)) => {
+                self.on_loaded(id, call, inputs, outputs, phases);
+            }
+            (Reply::Ran { outputs, result, phases, memory_bytes }, Some(call)) => {
+                let output = RunOutput { headers: outputs, result, phases, memory_bytes };
+                self.on_ran(id, call, &output, buffers);
+            }
+            (Reply::Pong { memory_bytes }, Some(call)) => self.succeed(id, call, Some(memory_bytes)),
+            (Reply::Failed { fault }, Some(call)) => self.fail(call, fault),
+            // Nobody waits for these: an unload, or an answer to an unload that failed because the model was not there.
+            (Reply::Unloaded | Reply::Failed { .. }, _) => {}
+            (Reply::Ready { .. }, Some(_))
+            | (Reply::Loaded { .. } | Reply::Ran { .. } | Reply::Pong { .. }, None) => {
+                let message = "a worker answered a question that was not asked";
+                self.lose(id, &Fault::new(FaultCategory::ConnectionLost, "worker-protocol", message));
+            }
+        }
+    }
+
+    fn on_ready(&mut self, id: ConnectionId, capabilities: Capabilities) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(call) = connection.opening.take() else { return };
+        let for_pool = to_pool_capabilities(&capabilities);
+        connection.capabilities = Some(capabilities);
+        self.machine.on_ready(now(), call, for_pool);
+    }
+
+    /// The worker is of no more use. A trap for lack of memory speaks against the call that needed it; the loss of the
+    /// worker is the same either way.
+    fn on_trapped(&mut self, id: ConnectionId, fault: Fault) {
+        let lost = Fault { category: FaultCategory::WorkerCrash, ..fault.clone() };
+        let running =
+            self.connections.get(&id).and_then(|connection| connection.requests.values().next().copied());
+        if let Some(call) = running.filter(|_| fault.category != FaultCategory::WorkerCrash) {
+            self.fail(call, fault);
+        }
+        self.lose(id, &lost);
+    }
+
+    fn on_loaded(
+        &mut self,
+        id: ConnectionId,
+        call: CallId,
+        inputs: Vec<TensorHeader>,
+        outputs: Vec<TensorHeader>,
+        phases: Phases,
+    ) {
+        let model = self.calls.get(&call).and_then(|call| call.model);
+        if let Some(model_id) = model
+            && let Some(model) = self.models.get_mut(&model_id)
+            && let Some(connection) = self.connections.get_mut(&id)
+        {
+            let fetched = model.fetched.take().unwrap_or_default();
+            let verify_micros = fetched.verify_micros.or(phases.verify_micros);
+            connection
+                .cold
+                .insert(model_id, Phases { verify_micros, load_micros: phases.load_micros, ..fetched });
+            model.inputs = inputs;
+            model.outputs = outputs;
+        }
+        self.succeed(id, call, None);
+    }
+
+    fn on_ran(&mut self, id: ConnectionId, call: CallId, output: &RunOutput, buffers: &[ArrayBuffer]) {
+        let tensors = match outputs::to_object(&output.headers, buffers) {
+            Ok(tensors) => tensors,
+            Err(fault) => return self.fail(call, fault),
+        };
+        let value = object(&[("outputs", tensors)]);
+        if let Some(result) = &output.result {
+            set(&value, "result", &from_data(result));
+        }
+        let job = self.calls.get(&call).and_then(|call| call.job);
+        if let Some(Owner::Run(run)) = job.and_then(|job| self.jobs.get_mut(&job)) {
+            run.output = Some((call, value));
+            if let Some(attempt) = &mut run.attempt {
+                attempt.run_micros = output.phases.run_micros;
+                attempt.memory_bytes = output.memory_bytes;
+            }
+        }
+        self.succeed(id, call, Some(output.memory_bytes));
+    }
+
+    fn succeed(&mut self, id: ConnectionId, call: CallId, memory_bytes: Option<u64>) {
+        if let (Some(connection), Some(memory_bytes)) = (self.connections.get_mut(&id), memory_bytes) {
+            connection.memory_bytes = memory_bytes;
+        }
+        self.machine.on_finished(now(), call, Measured { memory_bytes });
+    }
+}
+
+/// The data of [`Reply::Ran`].
+struct RunOutput {
+    headers: Vec<TensorHeader>,
+    result: Option<Value>,
+    phases: Phases,
+    memory_bytes: u64,
+}

@@ -1,0 +1,197 @@
+//! What happened, told to the page: ends of jobs, records of runs, events.
+
+use pool::{CallKind, Called, Event, JobEnd, JobId};
+use wasm_bindgen::prelude::*;
+use wire::{Fault, RunRecord};
+
+use super::{Owner, Run, Tab};
+use crate::clock::{millis, now_micros};
+use crate::object::{from_data, object, set};
+use crate::run_record::run_record;
+use crate::translate::{failure, undescribed, without_details};
+use crate::unique_id::unique_id;
+
+/// Latest successful runs of a model that its median comes from.
+const N_LATENCIES_KEPT: usize = 256;
+
+impl Tab {
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Called(called) => self.on_called(&called),
+            Event::Connection { connection, to, cause } => {
+                let reason = cause.map_or("", pool::FaultCategory::as_str);
+                self.tell(
+                    "state",
+                    object(&[
+                        ("connection", connection.0.into()),
+                        ("state", to.as_str().into()),
+                        ("reason", reason.into()),
+                    ]),
+                );
+            }
+            Event::Scaled { from, to, reason, .. } => {
+                self.tell(
+                    "scale",
+                    object(&[("from", from.into()), ("to", to.into()), ("reason", reason.as_str().into())]),
+                );
+            }
+            Event::Breaker { connection, component, transition, health } => {
+                self.tell(
+                    "breaker",
+                    object(&[
+                        ("connection", connection.0.into()),
+                        ("component", component.as_str().into()),
+                        ("from", transition.from.as_str().into()),
+                        ("to", transition.to.as_str().into()),
+                        ("health", health.into()),
+                    ]),
+                );
+            }
+            // Placement, recovery and analysis have no listener in the page yet.
+            Event::Placed { .. }
+            | Event::Refused { .. }
+            | Event::Recovering { .. }
+            | Event::Recovered { .. }
+            | Event::Incident { .. }
+            | Event::RootCause(_)
+            | Event::Quarantined { .. } => {}
+        }
+    }
+
+    fn on_called(&mut self, called: &Called) {
+        self.calls.remove(&called.call);
+        let fault = called.fault.map(|category| {
+            self.fault_of(called.call).unwrap_or_else(|| {
+                let fault = undescribed(category, called.kind);
+                self.note_fault(called.call, fault.clone());
+                fault
+            })
+        });
+        let is_job = |job: &JobId| matches!(self.jobs.get(job), Some(Owner::Run(_)));
+        let is_run = called.kind == CallKind::Run && called.jobs.iter().any(is_job);
+        if let Some(connection) = self.connections.get_mut(&called.connection) {
+            if connection.running.is_some_and(|(call, _, _)| call == called.call) {
+                connection.running = None;
+            }
+            connection.n_faults += u32::from(fault.is_some());
+            connection.n_runs += u32::from(is_run && fault.is_none());
+        }
+        if is_run {
+            self.on_run_called(called, fault.as_ref());
+        }
+        if called.kind == CallKind::Open {
+            self.on_opened(fault.as_ref());
+        }
+        if let Some(fault) = fault {
+            let model = called.model.and_then(|model| self.models.get(&model));
+            let model = model.map_or(JsValue::NULL, |model| model.id.as_str().into());
+            self.tell(
+                "fault",
+                object(&[
+                    ("fault", from_data(&fault)),
+                    ("connection", called.connection.0.into()),
+                    ("model", model),
+                ]),
+            );
+        }
+    }
+
+    fn on_run_called(&mut self, called: &Called, fault: Option<&Fault>) {
+        for job in &called.jobs {
+            let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { continue };
+            if let Some(attempt) = &mut run.attempt {
+                attempt.queue_micros = u64::try_from(called.queued.as_micros()).ok();
+            }
+            run.fault = fault.map(|fault| (called.call, fault.clone()));
+        }
+    }
+
+    /// A first start ended: `createPool` waits for one that succeeds, or for the last that fails.
+    fn on_opened(&mut self, fault: Option<&Fault>) {
+        let Some(mut starting) = self.starting.take() else { return };
+        match fault {
+            None => starting.deferred.resolve(&JsValue::UNDEFINED),
+            Some(fault) => {
+                starting.n_left = starting.n_left.saturating_sub(1);
+                if starting.n_left == 0 {
+                    starting.deferred.reject(fault, None);
+                } else {
+                    self.starting = Some(starting);
+                }
+            }
+        }
+    }
+
+    /// A try failed and another one begins: it has a row of its own.
+    pub(super) fn report_failed_attempt(&mut self, job: JobId) {
+        let Some(Owner::Run(run)) = self.jobs.get_mut(&job) else { return };
+        if let (Some(attempt), Some((_, fault))) = (run.attempt.take(), run.fault.take()) {
+            let total_micros = now_micros() - run.submitted_micros;
+            let record =
+                run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, Some(fault));
+            self.report(record);
+        }
+    }
+
+    /// A job ended: its owner is told.
+    pub(super) fn finish(&mut self, job: JobId, end: &JobEnd) {
+        match self.jobs.remove(&job) {
+            Some(Owner::Load { deferred, .. }) => {
+                let fault = failure(end, self.last_fault(end));
+                match fault {
+                    None => deferred.resolve(&JsValue::UNDEFINED),
+                    Some(fault) => deferred.reject(&fault, None),
+                }
+            }
+            Some(Owner::Run(run)) => self.finish_run(*run, end),
+            None => {}
+        }
+    }
+
+    fn finish_run(&mut self, mut run: Run, end: &JobEnd) {
+        let total_micros = now_micros() - run.submitted_micros;
+        let fault = failure(end, self.last_fault(end));
+        let attempt = run.attempt.take().unwrap_or_default();
+        if let Some(model) = self.models.get_mut(&run.model) {
+            model.n_runs += u32::from(fault.is_none());
+            model.n_faults += u32::from(fault.is_some());
+            if fault.is_none() {
+                if model.latencies.len() == N_LATENCIES_KEPT {
+                    model.latencies.pop_front();
+                }
+                model.latencies.push_back(millis(total_micros));
+            }
+        }
+        let record =
+            run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, fault.clone());
+        let record = self.report(record);
+        match (fault, run.output) {
+            (Some(fault), _) => {
+                let reason = run.signal.filter(web_sys::AbortSignal::aborted).map(|signal| signal.reason());
+                run.deferred.reject(&fault, reason.as_ref());
+            }
+            (None, Some((_, output))) => {
+                set(&output, "record", &record);
+                run.deferred.resolve(&output);
+            }
+            (None, None) => run.deferred.reject(&without_details(pool::FaultCategory::Internal), None),
+        }
+    }
+
+    fn last_fault(&self, end: &JobEnd) -> Option<Fault> {
+        match end {
+            JobEnd::Failed { call: Some(call), .. } => self.fault_of(*call),
+            JobEnd::Failed { call: None, .. } | JobEnd::Completed { .. } | JobEnd::Cancelled => None,
+        }
+    }
+
+    /// Gives a record to listeners and to the agent.
+    fn report(&mut self, record: RunRecord) -> JsValue {
+        let value = from_data(&record);
+        self.tell("record", value.clone());
+        if let Some(reporter) = &self.reporter {
+            reporter.push(record);
+        }
+        value
+    }
+}

@@ -1,0 +1,186 @@
+//! What the page asks: load, run, unload, close.
+
+use std::rc::Rc;
+
+use pool::{BackendSet, ConnectionSpec, Job, JobId, ModelId, ModelSpec, ShapeClass};
+use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
+use wire::{Backend, Fault, Phases, TensorHeader};
+
+use super::{LoadedModel, Owner, Run, Tab, now, unloaded};
+use crate::clock::{now_micros, unix_micros};
+use crate::deferred::Deferred;
+use crate::fault::cancelled;
+use crate::files::ModelFiles;
+use crate::guard::Listener;
+use crate::inputs::Inputs;
+use crate::options::RunOptions;
+use crate::run_record::Subject;
+use crate::source::Source;
+use crate::translate::{refused, to_pool_backend, to_pool_precision};
+
+/// Class of the jobs that only have a model loaded.
+const LOAD_ONLY: ShapeClass = ShapeClass(u32::MAX);
+
+impl Tab {
+    /// A handle on a model that is registered already.
+    pub(crate) fn share_model(&mut self, key: &str) -> Option<ModelId> {
+        let (id, model) = self.models.iter_mut().find(|(_, model)| model.key == key)?;
+        model.n_handles += 1;
+        Some(*id)
+    }
+
+    /// Makes a model known to the pool; its first handle.
+    pub(crate) fn add_model(
+        &mut self,
+        key: String,
+        source: Rc<Source>,
+        files: Rc<ModelFiles>,
+        backend: Backend,
+        fetched: Phases,
+    ) -> ModelId {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are below 2^53")]
+        let memory_bytes = files.n_bytes() as u64;
+        // What nobody stated counts as full precision: the pool then never takes it for a smaller variant.
+        let precision = to_pool_precision(source.precision).unwrap_or(pool::Precision::F32);
+        // Workers forget a model that was unloaded and the pool does not: the next of the same key is another one to it.
+        self.n_models_added += 1;
+        let name = format!("{key}#{}", self.n_models_added);
+        let id = self.machine.register_model(ModelSpec {
+            memory_bytes,
+            backends: BackendSet::of(&[to_pool_backend(backend)]),
+            ..ModelSpec::new(&name, &source.family, precision)
+        });
+        let model = LoadedModel {
+            id: source.id.clone(),
+            key,
+            source,
+            files,
+            backend,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            n_handles: 1,
+            fetched: Some(fetched),
+            latencies: std::collections::VecDeque::new(),
+            n_runs: 0,
+            n_faults: 0,
+        };
+        self.models.insert(id, model);
+        id
+    }
+
+    /// Loads a registered model into a first worker.
+    pub(crate) fn load_model(&mut self, id: ModelId, signal: Option<&AbortSignal>, deferred: Deferred) {
+        // An ordinary job whose run is answered at once: it ends when the model is loaded. Its shape class is its own, so
+        // that it does not count as a measurement of real inputs.
+        match self.machine.submit(now(), Job { shape: LOAD_ONLY, ..Job::new(id) }) {
+            Ok(job) => {
+                let _on_abort = signal.map(|signal| self.cancel_on_abort(signal, job));
+                self.jobs.insert(job, Owner::Load { deferred, _on_abort });
+            }
+            Err(refusal) => deferred.reject(&refused(&refusal), None),
+        }
+    }
+
+    /// Gives a handle back; the last one takes the model out of the workers.
+    pub(crate) fn unload_model(&mut self, id: ModelId) {
+        let Some(model) = self.models.get_mut(&id) else { return };
+        model.n_handles = model.n_handles.saturating_sub(1);
+        if model.n_handles == 0 {
+            self.forget_model(id);
+        }
+    }
+
+    /// Graph inputs and outputs of a loaded model.
+    pub(crate) fn contract(&self, id: ModelId) -> (Vec<TensorHeader>, Vec<TensorHeader>) {
+        self.models.get(&id).map(|model| (model.inputs.clone(), model.outputs.clone())).unwrap_or_default()
+    }
+
+    /// Runs a model; `deferred` is settled when the job ends.
+    pub(crate) fn run_model(
+        &mut self,
+        id: ModelId,
+        inputs: &JsValue,
+        options: RunOptions,
+        deferred: Deferred,
+    ) {
+        match self.accept(id, inputs, &options) {
+            Err(fault) => {
+                let reason = options.signal.filter(AbortSignal::aborted).map(|signal| signal.reason());
+                deferred.reject(&fault, reason.as_ref());
+            }
+            Ok((job, inputs, subject)) => {
+                let _on_abort = options.signal.as_ref().map(|signal| self.cancel_on_abort(signal, job));
+                let run = Run {
+                    model: id,
+                    inputs,
+                    subject,
+                    submitted_micros: now_micros(),
+                    attempt: None,
+                    fault: None,
+                    output: None,
+                    signal: options.signal,
+                    deferred,
+                    _on_abort,
+                };
+                self.jobs.insert(job, Owner::Run(Box::new(run)));
+            }
+        }
+    }
+
+    fn accept(
+        &mut self,
+        id: ModelId,
+        inputs: &JsValue,
+        options: &RunOptions,
+    ) -> Result<(JobId, Inputs, Subject), Fault> {
+        if options.signal.as_ref().is_some_and(AbortSignal::aborted) {
+            return Err(cancelled("the job"));
+        }
+        let model = self.models.get(&id).ok_or_else(unloaded)?;
+        let inputs = match model.source.pipeline {
+            Some(kind) => Inputs::of_pipeline(inputs, kind, options.transfer)?,
+            None => Inputs::of_model(inputs, &model.inputs, options.transfer)?,
+        };
+        let subject = Subject {
+            model: model.id.clone(),
+            sha256: model.files.sha256().to_owned(),
+            precision: model.source.precision,
+            backend: model.backend,
+            case: options.case.clone(),
+            shapes: inputs.shapes.clone(),
+            started_unix_micros: unix_micros(),
+        };
+        let now = now();
+        let job = Job {
+            shape: ShapeClass::from_elements(inputs.n_elements),
+            priority: options.priority,
+            deadline: options.deadline.map(|deadline| now + deadline),
+            ..Job::new(id)
+        };
+        let job = self.machine.submit(now, job).map_err(|refusal| refused(&refusal))?;
+        Ok((job, inputs, subject))
+    }
+
+    /// Opens the first connections.
+    pub(crate) fn start(&mut self, n_workers: u32, spec: &ConnectionSpec) {
+        for _ in 0..n_workers {
+            self.machine.add_connection(now(), spec.clone());
+        }
+    }
+
+    /// Ends every job and every worker.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.machine.close(now());
+    }
+
+    fn cancel_on_abort(&self, signal: &AbortSignal, job: JobId) -> Listener {
+        let shell = self.shell.clone();
+        Listener::new(signal, "abort", move |_| {
+            if let Some(shell) = shell.upgrade() {
+                shell.feed(move |tab| tab.machine.cancel(now(), job));
+            }
+        })
+    }
+}

@@ -1,0 +1,18 @@
+//! The pool in a real browser, on real workers that speak the wire protocol without an engine.
+
+#![cfg(target_arch = "wasm32")]
+
+#[path = "browser/catalogue.rs"]
+mod catalogue;
+#[path = "browser/endings.rs"]
+mod endings;
+#[path = "browser/faults.rs"]
+mod faults;
+#[path = "browser/harness.rs"]
+mod harness;
+#[path = "browser/records.rs"]
+mod records;
+#[path = "browser/runs.rs"]
+mod runs;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

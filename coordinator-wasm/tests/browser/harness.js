@@ -1,0 +1,132 @@
+// Test doubles on the page's side: workers that speak the wire protocol without an engine, and an agent inside `fetch`.
+
+/** Behaviour of a test worker, by name. A run adds 1 to every element of `x`; negative first elements have special meanings. */
+const BEHAVIOURS = {
+    answers: `serve({});`,
+    // Traps on a negative input, answers others.
+    traps: `serve({ run: (id, message) => (first(message) < 0 ? trap() : answerRun(id, message)) });`,
+    // Throws where nobody catches it.
+    throws: `serve({ run: () => { throw new Error('test worker throws'); } });`,
+    // Takes a negative input and never answers anything again.
+    hangs: `serve({
+        run: (id, message) => {
+            if (first(message) < 0) {
+                for (;;) {}
+            }
+            answerRun(id, message);
+        },
+    });`,
+    // Refuses to load, as the engine does with a file that is not a model.
+    refuses: `serve({
+        load: (id) => failed(id, { category: 'model_load', code: 'not-onnx', message: 'not an onnx file' }),
+    });`,
+    neverReady: `self.onmessage = () => {};`,
+    brokenProtocol: `self.postMessage('not a message');`,
+};
+
+const PRELUDE = `
+    const post = (id, reply, buffers = []) =>
+        self.postMessage({ header: JSON.stringify({ id, reply }), buffers }, buffers);
+    const first = (message) => new Float32Array(message.buffers[0])[0];
+    const failed = (id, fault) => post(id, { kind: 'failed', fault });
+    const trap = () =>
+        post(0, { kind: 'trapped', fault: { category: 'worker_crash', code: 'trap', message: 'test trap' } });
+    const answerRun = (id, message) => {
+        const x = new Float32Array(message.buffers[0]);
+        const outputs = [{ name: 'y', dtype: 'float32', dims: [x.length] }];
+        const result = message.header.request.params;
+        post(id, { kind: 'ran', outputs, result, phases: { run_micros: 7 }, memory_bytes: 4096 }, [x.map((v) => v + 1).buffer]);
+    };
+    const serve = (special) => {
+        const tensor = (name) => ({ name, dtype: 'float32', dims: [0] });
+        const handlers = {
+            load: (id) =>
+                post(id, { kind: 'loaded', inputs: [tensor('x')], outputs: [tensor('y')], phases: { load_micros: 5 } }),
+            run: answerRun,
+            unload: (id) => post(id, { kind: 'unloaded' }),
+            ping: (id) => post(id, { kind: 'pong', memory_bytes: 4096 }),
+            ...special,
+        };
+        self.onmessage = ({ data }) => {
+            const header = JSON.parse(data.header);
+            handlers[header.request.kind](header.id, { header, buffers: data.buffers });
+        };
+        const capabilities = {
+            wasm_build: 'test-worker', backends: ['wasm'], webnn_devices: [], cross_origin_isolated: false,
+        };
+        post(0, { kind: 'ready', capabilities });
+    };
+`;
+
+export function workerUrl(behaviour) {
+    const script = new Blob([PRELUDE, BEHAVIOURS[behaviour]], { type: 'text/javascript' });
+    return URL.createObjectURL(script);
+}
+
+export function inputs(values) {
+    return { x: { dtype: 'float32', dims: [values.length], data: Float32Array.from(values) } };
+}
+
+
+/** Calls `look` after every `change` of the pool until it gives something. */
+export function until(pool, look) {
+    return new Promise((resolve) => {
+        const check = () => {
+            const value = look(pool.stats());
+            if (value) {
+                off();
+                resolve(value);
+            }
+        };
+        const off = pool.on('change', check);
+        check();
+    });
+}
+
+/** An agent at http://agent.test that answers from memory. `status` 0 means that nobody listens. */
+export class AgentDouble {
+    constructor() {
+        this.status = 200;
+        this.records = [];
+        this.files = new Map();
+        this.models = [];
+        this.real = globalThis.fetch;
+        globalThis.fetch = (url, init) => {
+            const { origin, pathname } = new URL(url, location.href);
+            return origin === 'http://agent.test' ? this.answer(pathname, init) : this.real.call(globalThis, url, init);
+        };
+    }
+
+    async answer(path, init) {
+        if (this.status === 0) {
+            throw new TypeError('nobody listens');
+        }
+        if (path === '/v1/metrics' && this.status === 200) {
+            const batch = JSON.parse(init.body);
+            this.records.push(...batch.records);
+            return Response.json({ accepted: batch.records.length, duplicates: 0 });
+        }
+        if (path === '/v1/models' && this.status === 200) {
+            return Response.json({ models: this.models, pipelines: [] });
+        }
+        const file = this.files.get(path);
+        if (file && this.status === 200) {
+            return new Response(file);
+        }
+        return new Response('', { status: this.status === 200 ? 404 : this.status });
+    }
+
+    addModel(id, bytes, sha256) {
+        const url = `/models/${sha256}`;
+        const spec = (name) => ({ name, dtype: 'float32', dims: [0] });
+        this.files.set(url, bytes);
+        this.models.push({
+            id, family: 'text', sha256, size_bytes: bytes.length, precision: 'f32', licence: 'MIT', url,
+            inputs: [spec('x')], outputs: [spec('y')], available: true,
+        });
+    }
+
+    restore() {
+        globalThis.fetch = this.real;
+    }
+}

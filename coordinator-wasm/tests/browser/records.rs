@@ -1,0 +1,63 @@
+//! Records on their way to the agent.
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::harness::{AGENT, AgentDouble, close, collect, get, model, number, pool, run, text};
+
+#[wasm_bindgen_test]
+async fn records_reach_the_agent() {
+    let agent = AgentDouble::new();
+    let pool = pool("answers", &[("agent", AGENT.into())]).await;
+    let model = model(&pool).await;
+    for _ in 0..3 {
+        run(&model, &[1.0]).await.unwrap();
+    }
+    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 0);
+    assert_eq!(agent.records().length(), 3);
+    assert_eq!(text(&agent.records().get(0), "engine"), "tabpool");
+    assert_eq!(number(&pool.stats(), "records.posted"), 3.0);
+    run(&model, &[1.0]).await.unwrap();
+    close(&pool).await;
+    assert_eq!(agent.records().length(), 4);
+    agent.restore();
+}
+
+#[wasm_bindgen_test]
+async fn agent_may_go_and_come_back() {
+    let agent = AgentDouble::new();
+    let pool = pool("answers", &[("agent", AGENT.into()), ("recordLimit", 2.into())]).await;
+    let told = collect(&pool, "agent");
+    let model = model(&pool).await;
+    agent.set_status(0);
+    for _ in 0..3 {
+        run(&model, &[1.0]).await.unwrap();
+    }
+    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 2);
+    assert_eq!(number(&pool.stats(), "records.dropped"), 1.0);
+    assert_eq!(get(&told.get(0), "reachable"), JsValue::FALSE);
+    assert_eq!(text(&told.get(0), "fault.code"), "agent-unreachable");
+    run(&model, &[1.0]).await.unwrap();
+    agent.set_status(200);
+    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 0);
+    assert_eq!(agent.records().length(), 2);
+    assert_eq!(get(&told.get(1), "reachable"), JsValue::TRUE);
+    close(&pool).await;
+    agent.restore();
+}
+
+#[wasm_bindgen_test]
+async fn refused_records_are_counted() {
+    let agent = AgentDouble::new();
+    let pool = pool("answers", &[("agent", AGENT.into())]).await;
+    let told = collect(&pool, "agent");
+    let model = model(&pool).await;
+    run(&model, &[1.0]).await.unwrap();
+    agent.set_status(400);
+    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 0);
+    assert_eq!(number(&pool.stats(), "records.dropped"), 1.0);
+    assert_eq!(text(&told.get(0), "fault.code"), "records-refused");
+    close(&pool).await;
+    agent.restore();
+}
