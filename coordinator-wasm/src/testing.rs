@@ -8,7 +8,6 @@ pub(crate) fn record(id: &str) -> RunRecord {
         id: id.to_owned(),
         session: None,
         case: None,
-        case: None,
         started_unix_micros: 0,
         browser: Browser::default(),
         engine: "tabpool".to_owned(),
