@@ -194,6 +194,8 @@ pub struct ScalingConfig {
     pub cooldown: Duration,
     /// Time between two looks.
     pub interval: Duration,
+    /// Memory that all connections may use together, bytes; 0 when unknown.
+    pub memory_limit_bytes: u64,
     /// Share of the memory limit above which the pool shrinks at once, without regard to the cooldown, 0–1.
     pub memory_ceiling: f64,
 }
@@ -210,6 +212,7 @@ impl Default for ScalingConfig {
             max_queue_delay: Duration::from_secs(2),
             cooldown: Duration::from_secs(30),
             interval: Duration::from_secs(1),
+            memory_limit_bytes: 0,
             memory_ceiling: 0.80,
         }
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::config::RoutingConfig;
 use crate::time::micros;
-use crate::{Backend, ConnectionId, GroupId, ModelId, ShapeClass, Timestamp};
+use crate::{Backend, ConnectionId, GroupId, ModelId, ShapeClass, Strategy, Timestamp};
 
 /// Most keys kept; the one not updated for longest makes room.
 const MAX_KEYS: usize = 8192;
@@ -18,6 +18,8 @@ const MAX_KEYS: usize = 8192;
 const PRIOR_VARIANCE: f64 = 0.25;
 /// Weight of that prior, in calls.
 const PRIOR_WEIGHT: f64 = 3.0;
+/// Calls that a member's past remembers.
+const PAST_CALLS: f64 = 500.0;
 /// Weight of a coarser estimate that stands in, in calls.
 const STAND_IN_WEIGHT: f64 = 1.0;
 
@@ -54,7 +56,11 @@ impl Estimate {
         Self { weight: 0.0, mean_ln: 0.0, variance_ln: PRIOR_VARIANCE, updated_at: Timestamp::ZERO };
 
     pub(crate) fn observe(&mut self, now: Timestamp, sample_ln: f64, config: &RoutingConfig) {
-        self.weight = self.weight_at(now, config).min(config.memory_calls - 1.0) + 1.0;
+        self.remember(now, sample_ln, config, config.memory_calls);
+    }
+
+    fn remember(&mut self, now: Timestamp, sample_ln: f64, config: &RoutingConfig, memory_calls: f64) {
+        self.weight = self.weight_at(now, config).min(memory_calls - 1.0) + 1.0;
         let before = sample_ln - self.mean_ln;
         self.mean_ln += before / self.weight;
         let after = sample_ln - self.mean_ln;
@@ -99,12 +105,27 @@ pub(crate) struct Latencies {
     config: RoutingConfig,
     runs: BTreeMap<LatencyKey, Estimate>,
     loads: BTreeMap<(ModelId, Backend), Estimate>,
-    members: BTreeMap<(ConnectionId, Backend), Estimate>,
+    members: BTreeMap<(ConnectionId, Backend), Member>,
+    opens: BTreeMap<(GroupId, Option<Strategy>), Estimate>,
+}
+
+/// A member's own factor, as a logarithm.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    recent: Estimate,
+    /// The same over many more calls: what it is compared with when it changes.
+    past: Estimate,
 }
 
 impl Latencies {
     pub(crate) const fn new(config: RoutingConfig) -> Self {
-        Self { config, runs: BTreeMap::new(), loads: BTreeMap::new(), members: BTreeMap::new() }
+        Self {
+            config,
+            runs: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            members: BTreeMap::new(),
+            opens: BTreeMap::new(),
+        }
     }
 
     /// A run's estimate in its group, the member's own factor left out.
@@ -123,11 +144,22 @@ impl Latencies {
 
     /// How much slower than its group a member is, as a logarithm; 0 unless the difference is certain.
     pub(crate) fn member_offset(&self, connection: ConnectionId, backend: Backend) -> f64 {
-        let Some(member) = self.members.get(&(connection, backend)) else { return 0.0 };
+        let Some(Member { recent: member, .. }) = self.members.get(&(connection, backend)) else {
+            return 0.0;
+        };
         // Two standard errors on at least five calls: about 95 % certain.
         let is_certain =
             member.weight >= 5.0 && member.mean_ln.abs() > 2.0 * member.deviation_ln() / member.weight.sqrt();
         if is_certain { member.mean_ln } else { 0.0 }
+    }
+
+    /// How much slower than in its own past a member is, as a logarithm; 0 unless the difference is certain.
+    pub(crate) fn member_drift(&self, connection: ConnectionId, backend: Backend) -> f64 {
+        let Some(Member { recent, past }) = self.members.get(&(connection, backend)) else { return 0.0 };
+        let drift = recent.mean_ln - past.mean_ln;
+        let is_certain = past.weight >= 2.0 * self.config.memory_calls
+            && drift > 2.0 * recent.deviation_ln() / recent.weight.max(1.0).sqrt();
+        if is_certain { drift } else { 0.0 }
     }
 
     pub(crate) fn observe_run(
@@ -141,8 +173,10 @@ impl Latencies {
         // The group's view before this call, which the member is compared with.
         let expected_ln = self.runs.get(&key).filter(|group| group.weight >= 3.0).map(|group| group.mean_ln);
         if let Some(expected_ln) = expected_ln {
-            let member = self.members.entry((connection, key.backend)).or_insert(Estimate::NEUTRAL);
-            member.observe(now, sample_ln - expected_ln, &self.config);
+            let fresh = Member { recent: Estimate::NEUTRAL, past: Estimate::NEUTRAL };
+            let member = self.members.entry((connection, key.backend)).or_insert(fresh);
+            member.recent.observe(now, sample_ln - expected_ln, &self.config);
+            member.past.remember(now, sample_ln - expected_ln, &self.config, PAST_CALLS);
         }
         let any_shape = LatencyKey { shape: None, ..key };
         for key in [key, any_shape, LatencyKey { group: None, ..any_shape }] {
@@ -169,6 +203,23 @@ impl Latencies {
         self.loads.entry((model, backend)).or_insert(prior).observe(now, sample_ln, &self.config);
     }
 
+    /// Time to open a connection of a browser, first (`None`) or by a strategy.
+    pub(crate) fn open(&self, browser: GroupId, strategy: Option<Strategy>) -> Option<Estimate> {
+        self.opens.get(&(browser, strategy)).copied()
+    }
+
+    pub(crate) fn observe_open(
+        &mut self,
+        now: Timestamp,
+        browser: GroupId,
+        strategy: Option<Strategy>,
+        latency: Duration,
+    ) {
+        let sample_ln = (micros(latency).max(1) as f64).ln();
+        let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
+        self.opens.entry((browser, strategy)).or_insert(prior).observe(now, sample_ln, &self.config);
+    }
+
     /// Puts in what is known from elsewhere, unless something was measured already.
     pub(crate) fn seed(&mut self, key: LatencyKey, estimate: Estimate) {
         self.runs.entry(key).or_insert(estimate);
@@ -178,6 +229,10 @@ impl Latencies {
         for &backend in Backend::ALL {
             self.members.remove(&(connection, backend));
         }
+    }
+
+    pub(crate) fn forget_member_on(&mut self, connection: ConnectionId, backend: Backend) {
+        self.members.remove(&(connection, backend));
     }
 
     pub(crate) fn runs(&self) -> impl Iterator<Item = (&LatencyKey, &Estimate)> {

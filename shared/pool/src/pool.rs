@@ -7,13 +7,17 @@ use std::sync::Arc;
 use crate::backoff::Backoff;
 use crate::breaker::{Breaker, BreakerMode, Permit, Transition};
 use crate::connection::{BreakerConfigs, Connection, ConnectionState};
+use crate::incident::Incidents;
 use crate::latency::Latencies;
+use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::record::{CallKind, Event};
 use crate::recovery::{Playbook, Trial};
 use crate::retry_budget::RetryBudget;
 use crate::rng::Rng;
+use crate::root_cause::Analyst;
 use crate::router::{Entry, Index, RANK_SCALE};
+use crate::scaling::Scaler;
 use crate::slab::Slab;
 use crate::timers::{Timer, Timers};
 use crate::{
@@ -22,13 +26,18 @@ use crate::{
 };
 
 mod connect;
+mod correlate;
 mod dispatch;
 pub(crate) mod evidence;
+pub(crate) mod explain;
+mod hedge;
 mod pick;
+mod probe;
 mod recover;
 mod settle;
 mod submit;
 mod timeouts;
+mod watch;
 
 /// Numbers of the pool, now and since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +56,8 @@ pub struct PoolStats {
     pub n_attempts: u64,
     /// Retries that were started.
     pub n_retries: u64,
+    /// Retries that cost no token: the fault was known before anything ran.
+    pub n_free_retries: u64,
     /// Second calls that were started beside one that took long.
     pub n_hedges: u64,
     /// Placements that were made to learn.
@@ -57,6 +68,8 @@ pub struct PoolStats {
     pub n_jobs: usize,
     /// Calls not answered.
     pub n_calls: usize,
+    /// Points in time that are waited for.
+    pub n_timers: usize,
     /// Connections that take calls.
     pub n_ready: usize,
     /// Connections not closed.
@@ -94,6 +107,13 @@ pub struct Pool {
     timers: Timers,
     budget: RetryBudget,
     playbook: Playbook,
+    quarantine: Quarantine,
+    incidents: Incidents,
+    analyst: Analyst,
+    scaler: Scaler,
+    /// Connections that scaling has added: the next template's turn.
+    n_scaled_up: usize,
+    is_watching: bool,
     actions: VecDeque<Action>,
     stats: PoolStats,
 }
@@ -170,6 +190,8 @@ struct Retry {
     insists_until: Timestamp,
     /// Lower-precision variant to run instead.
     model: Option<ModelId>,
+    /// Whether this try costs no token.
+    is_free: bool,
     /// Strategies that did not help; the next one is another, while there is one.
     tried: Vec<Strategy>,
     /// The strategy that this try is the test of, and when the fault was.
@@ -214,6 +236,12 @@ impl Pool {
             timers: Timers::default(),
             budget: RetryBudget::new(&config.retry),
             playbook: Playbook::default(),
+            quarantine: Quarantine::default(),
+            incidents: Incidents::default(),
+            analyst: Analyst::default(),
+            scaler: Scaler::default(),
+            n_scaled_up: 0,
+            is_watching: false,
             actions: VecDeque::new(),
             stats: PoolStats::default(),
             config,
@@ -294,6 +322,7 @@ impl Pool {
             n_queued: self.queue.len(),
             n_jobs: self.jobs.len(),
             n_calls: self.calls.len(),
+            n_timers: self.timers.len(),
             n_ready: self.connections().filter(is_ready).count(),
             n_connections: self.connections().count(),
             n_slots: self.n_slots(),
@@ -409,7 +438,12 @@ impl Pool {
             let is_half_open = connection.is_reachable(backend)
                 && connection.breaker(component).state() == BreakerState::HalfOpen
                 && connection.breaker(component).n_probes_free() > 0;
-            self.index.set_half_open(backend, id, is_half_open && has_free_slot);
+            // Golden inferences spare the jobs being tried on a component that may still be broken.
+            let has_golden = connection
+                .residents
+                .keys()
+                .any(|(model, on)| *on == backend && self.models[model.0 as usize].spec.has_golden);
+            self.index.set_half_open(backend, id, is_half_open && has_free_slot && !has_golden);
             if !connection.is_serving(backend) {
                 continue;
             }

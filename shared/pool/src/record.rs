@@ -191,8 +191,6 @@ named_enum! {
         Returning = "returning",
         /// Its first member failed again; another try follows.
         Failed = "failed",
-        /// All members are back.
-        Closed = "closed",
     }
 }
 

@@ -21,6 +21,14 @@ pub(crate) enum Timer {
     Retry(JobId),
     /// A job's deadline passes.
     Deadline(JobId),
+    /// A run takes unusually long.
+    Hedge(CallId),
+    /// A connection that an incident held may return.
+    Release(ConnectionId, Component),
+    /// The number of connections deserves a look.
+    Scale,
+    /// The members deserve a comparison.
+    Outlier,
     /// Blocked lanes deserve another look.
     Lanes,
 }
@@ -35,6 +43,10 @@ impl Timers {
 
     pub(crate) fn remove(&mut self, at: Timestamp, timer: Timer) {
         self.0.remove(&(at, timer));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn next_at(&self) -> Option<Timestamp> {

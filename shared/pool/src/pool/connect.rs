@@ -17,6 +17,7 @@ use crate::{
 impl Pool {
     /// Adds a connection; the pool then asks the driver to open it.
     pub fn add_connection(&mut self, now: Timestamp, spec: ConnectionSpec) -> ConnectionId {
+        self.watch(now);
         let id = ConnectionId(self.connections.len() as u32);
         let configs = self.breaker_configs(&spec.browser);
         let group = self.group(&spec.browser, "");
@@ -58,6 +59,7 @@ impl Pool {
         connection.ready_at = now;
         connection.last_seen = now;
         connection.repairing = BackendSet::NONE;
+        connection.suspended = BackendSet::NONE;
         let transition = call.permit.and_then(|permit| {
             connection.breaker_mut(Component::Transport).on_success(
                 now,
@@ -67,9 +69,12 @@ impl Pool {
             )
         });
         self.on_transition(now, id, Component::Transport, transition);
+        self.suspend_held(id);
         self.set_state(now, id, ConnectionState::Ready, None);
+        self.note_open(now, id, now.since(call.started));
         self.arm_heartbeat(now, id);
         self.settle_repair(now, id, true);
+        self.conclude(now, id, Component::Transport, true);
         self.queue.unblock_all();
         self.dispatch(now);
     }
@@ -129,6 +134,7 @@ impl Pool {
             self.remove_now(now, id);
         } else {
             self.schedule_open(now, id, category);
+            self.correlate(now, id, Component::Transport, category);
         }
         for (call_id, call) in victims {
             for &job in &call.jobs {
@@ -154,6 +160,7 @@ impl Pool {
         };
         connection.incarnation += 1;
         let is_first = connection.incarnation == 1;
+        let timeout = self.open_timeout(id, strategy);
         let call = Call {
             connection: id,
             component: Component::Transport,
@@ -166,7 +173,7 @@ impl Pool {
             attempt: 0,
             queued: Duration::ZERO,
             started: now,
-            timeout_at: now + self.config.open_timeout,
+            timeout_at: now + timeout,
             is_aborting: false,
         };
         let call = self.start_call(call);
@@ -235,6 +242,7 @@ impl Pool {
             self.index.set_half_open(backend, id, false);
         }
         self.connections[id.0 as usize] = None;
+        self.forget_in_incidents(now, id);
         self.latencies.forget_member(id);
         self.act(Action::Close { connection: id });
         self.queue.unblock_all();

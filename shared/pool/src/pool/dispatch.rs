@@ -9,8 +9,8 @@ use crate::latency::LatencyKey;
 use crate::queue::LaneKey;
 use crate::record::{CallKind, Event};
 use crate::{
-    Action, Backend, BreakerState, CallId, Component, ConnectionId, JobId, ModelId, ShapeClass, Timestamp,
-    Verdict,
+    Action, Backend, BreakerState, CallId, Component, ConnectionId, Estimate, JobId, ModelId, ShapeClass,
+    Strategy, Timestamp, Verdict,
 };
 
 /// A family that submitted within this time is kept a share of the slots for.
@@ -160,6 +160,7 @@ impl Pool {
             }
         }
         self.occupy(now, connection, call);
+        self.arm_hedge(now, call);
         self.act(Action::Run { connection, call, model, backend, shape, jobs, attempt, timeout });
         Some(call)
     }
@@ -203,7 +204,7 @@ impl Pool {
         }
     }
 
-    fn occupy(&mut self, now: Timestamp, id: ConnectionId, call: CallId) {
+    pub(super) fn occupy(&mut self, now: Timestamp, id: ConnectionId, call: CallId) {
         if let Some(connection) = self.connection_mut(id) {
             connection.calls.push(call);
             connection.last_used = now;
@@ -218,7 +219,10 @@ impl Pool {
             entry.state = JobState::InFlight;
             entry.n_attempts += 1;
             self.stats.n_attempts += 1;
-            self.stats.n_retries += u64::from(entry.n_attempts > 1);
+            let is_retry = entry.n_attempts > 1;
+            let is_free = is_retry && entry.retry.as_ref().is_some_and(|retry| retry.is_free);
+            self.stats.n_retries += u64::from(is_retry);
+            self.stats.n_free_retries += u64::from(is_free);
             let family = self.models[entry.job.model.0 as usize].family;
             self.families[family].n_in_flight += 1;
         }
@@ -244,11 +248,30 @@ impl Pool {
         let group = self.connection(connection).map(|connection| connection.group);
         let estimate =
             self.latencies.run(LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) });
+        self.bounded(estimate, self.latencies.member_offset(connection, backend), limit)
+    }
+
+    /// How long opening a connection may take, by how long it took before.
+    pub(super) fn open_timeout(&self, id: ConnectionId, strategy: Option<Strategy>) -> Duration {
+        let limit = self.config.open_timeout;
+        let browser = self.connection(id).map(|c| self.groups[usize::from(c.group.0)].browser_id);
+        let known = browser.and_then(|browser| self.latencies.open(browser, strategy));
+        known.map_or(limit, |estimate| self.bounded(estimate, 0.0, limit))
+    }
+
+    pub(super) fn note_open(&mut self, now: Timestamp, id: ConnectionId, latency: Duration) {
+        let Some(connection) = self.connection(id) else { return };
+        let strategy = connection.repair.map(|trial| trial.strategy);
+        let browser = self.groups[usize::from(connection.group.0)].browser_id;
+        self.latencies.observe_open(now, browser, strategy, latency);
+    }
+
+    fn bounded(&self, estimate: Estimate, offset_ln: f64, limit: Duration) -> Duration {
         if estimate.weight < TIMEOUT_WEIGHT {
             return limit;
         }
-        let offset = self.latencies.member_offset(connection, backend).max(0.0).exp();
-        let expected = estimate.quantile(TIMEOUT_SCORE).as_secs_f64() * offset * TIMEOUT_FACTOR;
+        let expected =
+            estimate.quantile(TIMEOUT_SCORE).as_secs_f64() * offset_ln.max(0.0).exp() * TIMEOUT_FACTOR;
         Duration::from_secs_f64(expected.min(limit.as_secs_f64())).max(self.config.minimum_timeout.min(limit))
     }
 

@@ -5,7 +5,8 @@ use core::time::Duration;
 use super::Pool;
 use crate::latency::LatencyKey;
 use crate::{
-    Backend, Component, Estimate, FaultCategory, ModelId, ShapeClass, Strategy, StrategyRecord, Timestamp,
+    Backend, Component, Connection, ConnectionId, Estimate, FaultCategory, ModelId, ShapeClass, Strategy,
+    StrategyRecord, Timestamp,
 };
 
 /// How long a model takes somewhere.
@@ -36,7 +37,54 @@ pub struct StrategyEvidence {
     pub record: StrategyRecord,
 }
 
+/// Where a breaker stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerEvidence {
+    /// Whose. Ids are given in the order in which connections are added, so they mean the same after a reload.
+    pub connection: ConnectionId,
+    /// Its browser, to recognise another one under the same id.
+    pub browser: String,
+    /// Of what.
+    pub component: Component,
+    /// Openings since it last held closed for a while.
+    pub n_openings: u32,
+    /// Time until it half-opens; `None` when it is closed.
+    pub open_for: Option<Duration>,
+}
+
 impl Pool {
+    /// Every breaker that opened lately: with it a pool that is made again after a reload does not storm what is broken.
+    #[must_use]
+    pub fn breakers(&self, now: Timestamp) -> Vec<BreakerEvidence> {
+        let of = |connection: &Connection, component: Component| {
+            let breaker = connection.breaker(component);
+            (breaker.n_openings() > 0).then(|| BreakerEvidence {
+                connection: connection.id(),
+                browser: connection.spec().browser.clone(),
+                component,
+                n_openings: breaker.n_openings(),
+                open_for: breaker.open_for(now),
+            })
+        };
+        self.connections()
+            .flat_map(|connection| {
+                Component::ALL.iter().filter_map(move |&component| of(connection, component))
+            })
+            .collect()
+    }
+
+    /// Continues where a breaker stood. Call it after adding the connection.
+    pub fn seed_breaker(&mut self, now: Timestamp, evidence: &BreakerEvidence) {
+        let id = evidence.connection;
+        let Some(connection) = self.connection_mut(id).filter(|c| c.spec().browser == evidence.browser)
+        else {
+            return;
+        };
+        connection.breaker_mut(evidence.component).restore(now, evidence.n_openings, evidence.open_for);
+        self.on_transition(now, id, evidence.component, None);
+        self.reindex(now, id);
+    }
+
     /// Every latency that was measured or seeded.
     pub fn latencies(&self) -> impl Iterator<Item = LatencyEvidence> {
         self.latencies.runs().map(|(key, &estimate)| LatencyEvidence {

@@ -124,18 +124,15 @@ impl Pool {
             wish.backends.contains(backend)
                 && self.connection(id).is_some_and(|connection| {
                     self.is_allowed(wish, connection.group, backend)
-                        && connection.residents.contains_key(&(wish.model, backend))
+                        && (connection.residents.contains_key(&(wish.model, backend))
+                            || self.could_load(id, wish.model, backend))
                 })
         })?;
         let cost_ln = self.cost_ln(wish.model, connection, backend);
-        Some(Pick::Run(Place {
-            connection,
-            backend,
-            model: wish.model,
-            cost_ln,
-            is_exploration: false,
-            is_probe: true,
-        }))
+        let is_loaded = self.connection(connection)?.residents.contains_key(&(wish.model, backend));
+        let place =
+            Place { connection, backend, model: wish.model, cost_ln, is_exploration: false, is_probe: true };
+        Some(if is_loaded { Pick::Run(place) } else { Pick::Load(place) })
     }
 
     /// The best free place that holds the model; with `may_explore`, one that could turn out better.
@@ -357,7 +354,7 @@ impl Pool {
     }
 
     /// Whether a connection may load the model: its loader works and there is memory to be had.
-    fn could_hold(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
+    pub(super) fn could_hold(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
         let Some(connection) = self.connection(id) else { return false };
         let loader = connection.breaker(Component::Loader);
         if !loader.is_passing() && loader.n_probes_free() == 0 {
@@ -368,6 +365,13 @@ impl Pool {
         let in_use = self.busy_models(connection).filter(|&resident| resident != (model, backend));
         let busy_bytes: u64 = in_use.map(|resident| self.resident_bytes(connection, resident)).sum();
         limit == 0 || needed.saturating_add(busy_bytes) <= limit
+    }
+
+    /// Whether a connection may load the model now: as [`Pool::could_hold`], and the model itself is not held back.
+    fn could_load(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
+        self.models[model.0 as usize].breaker.state() != crate::BreakerState::Open
+            && !self.loading.contains_key(&(model, backend))
+            && self.could_hold(id, model, backend)
     }
 
     pub(super) fn busy_models<'a>(
@@ -384,7 +388,7 @@ impl Pool {
     }
 
     /// Calls that the lane's jobs make.
-    fn n_calls_waiting(&self, key: &LaneKey) -> f64 {
+    pub(super) fn n_calls_waiting(&self, key: &LaneKey) -> f64 {
         let n_jobs = self.queue.lane_len(key) as f64;
         match key.batch {
             Some(_) => (n_jobs / f64::from(self.models[key.model.0 as usize].spec.max_batch.max(1))).ceil(),
@@ -393,7 +397,7 @@ impl Pool {
     }
 
     /// The model's latency in a group over all shapes, with what is believed where nothing was measured.
-    fn estimate(&self, model: ModelId, backend: Backend, group: GroupId) -> Estimate {
+    pub(super) fn estimate(&self, model: ModelId, backend: Backend, group: GroupId) -> Estimate {
         let mut estimate = self.latencies.run(LatencyKey { model, backend, group: Some(group), shape: None });
         if estimate.weight <= 0.0 {
             estimate.mean_ln += PREFERENCE_LN * f64::from(backend as u8);
@@ -404,7 +408,7 @@ impl Pool {
         estimate
     }
 
-    fn cost_ln(&self, model: ModelId, id: ConnectionId, backend: Backend) -> f64 {
+    pub(super) fn cost_ln(&self, model: ModelId, id: ConnectionId, backend: Backend) -> f64 {
         let Some(connection) = self.connection(id) else { return f64::INFINITY };
         self.estimate(model, backend, connection.group).mean_ln + self.latencies.member_offset(id, backend)
     }

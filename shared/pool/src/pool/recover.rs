@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{Call, JobState, Pool, Retry};
 use crate::backoff::Backoff;
 use crate::connection::ConnectionState;
+use crate::incident::Role;
 use crate::record::{CallKind, Event};
 use crate::recovery::{STABLE_AFTER, Trial, job_ladder, repair_ladder};
 use crate::timers::Timer;
@@ -50,6 +51,7 @@ impl Pool {
             return self.fail(now, job, category, Verdict::NotRetryable);
         }
         if self.is_poison(job, category) {
+            self.quarantine(now, job, category);
             return self.fail(now, job, category, Verdict::Poison);
         }
         if n_attempts > self.config.retry.max_retries {
@@ -66,7 +68,12 @@ impl Pool {
         let Some(entry) = self.jobs.get_mut(job.0) else { return };
         entry.state = JobState::Queued;
         let model = entry.job.model;
+        let is_retry = entry.n_attempts > 1;
+        let is_free = is_retry && entry.retry.as_ref().is_some_and(|retry| retry.is_free);
         entry.n_attempts -= 1;
+        self.stats.n_attempts -= 1;
+        self.stats.n_retries -= u64::from(is_retry);
+        self.stats.n_free_retries -= u64::from(is_free);
         let family = self.models[model.0 as usize].family;
         self.families[family].n_in_flight -= 1;
         self.enqueue(job);
@@ -117,6 +124,7 @@ impl Pool {
                 avoid_browser: None,
                 insists_until: Timestamp::ZERO,
                 model: None,
+                is_free: false,
                 tried: Vec::new(),
                 trial: None,
             })
@@ -141,6 +149,17 @@ impl Pool {
         );
         let Some(retry) = self.jobs.get(job.0).and_then(|entry| entry.retry.as_ref()) else { return false };
         speaks_against_inputs && retry.failed_on.len() >= self.config.quarantine.n_connections as usize
+    }
+
+    /// Refuses the job's inputs from now on, if they can be recognised.
+    fn quarantine(&mut self, now: Timestamp, job: JobId, cause: FaultCategory) {
+        let Some(entry) = self.jobs.get(job.0) else { return };
+        let (model, fingerprint) = (entry.job.model, entry.job.fingerprint);
+        let n_connections = entry.retry.as_ref().map_or(0, |retry| retry.failed_on.len() as u32);
+        if fingerprint != 0 {
+            self.quarantine.hold(now, (model, fingerprint), cause, &self.config.quarantine);
+        }
+        self.record(now, Event::Quarantined { job, model, cause, n_connections });
     }
 
     fn choose_for_job(&mut self, job: JobId, call: &Call, category: FaultCategory) -> Option<Strategy> {
@@ -230,6 +249,7 @@ impl Pool {
         retry.trial = Some(Trial { category, component: call.component, strategy, since: now });
         // A capability that is missing is known before anything ran: no reason to wait or to pay.
         let is_free = category == FaultCategory::UnsupportedOperator;
+        retry.is_free = is_free;
         let after = if is_free { Duration::ZERO } else { retry.backoff.next(&mut self.rng) };
         let until = now + after;
         entry.state = JobState::Waiting { until, needs_token: !is_free };
@@ -307,6 +327,9 @@ impl Pool {
         component: Component,
         category: FaultCategory,
     ) {
+        if self.correlate(now, id, component, category) == Role::Held {
+            return;
+        }
         let Some(connection) = self.connection(id) else { return };
         let ladder = repair_ladder(category, connection.spec.kind).iter().copied();
         let chosen = self.playbook.choose(&mut self.rng, category, component, ladder);
@@ -348,6 +371,14 @@ impl Pool {
             connection.repairing = connection.repairing.without(backend);
         }
         self.settle_repair(now, call.connection, true);
+        self.conclude(now, call.connection, call.component, true);
+    }
+
+    /// A device could not be had back: the connection is replaced with all it holds.
+    pub(super) fn on_recreate_failed(&mut self, now: Timestamp, call_id: CallId, category: FaultCategory) {
+        let Some(call) = self.end_call(now, call_id, Some(category)) else { return };
+        self.conclude(now, call.connection, call.component, false);
+        self.lose(now, call.connection, FaultCategory::DeviceLost, None, true);
     }
 
     /// A repair that goes beyond the component: the connection is replaced, at a cost to what else runs there.
@@ -423,5 +454,6 @@ impl Pool {
             self.count_failure(now, id, Component::Transport, permit, call.started);
         }
         self.schedule_open(now, id, category);
+        self.conclude(now, id, Component::Transport, false);
     }
 }

@@ -43,6 +43,8 @@ impl Pool {
             self.on_open_failed(now, call_id, category);
         } else if call.kind == CallKind::Ping {
             self.lose(now, id, FaultCategory::ConnectionLost, None, false);
+        } else if call.kind == CallKind::RecreateDevice {
+            self.on_recreate_failed(now, call_id, category);
         } else if category.ends_connection() {
             self.lose(now, id, category, Some(call_id), false);
         } else {
@@ -127,6 +129,9 @@ impl Pool {
         call: &Call,
         fault: Option<FaultCategory>,
     ) {
+        if fault != Some(FaultCategory::Cancelled) && matches!(call.kind, CallKind::Load | CallKind::Run) {
+            self.analyse(now, call, fault);
+        }
         let called = Called {
             call: id,
             kind: call.kind,
@@ -277,6 +282,7 @@ impl Pool {
             self.remove_now(now, id);
         }
         self.reindex(now, id);
+        self.send_probes(now, id);
         self.queue.unblock_all();
         self.dispatch(now);
     }

@@ -37,6 +37,7 @@ impl Pool {
             retry: None,
         }));
         self.stats.n_accepted += 1;
+        self.watch(now);
         self.timers.insert(deadline, Timer::Deadline(id));
         self.enqueue(id);
         self.dispatch(now);
@@ -78,6 +79,11 @@ impl Pool {
         if job.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Refusal::DeadlinePassed);
         }
+        if job.fingerprint != 0
+            && let Some((cause, until)) = self.quarantine.check(now, (job.model, job.fingerprint))
+        {
+            return Err(Refusal::Quarantined { cause, until });
+        }
         // Jobs between two tries hold their place, so that retries cannot overflow the queue.
         let n_waiting = self.jobs.len() - self.stats_in_flight();
         if n_waiting >= self.config.queue_capacity {
@@ -95,7 +101,7 @@ impl Pool {
     }
 
     /// Time in which the pool should free one place of the queue.
-    fn expected_wait_per_place(&self) -> Duration {
+    pub(super) fn expected_wait_per_place(&self) -> Duration {
         let cost_micros = self.queue.next().map_or(100_000, |(key, _)| self.expected_cost_micros(key.model));
         Duration::from_micros(cost_micros / self.n_slots().max(1) as u64).max(Duration::from_millis(1))
     }
@@ -179,7 +185,9 @@ impl Pool {
         call.jobs.retain(|&other| other != job);
         // A load goes on: its result is of use to others.
         if call.jobs.is_empty() && call.kind == crate::CallKind::Run && !call.is_aborting {
+            let call = call.clone();
             self.abort(now, call_id, false);
+            self.record_call(now, call_id, &call, Some(FaultCategory::Cancelled));
         }
     }
 }

@@ -1,14 +1,20 @@
 //! What happens when time passes.
 
+use core::time::Duration;
+
 use super::Pool;
 use crate::connection::ConnectionState;
 use crate::record::CallKind;
 use crate::timers::Timer;
 use crate::{CallId, Component, ConnectionId, FaultCategory, JobId, Timestamp, Verdict};
 
+/// A timer that fires this much too late shows that the driver slept; busy browsers are late by a second or two.
+const SLEEP: Duration = Duration::from_secs(5);
+
 impl Pool {
     /// Time passed: does everything that is due at `now`. Call it at [`Pool::poll_timeout`]; earlier or later is safe.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.forgive_sleep(now);
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Call(call) => self.on_call_due(now, call),
@@ -21,10 +27,32 @@ impl Pool {
                 Timer::Heartbeat(id) => self.on_heartbeat_due(now, id),
                 Timer::Retry(job) => self.on_retry_due(now, job),
                 Timer::Deadline(job) => self.on_deadline(now, job),
+                Timer::Hedge(call) => self.on_hedge_due(now, call),
+                Timer::Release(id, component) => self.release(now, id, component),
+                Timer::Scale => self.on_scale_due(now),
+                Timer::Outlier => self.on_outlier_due(now),
                 Timer::Lanes => self.queue.unblock_all(),
             }
         }
         self.dispatch(now);
+    }
+
+    /// A driver that slept, as a closed laptop does, saw no answers: calls get back the time that nobody watched.
+    fn forgive_sleep(&mut self, now: Timestamp) {
+        let Some(due) = self.timers.next_at() else { return };
+        let slept = now.since(due);
+        if slept < SLEEP {
+            return;
+        }
+        let calls: Vec<CallId> = self.calls.iter().map(|(id, _)| CallId(id)).collect();
+        for id in calls {
+            let Some(call) = self.calls.get_mut(id.0) else { continue };
+            let previous = core::mem::replace(&mut call.timeout_at, Timestamp::ZERO);
+            call.timeout_at = previous + slept;
+            let later = call.timeout_at;
+            self.timers.remove(previous, Timer::Call(id));
+            self.timers.insert(later, Timer::Call(id));
+        }
     }
 
     fn on_call_due(&mut self, now: Timestamp, call_id: CallId) {
@@ -33,7 +61,7 @@ impl Pool {
         match call.kind {
             CallKind::Open => self.on_open_failed(now, call_id, FaultCategory::Timeout),
             CallKind::Ping => self.lose(now, id, FaultCategory::ConnectionLost, None, false),
-            CallKind::RecreateDevice => self.lose(now, id, FaultCategory::Timeout, None, false),
+            CallKind::RecreateDevice => self.on_recreate_failed(now, call_id, FaultCategory::Timeout),
             // Aborted and still not answered: nothing else gets through either.
             CallKind::Load | CallKind::Run | CallKind::Probe if call.is_aborting => {
                 self.lose(now, id, FaultCategory::Timeout, None, true);
@@ -49,13 +77,15 @@ impl Pool {
         if transition.is_some() {
             self.on_transition(now, id, component, transition);
             self.reindex(now, id);
+            self.send_probes(now, id);
             self.queue.unblock_all();
         }
     }
 
     pub(super) fn on_open_due(&mut self, now: Timestamp, id: ConnectionId) {
         let Some(connection) = self.connection(id) else { return };
-        if connection.state == ConnectionState::Waiting && connection.open_at <= now {
+        if connection.state == ConnectionState::Waiting && connection.open_at <= now && !self.is_open_held(id)
+        {
             let strategy = connection.repair.map(|trial| trial.strategy);
             self.open(now, id, strategy);
         }

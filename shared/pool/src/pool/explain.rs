@@ -1,0 +1,147 @@
+//! Why a job goes where it goes: every candidate with every term.
+
+use core::time::Duration;
+
+use super::Pool;
+use crate::connection::{Connection, ConnectionState};
+use crate::named::named_enum;
+use crate::time::micros;
+use crate::{Backend, Component, ConnectionId, Job, JobId, Timestamp};
+
+named_enum! {
+    /// Why a place is out of the question for a job now.
+    pub enum Exclusion {
+        /// The job or its model does not allow the backend, or it is pinned elsewhere.
+        NotAllowed = "not_allowed",
+        /// The connection is not open.
+        NotReady = "not_ready",
+        /// The connection lacks the backend.
+        NoBackend = "no_backend",
+        /// The backend lacks an operator of the model.
+        Unsupported = "unsupported",
+        /// The component's breaker does not pass ordinary calls, or an incident or repair holds it.
+        NotServing = "not_serving",
+        /// The model fits neither into free memory nor into what could be freed.
+        NoMemory = "no_memory",
+    }
+}
+
+/// One place for a job, and what speaks for and against it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The backend.
+    pub backend: Backend,
+    /// Expected time until the result: `wait + load + run`, the run weighed by health.
+    pub total: Duration,
+    /// Expected time until a slot is free.
+    pub wait: Duration,
+    /// Expected time to load the model; zero where it is loaded.
+    pub load: Duration,
+    /// Expected time of the run, at full health.
+    pub run: Duration,
+    /// Standard error of ln(run): above 1 little is known.
+    pub uncertainty_ln: f64,
+    /// How many times slower than its group the member is; 1 unless that is certain.
+    pub member_factor: f64,
+    /// Health of the component, 0–100; the run counts 100 / health times.
+    pub health: f64,
+    /// Why it is out of the question.
+    pub exclusion: Option<Exclusion>,
+}
+
+impl Pool {
+    /// A job that has not ended.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(id.0).map(|entry| &entry.job)
+    }
+
+    /// Every connection and backend with what it would mean for `job`, best first, those out of the question last.
+    /// Placing compares the same terms, one candidate per group, and now and then tries another one to learn.
+    #[must_use]
+    pub fn explain(&mut self, now: Timestamp, job: &Job) -> Vec<Candidate> {
+        if self.model(job.model).is_none() {
+            return Vec::new();
+        }
+        let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
+        let places = ids.iter().flat_map(|&id| Backend::ALL.iter().map(move |&backend| (id, backend)));
+        let mut candidates: Vec<Candidate> =
+            places.filter_map(|(id, backend)| self.candidate(now, job, id, backend)).collect();
+        candidates.sort_by_key(|candidate| (candidate.exclusion.is_some(), candidate.total));
+        candidates
+    }
+
+    fn candidate(
+        &mut self,
+        now: Timestamp,
+        job: &Job,
+        id: ConnectionId,
+        backend: Backend,
+    ) -> Option<Candidate> {
+        let health = self.component_health(now, id, backend.component());
+        let connection = self.connection(id)?;
+        let estimate = self.estimate(job.model, backend, connection.group);
+        let member_ln = self.latencies.member_offset(id, backend);
+        let run_micros = (estimate.mean_ln + member_ln).exp();
+        let is_loaded = connection.residents.contains_key(&(job.model, backend));
+        let load = if is_loaded { Duration::ZERO } else { self.latencies.load(job.model, backend).median() };
+        let wait = self.slot_wait(now, connection);
+        let weighed = Duration::from_micros((run_micros * 100.0 / health.max(1.0)) as u64);
+        Some(Candidate {
+            connection: id,
+            backend,
+            total: wait + load + weighed,
+            wait,
+            load,
+            run: Duration::from_micros(run_micros as u64),
+            uncertainty_ln: estimate.uncertainty_ln(now, self.latencies.config()),
+            member_factor: member_ln.exp(),
+            health,
+            exclusion: self.exclusion(job, connection, backend, is_loaded),
+        })
+    }
+
+    /// Time until the first of a connection's calls should end; zero with a free slot.
+    fn slot_wait(&self, now: Timestamp, connection: &Connection) -> Duration {
+        if connection.has_free_slot() {
+            return Duration::ZERO;
+        }
+        let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
+        let left = calls.filter_map(|call| {
+            let (model, backend) = (call.model?, call.backend?);
+            let run_micros = self.cost_ln(model, connection.id, backend).exp();
+            let load_micros = micros(self.latencies.load(model, backend).median()) as f64;
+            let expected = if call.component == Component::Loader { load_micros } else { run_micros };
+            Some(Duration::from_micros(expected as u64).saturating_sub(now.since(call.started)))
+        });
+        left.min().unwrap_or_default()
+    }
+
+    fn exclusion(
+        &self,
+        job: &Job,
+        connection: &Connection,
+        backend: Backend,
+        is_loaded: bool,
+    ) -> Option<Exclusion> {
+        let model = &self.models[job.model.0 as usize];
+        let is_allowed = job.backends.and(model.spec.backends).contains(backend);
+        if !is_allowed || job.pinned.is_some_and(|pinned| pinned != connection.id) {
+            Some(Exclusion::NotAllowed)
+        } else if connection.state != ConnectionState::Ready {
+            Some(Exclusion::NotReady)
+        } else if !connection.capabilities.backends.contains(backend) {
+            Some(Exclusion::NoBackend)
+        } else if model.unsupported.contains(&(connection.group, backend)) {
+            Some(Exclusion::Unsupported)
+        } else if !connection.is_serving(backend) {
+            Some(Exclusion::NotServing)
+        } else if !is_loaded && !self.could_hold(connection.id, job.model, backend) {
+            Some(Exclusion::NoMemory)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What the pool looks at from time to time: its size, and its members beside each other.
+
+use core::time::Duration;
+
+use super::Pool;
+use crate::breaker::BreakerState;
+use crate::connection::ConnectionState;
+use crate::outlier::{Member, outliers};
+use crate::record::{Event, ScaleReason};
+use crate::root_cause::{Finding, Observation};
+use crate::scaling::{Load, Step};
+use crate::timers::Timer;
+use crate::{
+    Backend, Component, ConnectionId, Factor, FaultCategory, GroupId, ModelId, RootCause, SharedFactor,
+    Timestamp, TransitionReason,
+};
+
+impl Pool {
+    /// Opens the fewest connections that the configuration asks for, and starts to watch. Without templates in
+    /// [`ScalingConfig`](crate::ScalingConfig) the driver adds connections itself and need not call this.
+    pub fn start(&mut self, now: Timestamp) {
+        self.watch(now);
+        if !self.config.scaling.templates.is_empty() {
+            for _ in 0..self.config.scaling.min_connections {
+                self.scale(now);
+            }
+        }
+    }
+
+    /// Arms what recurs.
+    pub(super) fn watch(&mut self, now: Timestamp) {
+        if self.is_watching || self.is_closing {
+            return;
+        }
+        self.is_watching = true;
+        if !self.config.scaling.templates.is_empty() {
+            self.timers.insert(now + self.config.scaling.interval, Timer::Scale);
+        }
+        if self.config.outlier.is_enabled {
+            self.timers.insert(now + self.config.outlier.interval, Timer::Outlier);
+        }
+    }
+
+    pub(super) fn on_scale_due(&mut self, now: Timestamp) {
+        if self.is_closing {
+            return;
+        }
+        self.timers.insert(now + self.config.scaling.interval, Timer::Scale);
+        self.scale(now);
+    }
+
+    /// Makes one step towards the right number of connections, if one is due.
+    pub(super) fn scale(&mut self, now: Timestamp) {
+        let load = self.load();
+        let Some(step) = self.scaler.step(now, &load, &self.config.scaling) else { return };
+        let (to, reason) = match step {
+            Step::Up(reason) => {
+                let templates = &self.config.scaling.templates;
+                let spec = templates[self.n_scaled_up % templates.len()].clone();
+                self.n_scaled_up += 1;
+                self.add_connection(now, spec);
+                (load.n_connections + 1, reason)
+            }
+            Step::Down(reason) => {
+                let Some(id) = self.least_useful(now) else { return };
+                self.remove_connection(now, id);
+                (load.n_connections - 1, reason)
+            }
+            Step::Shed => {
+                self.shed_models();
+                (load.n_connections, ScaleReason::Memory)
+            }
+        };
+        self.record(
+            now,
+            Event::Scaled {
+                from: load.n_connections,
+                to,
+                reason,
+                utilization: load.utilization(),
+                n_queued: load.n_queued,
+            },
+        );
+    }
+
+    fn load(&self) -> Load {
+        let live = || {
+            self.connections()
+                .filter(|c| !matches!(c.state, ConnectionState::Draining | ConnectionState::Closed))
+        };
+        let ready = || live().filter(|connection| connection.state == ConnectionState::Ready);
+        let n_slots: u32 = ready().map(|connection| connection.capabilities.capacity).sum();
+        let n_busy: usize = ready().map(|connection| connection.calls.len()).sum();
+        let used: u64 = self.connections().map(|connection| connection.memory_bytes).sum();
+        let limit = self.config.scaling.memory_limit_bytes;
+        let shared = if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
+        let own =
+            ready().filter(|connection| connection.capabilities.memory_limit_bytes > 0).map(|connection| {
+                connection.memory_bytes as f64 / connection.capabilities.memory_limit_bytes as f64
+            });
+        Load {
+            n_connections: live().count() as u32,
+            n_opening: live().filter(|c| c.state != ConnectionState::Ready).count() as u32,
+            n_slots,
+            n_busy: n_busy as u32,
+            n_queued: self.queue.len(),
+            queue_delay: self.expected_wait_per_place() * self.queue.len() as u32,
+            memory_ratio: own.fold(shared, f64::max),
+        }
+    }
+
+    /// The connection that is missed least: not open, else idle, else unhealthy.
+    fn least_useful(&mut self, now: Timestamp) -> Option<ConnectionId> {
+        let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
+        let ranked = ids.into_iter().filter_map(|id| {
+            let connection = self.connection_mut(id)?;
+            let is_leaving = matches!(connection.state, ConnectionState::Draining | ConnectionState::Closed);
+            let is_ready = connection.state == ConnectionState::Ready;
+            (!is_leaving).then(|| (is_ready, connection.calls.len(), connection.health(now), id))
+        });
+        let least =
+            ranked.min_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)).then(b.3.cmp(&a.3)));
+        least.map(|(.., id)| id)
+    }
+
+    /// Unloads every model that no call uses.
+    fn shed_models(&mut self) {
+        let idle: Vec<(ConnectionId, (ModelId, Backend))> = self
+            .connections()
+            .flat_map(|connection| {
+                let busy: Vec<_> = self.busy_models(connection).collect();
+                connection
+                    .residents()
+                    .filter(move |held| !busy.contains(held))
+                    .map(|held| (connection.id, held))
+            })
+            .collect();
+        for (id, held) in idle {
+            self.unload(id, held);
+        }
+    }
+
+    /// Judges the members of every backend against each other, and ejects the outliers.
+    pub(super) fn on_outlier_due(&mut self, now: Timestamp) {
+        if self.is_closing {
+            return;
+        }
+        self.timers.insert(now + self.config.outlier.interval, Timer::Outlier);
+        for &backend in Backend::ALL {
+            let component = backend.component();
+            let mut ids = Vec::new();
+            let mut members = Vec::new();
+            for connection in self.connections.iter_mut().filter_map(Option::as_deref_mut) {
+                if connection.state != ConnectionState::Ready
+                    || !connection.capabilities.backends.contains(backend)
+                {
+                    continue;
+                }
+                let id = connection.id;
+                let breaker = connection.breaker_mut(component);
+                ids.push(id);
+                members.push(Member {
+                    is_ejected: breaker.state() != BreakerState::Closed,
+                    window: breaker.window(now),
+                    slower_ln: self.latencies.member_offset(id, backend),
+                    slowed_ln: self.latencies.member_drift(id, backend),
+                });
+            }
+            for member in outliers(&members, &self.config.outlier) {
+                self.eject(now, ids[member], component);
+            }
+        }
+    }
+
+    fn eject(&mut self, now: Timestamp, id: ConnectionId, component: Component) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let transition = connection.breaker_mut(component).trip(now, TransitionReason::Outlier);
+        if let Some(backend) = component.backend() {
+            // What made it an outlier is judged afresh when it is back.
+            self.latencies.forget_member_on(id, backend);
+        }
+        self.on_transition(now, id, component, transition);
+        self.reindex(now, id);
+    }
+
+    /// Takes a call into the root-cause analysis.
+    pub(super) fn analyse(&mut self, now: Timestamp, call: &super::Call, fault: Option<FaultCategory>) {
+        let (Some(model), Some(backend), Some(connection)) =
+            (call.model, call.backend, self.connection(call.connection))
+        else {
+            return;
+        };
+        let quarters = connection.memory_bytes.saturating_mul(4);
+        let memory_quarter =
+            quarters.checked_div(connection.capabilities.memory_limit_bytes).unwrap_or(0).min(4);
+        let age = now.since(connection.ready_at);
+        let group = connection.group;
+        let values = Factor::ALL.iter().map(|factor| match factor {
+            Factor::Browser => u32::from(self.groups[usize::from(group.0)].browser_id.0),
+            Factor::Backend => backend as u32,
+            Factor::Adapter => u32::from(group.0),
+            Factor::Model => model.0,
+            Factor::Precision => self.models[model.0 as usize].spec.precision as u32,
+            Factor::Shape => call.shape.0,
+            Factor::Age => AGES.iter().position(|&(limit, _)| age < limit).unwrap_or(AGES.len() - 1) as u32,
+            Factor::Memory => memory_quarter as u32,
+            Factor::Connection => call.connection.0,
+        });
+        let mut array = [0; crate::root_cause::N_FACTORS];
+        array.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
+        if let Some(finding) = self.analyst.observe(Observation { at: now, fault, values: array }) {
+            let root_cause = self.name(finding);
+            self.record(now, Event::RootCause(root_cause));
+        }
+    }
+
+    fn name(&self, finding: Finding) -> RootCause {
+        let group = |value: u32| self.groups.get(usize::from(GroupId(value as u16).0));
+        let factors = finding.factors.into_iter().map(|(factor, value, table, p_value)| SharedFactor {
+            factor,
+            value: match factor {
+                Factor::Browser => group(value).map_or_else(String::new, |group| group.browser.clone()),
+                Factor::Adapter => group(value).map_or_else(String::new, |group| group.adapter.clone()),
+                Factor::Backend => Backend::ALL[value as usize].to_string(),
+                Factor::Model => self.models[value as usize].spec.name.clone(),
+                Factor::Precision => crate::Precision::ALL[value as usize].to_string(),
+                Factor::Shape => value.to_string(),
+                Factor::Age => AGES[value as usize].1.to_owned(),
+                Factor::Memory => MEMORIES[value as usize].to_owned(),
+                Factor::Connection => ConnectionId(value).to_string(),
+            },
+            n_failed_with: table[0],
+            n_failed_without: table[1],
+            n_ok_with: table[2],
+            n_ok_without: table[3],
+            p_value,
+        });
+        RootCause { category: finding.category, n_faults: finding.n_faults, factors: factors.collect() }
+    }
+}
+
+/// Classes of [`Factor::Age`].
+const AGES: [(Duration, &str); 4] = [
+    (Duration::from_secs(60), "below 1 min"),
+    (Duration::from_secs(600), "1 to 10 min"),
+    (Duration::from_secs(3600), "10 to 60 min"),
+    (Duration::MAX, "above 1 h"),
+];
+/// Classes of [`Factor::Memory`].
+const MEMORIES: [&str; 5] = ["below 25 %", "25 to 50 %", "50 to 75 %", "75 to 100 %", "above its limit"];

@@ -1,0 +1,246 @@
+//! A naive model of what the pool may do, kept beside it from its actions and records alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pool::{
+    Action, Backend, BreakerState, CallId, CallKind, Component, Config, ConnectionId, ConnectionState, Event,
+    JobId, ModelId, Pool, Timestamp,
+};
+
+use crate::sim::scenario::Scenario;
+
+/// Probes per half-open period of every component but the link: the default of `BreakerConfig`.
+const N_PROBES: u32 = 3;
+
+#[derive(Debug)]
+struct Sent {
+    connection: ConnectionId,
+    component: Component,
+    loads: Option<(ModelId, Backend)>,
+    jobs: Vec<JobId>,
+    is_probe: bool,
+}
+
+#[derive(Debug, Default)]
+struct Breaker {
+    state: Option<BreakerState>,
+    n_probes_out: u32,
+    n_probes_done: u32,
+}
+
+/// Checks one run; every broken rule panics with the seed.
+#[derive(Debug)]
+pub(crate) struct Checker<'a> {
+    seed: u64,
+    config: &'a Config,
+    is_hedging: bool,
+    sent: BTreeMap<CallId, Sent>,
+    breakers: BTreeMap<(ConnectionId, Component), Breaker>,
+    states: BTreeMap<ConnectionId, ConnectionState>,
+    residents: BTreeMap<ConnectionId, BTreeSet<(ModelId, Backend)>>,
+    n_running: BTreeMap<JobId, u32>,
+    ended: BTreeSet<JobId>,
+    pub(crate) n_records: u64,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(scenario: &'a Scenario) -> Self {
+        Self {
+            seed: scenario.seed,
+            config: &scenario.config,
+            is_hedging: scenario.config.hedging.is_enabled,
+            sent: BTreeMap::new(),
+            breakers: BTreeMap::new(),
+            states: BTreeMap::new(),
+            residents: BTreeMap::new(),
+            n_running: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            n_records: 0,
+        }
+    }
+
+    pub(crate) fn watch(&mut self, pool: &Pool, now: Timestamp, action: &Action) {
+        let seed = self.seed;
+        match action {
+            Action::Open { connection, call } | Action::Respawn { connection, call, .. } => {
+                self.residents.remove(connection);
+                self.send(*connection, *call, Component::Transport, None, &[]);
+            }
+            Action::Load { connection, call, model, backend, .. } => {
+                self.send(*connection, *call, Component::Loader, Some((*model, *backend)), &[]);
+            }
+            Action::Run { connection, call, model, backend, jobs, .. } => {
+                let holds =
+                    self.residents.get(connection).is_some_and(|held| held.contains(&(*model, *backend)));
+                assert!(holds, "seed {seed}: {call} runs {model} on {connection}, which does not hold it");
+                assert!(!jobs.is_empty(), "seed {seed}: {call} runs nothing");
+                let capacity = pool.connection(*connection).map_or(0, |c| c.capabilities().capacity);
+                let n_out = self
+                    .sent
+                    .values()
+                    .filter(|sent| sent.connection == *connection && !sent.is_side())
+                    .count();
+                assert!(
+                    n_out < capacity as usize,
+                    "seed {seed}: {connection} gets more than {capacity} calls"
+                );
+                self.send(*connection, *call, backend.component(), None, jobs);
+            }
+            Action::Probe { connection, call, backend, .. } => {
+                self.send(*connection, *call, backend.component(), None, &[]);
+                assert!(
+                    self.sent[call].is_probe,
+                    "seed {seed}: a golden inference on a component that is not half-open"
+                );
+            }
+            Action::Unload { connection, model, backend } => {
+                if let Some(held) = self.residents.get_mut(connection) {
+                    held.remove(&(*model, *backend));
+                }
+            }
+            Action::RecreateDevice { connection, backend, .. } => {
+                if let Some(held) = self.residents.get_mut(connection) {
+                    held.retain(|(_, on)| on != backend);
+                }
+            }
+            Action::Close { connection } => {
+                self.states.insert(*connection, ConnectionState::Closed);
+            }
+            Action::Finish { job, .. } => {
+                assert!(self.ended.insert(*job), "seed {seed}: {job} ended twice");
+                self.n_running.remove(job);
+            }
+            Action::Record(record) => self.note(now, &record.event),
+            Action::Ping { connection, .. } | Action::Abort { connection, .. } => {
+                let state = self.states.get(connection);
+                assert!(state != Some(&ConnectionState::Closed), "seed {seed}: {connection} is closed");
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        connection: ConnectionId,
+        call: CallId,
+        component: Component,
+        loads: Option<(ModelId, Backend)>,
+        jobs: &[JobId],
+    ) {
+        let seed = self.seed;
+        let state = self.states.get(&connection).copied();
+        assert!(state != Some(ConnectionState::Closed), "seed {seed}: {connection} is closed");
+        let breaker = self.breakers.entry((connection, component)).or_default();
+        let n_probes = if component == Component::Transport { 1 } else { N_PROBES };
+        let is_probe = match breaker.state.unwrap_or(BreakerState::Closed) {
+            BreakerState::Closed => false,
+            BreakerState::Open => panic!("seed {seed}: {call} on {connection}, whose {component} is open"),
+            BreakerState::HalfOpen => {
+                breaker.n_probes_out += 1;
+                let n_used = breaker.n_probes_out + breaker.n_probes_done;
+                assert!(n_used <= n_probes, "seed {seed}: {n_used} probes of {component} on {connection}");
+                true
+            }
+        };
+        for job in jobs {
+            assert!(!self.ended.contains(job), "seed {seed}: {job} runs after its end");
+            let n_running = self.n_running.entry(*job).or_insert(0);
+            *n_running += 1;
+            assert!(
+                *n_running <= 1 + u32::from(self.is_hedging),
+                "seed {seed}: {job} runs {n_running} times at once"
+            );
+        }
+        let sent = Sent { connection, component, loads, jobs: jobs.to_vec(), is_probe };
+        assert!(self.sent.insert(call, sent).is_none(), "seed {seed}: {call} is used twice");
+    }
+
+    fn note(&mut self, _now: Timestamp, event: &Event) {
+        self.n_records += 1;
+        let seed = self.seed;
+        match event {
+            Event::Called(called) => {
+                // A call that was aborted reports before its slot is free; what it held is let go here.
+                let Some(sent) = self.sent.remove(&called.call) else { return };
+                for job in &sent.jobs {
+                    if let Some(n_running) = self.n_running.get_mut(job) {
+                        *n_running = n_running.saturating_sub(1);
+                    }
+                }
+                if let (Some(loaded), None) = (sent.loads, called.fault) {
+                    self.residents.entry(sent.connection).or_default().insert(loaded);
+                }
+                if called.kind == CallKind::Open {
+                    self.residents.remove(&sent.connection);
+                }
+                let breaker = self.breakers.entry((sent.connection, sent.component)).or_default();
+                if sent.is_probe && breaker.state == Some(BreakerState::HalfOpen) {
+                    breaker.n_probes_out = breaker.n_probes_out.saturating_sub(1);
+                    let is_ignored = called.fault.is_some_and(|fault| {
+                        matches!(
+                            fault,
+                            pool::FaultCategory::Cancelled
+                                | pool::FaultCategory::UnsupportedOperator
+                                | pool::FaultCategory::Validation
+                                | pool::FaultCategory::Overload
+                        )
+                    });
+                    // What a fault counts for depends on its cause, so only successes are sure to use a probe up.
+                    breaker.n_probes_done += u32::from(called.fault.is_none() && !is_ignored);
+                }
+            }
+            Event::Breaker { connection, component, transition, health } => {
+                assert!((0.0..=100.0).contains(health), "seed {seed}: health {health}");
+                let limit = match transition.to {
+                    BreakerState::Closed => 100.0,
+                    BreakerState::HalfOpen => 50.0,
+                    BreakerState::Open => 10.0,
+                };
+                assert!(*health <= limit, "seed {seed}: health {health} in state {}", transition.to);
+                let breaker = self.breakers.entry((*connection, *component)).or_default();
+                let before = breaker.state.unwrap_or(BreakerState::Closed);
+                assert_eq!(before, transition.from, "seed {seed}: {component} of {connection}");
+                *breaker = Breaker { state: Some(transition.to), ..Breaker::default() };
+            }
+            Event::Connection { connection, to, .. } => {
+                self.states.insert(*connection, *to);
+            }
+            Event::Placed { expected, .. } => {
+                assert!(!expected.is_zero(), "seed {seed}: nothing takes no time")
+            }
+            Event::RootCause(cause) => {
+                assert!(cause.factors.iter().all(|shared| shared.p_value <= 0.01), "seed {seed}: {cause}");
+            }
+            Event::Refused { .. }
+            | Event::Recovering { .. }
+            | Event::Recovered { .. }
+            | Event::Incident { .. }
+            | Event::Quarantined { .. }
+            | Event::Scaled { .. } => {}
+        }
+    }
+
+    /// What must hold when every job has ended.
+    pub(crate) fn finish(&self, pool: &Pool, now: Timestamp) {
+        let seed = self.seed;
+        let stats = pool.stats();
+        assert_eq!(stats.n_jobs, 0, "seed {seed}: jobs are left");
+        assert_eq!(stats.n_accepted as usize, self.ended.len(), "seed {seed}: every accepted job ends");
+        let n_ended = stats.n_completed + stats.n_failed + stats.n_cancelled;
+        assert_eq!(n_ended, stats.n_accepted, "seed {seed}");
+        let retry = &self.config.retry;
+        let budget = retry.budget_reserve
+            + retry.budget_per_success * stats.n_completed as f64
+            + retry.budget_per_second * now.since(Timestamp::ZERO).as_secs_f64();
+        let n_paid = stats.n_retries - stats.n_free_retries;
+        assert!(n_paid as f64 <= budget + 1.0, "seed {seed}: {n_paid} retries of {budget:.0}");
+        let bound = 64 * stats.n_connections + 10 * stats.n_calls + 2000;
+        assert!(stats.n_timers <= bound, "seed {seed}: {} timers are left", stats.n_timers);
+    }
+}
+
+impl Sent {
+    /// Whether the call needs no slot.
+    fn is_side(&self) -> bool {
+        self.component == Component::Transport
+    }
+}

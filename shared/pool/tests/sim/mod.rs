@@ -1,0 +1,7 @@
+//! A deterministic simulator of fleets, for tests, examples and comparisons. Its figures are simulated.
+
+pub(crate) mod brain;
+pub(crate) mod check;
+pub(crate) mod rng;
+pub(crate) mod scenario;
+pub(crate) mod world;
