@@ -31,7 +31,7 @@ export class Panel {
       card.precision,
       card.licence,
     ];
-    this.#show(card.title ?? card.id, facts, card.available ? "not loaded" : "not fetched by the agent");
+    this.#show(card.id, facts, card.available ? "not loaded" : "not fetched by the agent");
   }
 
   /** Names a person's own file. */
