@@ -75,14 +75,14 @@ pub(crate) const KINDS: [Kind; 6] = [
         family: Family::Chromium,
         variable: "TABPOOL_CHROME",
         programs: &["google-chrome", "google-chrome-stable"],
-        hint: "install Google Chrome, or name its program in TABPOOL_CHROME",
+        hint: "install it from its maker; Debian does not package it",
     },
     Kind {
         name: "edge",
         family: Family::Chromium,
         variable: "TABPOOL_EDGE",
         programs: &["microsoft-edge", "microsoft-edge-stable"],
-        hint: "install Microsoft Edge, or name its program in TABPOOL_EDGE",
+        hint: "install it from its maker; Debian does not package it",
     },
 ];
 

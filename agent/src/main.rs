@@ -10,6 +10,8 @@ mod host;
 mod output;
 mod server;
 mod store;
+#[cfg(test)]
+mod testing;
 mod zoo;
 
 use std::process::ExitCode;

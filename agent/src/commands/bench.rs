@@ -1,5 +1,6 @@
 //! `tabpool bench`: models × browsers × backends, measured, checked, stored, and shown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::cli::BenchArgs;
 use crate::commands::model::fetch_entries;
 use crate::commands::{find_built_www, interrupt, open_store};
 use crate::exit::{Exit, Failure};
+use crate::golden;
 use crate::host::{Host, git_commit, load_average, now_unix_micros};
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
@@ -21,7 +23,6 @@ use crate::server::{self, App};
 use crate::store::NewCampaign;
 use crate::zoo::manifest::Entry;
 use crate::zoo::{Cache, Zoo, fetch};
-use crate::{golden, zoo};
 
 /// Load per CPU above which times are not to be trusted.
 const BUSY: f64 = 0.5;
@@ -128,7 +129,7 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
 
 fn fetch_models(zoo: &Zoo, cases: &[PlannedCase], cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
     let is_needed = |entry: &&Entry| cases.iter().any(|case| case.bench.model == entry.id);
-    let entries: Vec<&zoo::manifest::Entry> =
+    let entries: Vec<&Entry> =
         zoo.entries().iter().filter(is_needed).filter(|entry| !cache.has(entry)).collect();
     if entries.is_empty() { Ok(()) } else { fetch_entries(&entries, cache, printer) }
 }
@@ -169,7 +170,7 @@ fn show(report: &Report, printer: &Printer) {
         let mut cells = vec![
             (name(&row.model), Tone::Plain),
             (name(&row.case), Tone::Plain),
-            (format!("{} {}", row.browser, row.browser_version).trim_end().to_owned(), Tone::Plain),
+            (quantity::browser(&row.browser, &row.browser_version), Tone::Plain),
             (engine(row), if row.engine == OURS { Tone::Plain } else { Tone::Faint }),
             (row.warm.map_or_else(dash, |warm| quantity::micros(warm.median_micros)), Tone::Plain),
             (row.warm.map_or_else(dash, interval), Tone::Faint),
@@ -186,15 +187,19 @@ fn show(report: &Report, printer: &Printer) {
         above = Some(row);
     }
     printer.result(&table.render());
+    printer.note(
+        "cold start: load and first run; outputs: largest difference from the expected values, over their range",
+    );
     if has_peers {
         printer.note("ratios: our time divided by the peer's, runs in turns; below 1 we are faster");
     }
     explain(report, printer);
 }
 
-/// Says what is behind every row that is not good.
+/// Says what is behind every row that is not good, once for all browsers that fail alike.
 fn explain(report: &Report, printer: &Printer) {
-    let mut hints = std::collections::BTreeSet::new();
+    let mut browsers: BTreeMap<(&str, &str, &str, String), Vec<&str>> = BTreeMap::new();
+    let mut hints = BTreeSet::new();
     for row in report.rows.iter().filter(|row| !row.is_good()) {
         let reason = match (&row.fault, &row.check) {
             (Some(fault), _) => {
@@ -204,8 +209,10 @@ fn explain(report: &Report, printer: &Printer) {
             (None, Some(check)) => check.problem.clone().unwrap_or_default(),
             (None, None) => "the outputs were never compared".to_owned(),
         };
-        let place = format!("{} {} on {} with {}", row.model, row.case, row.browser, row.engine);
-        printer.warning(&format!("{place}: {reason}"));
+        browsers.entry((&row.model, &row.case, &row.engine, reason)).or_default().push(&row.browser);
+    }
+    for ((model, case, engine, reason), browsers) in &browsers {
+        printer.warning(&format!("{model} {case}, {engine} on {}: {reason}", browsers.join(", ")));
     }
     hints.into_iter().for_each(|hint| printer.hint(hint));
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use wire::{Adapter, Backend, Capabilities};
+use wire::{Adapter, Backend, BenchEvent, Capabilities, Fault};
 
 use crate::browser::{Found, KINDS, Kind, Launcher, find_program};
 use crate::cli::DoctorArgs;
@@ -136,28 +136,20 @@ impl Examination<'_> {
         let url = format!("http://{}/doctor.html?session={session}", self.address);
         match self.launcher.open(found, &url).await {
             Ok(mut running) => {
-                let capabilities = async {
-                    loop {
-                        match reports.recv().await {
-                            Some(Report::Capabilities(capabilities)) => break *capabilities,
-                            Some(
-                                Report::Sign
-                                | Report::CaseBegun(_)
-                                | Report::Output { .. }
-                                | Report::Event(_),
-                            ) => {}
-                            None => std::future::pending().await,
-                        }
-                    }
-                };
+                let answer = answer(&mut reports);
                 tokio::select! {
                     biased;
-                    result = timeout(self.timeout, capabilities) => match result {
-                        Ok(capabilities) => diagnosis.capabilities = Some(capabilities),
+                    result = timeout(self.timeout, answer) => match result {
+                        Ok(Ok(capabilities)) => diagnosis.capabilities = Some(capabilities),
+                        Ok(Err(fault)) => {
+                            diagnosis.problem = Some(format!("{fault} ({})", fault.code));
+                            diagnosis.hint = fault.hint;
+                        }
                         Err(_) => {
                             let seconds = self.timeout.as_secs();
                             diagnosis.problem = Some(format!("its page did not answer within {seconds} s"));
-                            diagnosis.hint = Some(format!("open {url} in it and see what the page says"));
+                            diagnosis.hint =
+                                Some("open doctor.html of `tabpool serve` in it and see what the page says".to_owned());
                         }
                     },
                     _ = running.ended() => {
@@ -177,6 +169,18 @@ impl Examination<'_> {
         }
         self.app.sessions.close(&session);
         Ok(diagnosis)
+    }
+}
+
+/// What the page says at last: its capabilities, or why it has none.
+async fn answer(reports: &mut mpsc::UnboundedReceiver<Report>) -> Result<Capabilities, Fault> {
+    loop {
+        match reports.recv().await {
+            Some(Report::Capabilities(capabilities)) => return Ok(*capabilities),
+            Some(Report::Event(BenchEvent::Aborted { fault })) => return Err(fault),
+            Some(Report::Sign | Report::CaseBegun(_) | Report::Output { .. } | Report::Event(_)) => {}
+            None => std::future::pending().await,
+        }
     }
 }
 

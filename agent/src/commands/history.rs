@@ -88,7 +88,7 @@ fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
         table.row([
             (group.model.clone(), Tone::Plain),
             (group.shapes.clone(), Tone::Faint),
-            (format!("{} {}", group.browser, group.browser_version), Tone::Plain),
+            (quantity::browser(&group.browser, &group.browser_version), Tone::Plain),
             (group.backend.clone(), Tone::Plain),
             (group.engine.clone(), Tone::Plain),
             (warm.map_or_else(|| "–".to_owned(), |warm| quantity::micros(warm.median_micros)), Tone::Plain),
@@ -123,6 +123,11 @@ fn latest(runs: &[RecentRun], printer: &Printer) -> String {
             (None, Some(true)) => ("ok, outputs checked".to_owned(), Tone::Good),
             (None, None) => ("ok".to_owned(), Tone::Plain),
         };
+        let kind = match (&run.fault, run.cold) {
+            (Some(_), _) => "–",
+            (None, true) => "cold",
+            (None, false) => "warm",
+        };
         table.row([
             (run.time.clone(), Tone::Faint),
             (run.group.model.clone(), Tone::Plain),
@@ -130,7 +135,7 @@ fn latest(runs: &[RecentRun], printer: &Printer) -> String {
             (run.group.backend.clone(), Tone::Plain),
             (run.group.engine.clone(), Tone::Plain),
             (run.run_micros.map_or_else(|| "–".to_owned(), quantity::micros), Tone::Plain),
-            ((if run.cold { "cold" } else { "warm" }).to_owned(), Tone::Faint),
+            (kind.to_owned(), Tone::Faint),
             (outcome, tone),
         ]);
     }

@@ -43,6 +43,12 @@ pub(crate) fn count(count: u64) -> String {
     }
 }
 
+/// A browser with the first two parts of its version, e.g. `chromium 156.0`.
+pub(crate) fn browser(name: &str, version: &str) -> String {
+    let short: Vec<&str> = version.split('.').take(2).collect();
+    format!("{name} {}", short.join(".")).trim_end().to_owned()
+}
+
 /// A count of things, e.g. `1 file` or `3 files`.
 pub(crate) fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }

@@ -1,44 +1,17 @@
 //! The store in memory: rows go in once, and come out grouped.
 
-use wire::{Backend, Browser, Fault, FaultCategory, Outcome, Phases, Precision, RunRecord};
+use wire::{Backend, Fault, FaultCategory, Outcome, Phases, RunRecord};
 
 use super::run::Inserted;
 use super::*;
 use crate::exit::{Exit, verdict};
 use crate::golden::compare::Check;
+use crate::testing::{SESSION, browser, campaign, record};
 
-fn record(id: &str, total_micros: u64) -> RunRecord {
-    RunRecord {
-        id: id.to_owned(),
-        session: Some("1-chromium-1".to_owned()),
-        case: Some("tiny/1x2/wasm".to_owned()),
-        started_unix_micros: 1_000_000 * id.bytes().map(i64::from).sum::<i64>(),
-        browser: Browser {
-            name: "chromium".to_owned(),
-            version: "1.2".to_owned(),
-            user_agent: String::new(),
-        },
-        engine: "tabpool".to_owned(),
-        engine_version: "0".to_owned(),
-        backend: Backend::Wasm,
-        backend_detail: "simd128".to_owned(),
-        adapter: None,
-        precision: Precision::F32,
-        model: "tiny".to_owned(),
-        model_sha256: String::new(),
-        shapes: "x:1x2".to_owned(),
-        cold: false,
-        connection: 1,
-        attempt: 1,
-        phases: Phases { total_micros: Some(total_micros), ..Phases::default() },
-        memory_bytes: 65_536,
-        outcome: Outcome::Ok,
-    }
-}
-
-fn failed(id: &str) -> RunRecord {
+fn failed(started: i64) -> RunRecord {
     let fault = Fault::new(FaultCategory::Timeout, "run-timeout", "run took too long");
-    RunRecord { outcome: Outcome::Failed { fault }, phases: Phases::default(), ..record(id, 0) }
+    let record = record("tiny", started, 0);
+    RunRecord { outcome: Outcome::Failed { fault }, phases: Phases::default(), ..record }
 }
 
 #[track_caller]
@@ -52,9 +25,9 @@ fn check_refused(store: anyhow::Result<Store>, expected: &str) {
 #[test]
 fn records_are_stored_once() {
     let store = Store::in_memory().unwrap();
-    let batch = [record("a", 10), record("b", 20)];
+    let batch = [record("tiny", 1, 10), record("tiny", 2, 20)];
     assert_eq!(store.insert(&batch, 0).unwrap(), Inserted { accepted: 2, duplicates: 0 });
-    let again = [record("b", 99), record("c", 30)];
+    let again = [record("tiny", 2, 99), record("tiny", 3, 30)];
     assert_eq!(store.insert(&again, 0).unwrap(), Inserted { accepted: 1, duplicates: 1 });
     assert_eq!(store.n_runs().unwrap(), 3);
     let times: Vec<_> =
@@ -66,7 +39,7 @@ fn records_are_stored_once() {
 fn a_full_disk_is_said_and_nothing_is_half_stored() {
     let store = Store::in_memory().unwrap();
     store.limit_pages_for_test(0);
-    let batch: Vec<RunRecord> = (0..100).map(|n| record(&n.to_string(), 1)).collect();
+    let batch: Vec<RunRecord> = (0..100).map(|n| record("tiny", n, 1)).collect();
     assert!(matches!(store.insert(&batch, 0), Err(StoreError::Full)));
     assert_eq!(store.n_runs().unwrap(), 0);
     store.limit_pages_for_test(1_000_000);
@@ -76,25 +49,18 @@ fn a_full_disk_is_said_and_nothing_is_half_stored() {
 #[test]
 fn the_end_of_a_session_marks_warm_up_and_the_checked_run() {
     let store = Store::in_memory().unwrap();
-    let campaign = NewCampaign {
-        started_unix_micros: 1,
-        label: Some("test".to_owned()),
-        git_commit: None,
-        host: "h".to_owned(),
-        cpu_model: "c".to_owned(),
-        n_cpus: 2,
-        load_before: Some(0.5),
-    };
-    let campaign = store.begin_campaign(&campaign).unwrap();
-    store.begin_session("1-chromium-1", campaign, &record("a", 1).browser, 2).unwrap();
-    store.insert(&[failed("a"), record("b", 20), record("c", 30), record("d", 40)], 0).unwrap();
+    let campaign = store.begin_campaign(&campaign()).unwrap();
+    store.begin_session(SESSION, campaign, &browser(), 2).unwrap();
+    store
+        .insert(&[failed(1), record("tiny", 2, 20), record("tiny", 3, 30), record("tiny", 4, 40)], 0)
+        .unwrap();
     let check =
         Check { ok: false, max_abs_ratio: Some(0.5), cosine: Some(0.9), problem: Some("p".to_owned()) };
-    store.set_check("1-chromium-1", "tiny/1x2/wasm", "tabpool", &check).unwrap();
-    store.end_session("1-chromium-1", Ending::Finished, 2, 3).unwrap();
+    store.set_check(SESSION, "tiny/1/wasm", "tabpool", &check).unwrap();
+    store.end_session(SESSION, Ending::Finished, 2, 3).unwrap();
     store.end_campaign(campaign, 4, None).unwrap();
 
-    let runs = store.session_runs("1-chromium-1").unwrap();
+    let runs = store.session_runs(SESSION).unwrap();
     let warm_up: Vec<bool> = runs.iter().map(|run| run.is_warmup).collect();
     assert_eq!(warm_up, [true, true, false, false]);
     assert_eq!(runs[0].fault.as_ref().unwrap().code, "run-timeout");
@@ -112,15 +78,15 @@ fn the_end_of_a_session_marks_warm_up_and_the_checked_run() {
 #[test]
 fn filters_restrict() {
     let store = Store::in_memory().unwrap();
-    let other = RunRecord { model: "big".to_owned(), backend: Backend::Webgpu, ..record("b", 20) };
-    store.insert(&[record("a", 10), other], 0).unwrap();
+    let other = RunRecord { model: "big".to_owned(), backend: Backend::Webgpu, ..record("tiny", 2, 20) };
+    store.insert(&[record("tiny", 1, 10), other], 0).unwrap();
     let n_runs = |filter: Filter| store.recent(&filter, 10).unwrap().len();
     let list = |value: &str| vec![value.to_owned()];
     assert_eq!(n_runs(Filter { models: list("big"), ..Filter::default() }), 1);
     assert_eq!(n_runs(Filter { models: vec!["big".to_owned(), "tiny".to_owned()], ..Filter::default() }), 2);
     assert_eq!(n_runs(Filter { browsers: list("firefox"), ..Filter::default() }), 0);
     assert_eq!(n_runs(Filter { backends: list("wasm"), ..Filter::default() }), 1);
-    assert_eq!(n_runs(Filter { since_unix_micros: Some(98_000_000), ..Filter::default() }), 1);
+    assert_eq!(n_runs(Filter { since_unix_micros: Some(2), ..Filter::default() }), 1);
 }
 
 #[test]
@@ -147,6 +113,6 @@ fn files_that_are_no_history_are_refused() {
 fn a_history_survives_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er/history.sqlite");
-    Store::open(&path).unwrap().insert(&[record("a", 10)], 0).unwrap();
+    Store::open(&path).unwrap().insert(&[record("tiny", 1, 10)], 0).unwrap();
     assert_eq!(Store::open(&path).unwrap().n_runs().unwrap(), 1);
 }

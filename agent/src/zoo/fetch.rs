@@ -94,8 +94,7 @@ pub(crate) fn ort_web(cache: &Cache) -> anyhow::Result<PathBuf> {
     let describe = || disk_failure(&unpacked);
     fs::create_dir_all(&unpacked).with_context(describe)?;
     package::visit(&archive, |path, mut bytes| {
-        let name = path.strip_prefix("dist/").filter(|name| !name.contains('/') && !name.ends_with(".map"));
-        if let Some(name) = name {
+        if let Some(name) = ort_web_file(path) {
             let mut file = File::create(unpacked.join(name)).with_context(describe)?;
             io::copy(&mut bytes, &mut file).with_context(describe)?;
         }
@@ -104,6 +103,15 @@ pub(crate) fn ort_web(cache: &Cache) -> anyhow::Result<PathBuf> {
     .with_context(|| format!("in {package}"))?;
     fs::rename(&unpacked, &target).with_context(|| disk_failure(&target))?;
     Ok(target)
+}
+
+/// Name of a file of onnxruntime-web that a page may load: modules, wasm, and the manifest that says the version.
+fn ort_web_file(path: &str) -> Option<&str> {
+    if path == "package.json" {
+        return Some(path);
+    }
+    let name = path.strip_prefix("dist/").filter(|name| !name.contains('/'))?;
+    (name.starts_with("ort-wasm-") || name.ends_with(".min.mjs")).then_some(name)
 }
 
 fn scratch(cache: &Cache) -> anyhow::Result<tempfile::TempDir> {

@@ -1,36 +1,11 @@
 //! Scripts of reports, and what is blamed and tried again.
 
-use std::sync::Arc;
-
-use wire::{Backend, BenchCase, Precision};
-
 use super::*;
-use crate::golden::{Case, Limits};
+use crate::testing::planned_case;
 
 /// Three cases of four rounds each.
 fn cases() -> Vec<PlannedCase> {
-    let golden = Case {
-        id: "1".to_owned(),
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        limits: Limits { max_abs_ratio: 0.0, cosine: 1.0 },
-    };
-    (0..3)
-        .map(|n| PlannedCase {
-            bench: BenchCase {
-                id: format!("m{n}/1/wasm"),
-                model: format!("m{n}"),
-                backend: Backend::Wasm,
-                inputs: Vec::new(),
-                n_warmup: 1,
-                n_runs: 2,
-            },
-            golden: Arc::new(golden.clone()),
-            case: "1".to_owned(),
-            sha256: String::new(),
-            precision: Precision::F32,
-        })
-        .collect()
+    ["m0", "m1", "m2"].map(planned_case).to_vec()
 }
 
 fn begun(case: usize) -> Report {

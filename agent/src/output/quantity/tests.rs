@@ -32,6 +32,12 @@ fn ranges_have_one_unit() {
 }
 
 #[test]
+fn browsers_have_short_versions() {
+    assert_eq!(browser("chromium", "156.0.8078.79"), "chromium 156.0");
+    assert_eq!(browser("firefox", ""), "firefox");
+}
+
+#[test]
 fn sizes() {
     check_bytes(17, "17 B");
     check_bytes(1_087_958, "1.09 MB");
