@@ -11,6 +11,8 @@ pub mod pipeline;
 pub mod tensor;
 #[cfg(test)]
 mod testing;
+mod tokenizer;
 pub mod value;
+pub mod wasm;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -1,0 +1,3 @@
+//! Our own executor for WebAssembly SIMD.
+
+pub mod kernel;

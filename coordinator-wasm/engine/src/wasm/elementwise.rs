@@ -1,0 +1,258 @@
+//! Element-wise kernels on floats.
+
+use model::op::{Binary, Unary};
+use model::reference::{binary_f32, unary_f32};
+use model::walk::Row;
+
+use super::math;
+use super::simd::F32x4;
+
+/// Elements that a chain of functions is applied to before the next ones: 8 kB stay in the first-level cache.
+const BLOCK: usize = 2048;
+
+/// Applies functions in order to every element.
+pub(super) fn apply(functions: &[Unary], data: &mut [f32]) {
+    if functions.is_empty() {
+        return;
+    }
+    for block in data.chunks_mut(BLOCK) {
+        for &function in functions {
+            apply_one(function, block);
+        }
+    }
+}
+
+fn apply_one(function: Unary, data: &mut [f32]) {
+    let splat = F32x4::splat;
+    match function {
+        Unary::Relu => map(data, |x| x.max(splat(0.0))),
+        Unary::Clip { low, high } => map(data, |x| x.max(splat(low)).min(splat(high))),
+        Unary::Affine { scale, shift } => map(data, |x| x.mul_add(splat(scale), splat(shift))),
+        Unary::LeakyRelu(slope) => map(data, |x| x.if_less(splat(0.0), x * splat(slope), x)),
+        Unary::HardSigmoid { alpha, beta } => {
+            map(data, |x| x.mul_add(splat(alpha), splat(beta)).max(splat(0.0)).min(splat(1.0)));
+        }
+        Unary::HardSwish => map(data, math::hard_swish),
+        Unary::Sigmoid => map(data, math::sigmoid),
+        Unary::Silu => map(data, |x| x * math::sigmoid(x)),
+        Unary::Tanh => map(data, math::tanh),
+        Unary::Gelu => map(data, math::gelu),
+        Unary::GeluTanh => map(data, math::gelu_tanh),
+        Unary::Erf => map(data, math::erf),
+        Unary::Exp => map(data, math::exp),
+        Unary::Sqrt => map(data, F32x4::sqrt),
+        Unary::Abs => map(data, F32x4::abs),
+        Unary::Neg => map(data, |x| splat(0.0) - x),
+        Unary::Reciprocal => map(data, |x| splat(1.0) / x),
+        Unary::Power(2.0) => map(data, |x| x * x),
+        Unary::Power(3.0) => map(data, |x| x * x * x),
+        rare => data.iter_mut().for_each(|x| *x = unary_f32(rare, *x)),
+    }
+}
+
+/// Applies a function of four elements to all; the last few are padded with zeros.
+#[inline(always)]
+fn map(data: &mut [f32], function: impl Fn(F32x4) -> F32x4) {
+    let (chunks, rest) = data.as_chunks_mut::<4>();
+    for chunk in chunks {
+        function(F32x4::load(chunk)).store(chunk);
+    }
+    if !rest.is_empty() {
+        let mut last = [0.0; 4];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = function(F32x4::load(&last)).to_array();
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+}
+
+/// A function of two operands with the kernels for its vector form.
+fn with_vectors(function: Binary, run: &mut dyn FnMut(&dyn Fn(Operands<'_>, &mut [f32]))) -> bool {
+    match function {
+        Binary::Add => run(&|operands, out| combine(operands, out, |a, b| a + b)),
+        Binary::Sub => run(&|operands, out| combine(operands, out, |a, b| a - b)),
+        Binary::Mul => run(&|operands, out| combine(operands, out, |a, b| a * b)),
+        Binary::Div => run(&|operands, out| combine(operands, out, |a, b| a / b)),
+        Binary::Min => run(&|operands, out| combine(operands, out, F32x4::min)),
+        Binary::Max => run(&|operands, out| combine(operands, out, F32x4::max)),
+        _ => return false,
+    }
+    true
+}
+
+/// Operands of one row: as long as the row, one number, or the output itself.
+#[derive(Clone, Copy)]
+enum Operands<'a> {
+    Both(&'a [f32], &'a [f32]),
+    LeftOne(f32, &'a [f32]),
+    RightOne(&'a [f32], f32),
+    InPlaceLeft(&'a [f32]),
+    InPlaceRight(&'a [f32]),
+    InPlaceLeftOne(f32),
+    InPlaceRightOne(f32),
+}
+
+#[inline(always)]
+fn combine(operands: Operands<'_>, out: &mut [f32], function: impl Fn(F32x4, F32x4) -> F32x4 + Copy) {
+    match operands {
+        Operands::Both(a, b) => zip_into(a, b, out, function),
+        Operands::LeftOne(a, b) => {
+            out.copy_from_slice(b);
+            map(out, |b| function(F32x4::splat(a), b));
+        }
+        Operands::RightOne(a, b) => {
+            out.copy_from_slice(a);
+            map(out, |a| function(a, F32x4::splat(b)));
+        }
+        Operands::InPlaceLeft(b) => zip_in_place(out, b, function),
+        Operands::InPlaceRight(a) => zip_in_place(out, a, |b, a| function(a, b)),
+        Operands::InPlaceLeftOne(b) => map(out, |a| function(a, F32x4::splat(b))),
+        Operands::InPlaceRightOne(a) => map(out, |b| function(F32x4::splat(a), b)),
+    }
+}
+
+#[inline(always)]
+fn zip_into(a: &[f32], b: &[f32], out: &mut [f32], function: impl Fn(F32x4, F32x4) -> F32x4) {
+    let ((a4, a1), (b4, b1), (out4, out1)) =
+        (a.as_chunks::<4>(), b.as_chunks::<4>(), out.as_chunks_mut::<4>());
+    for ((out, a), b) in out4.iter_mut().zip(a4).zip(b4) {
+        function(F32x4::load(a), F32x4::load(b)).store(out);
+    }
+    for ((out, &a), &b) in out1.iter_mut().zip(a1).zip(b1) {
+        *out = function(F32x4::splat(a), F32x4::splat(b)).to_array()[0];
+    }
+}
+
+#[inline(always)]
+fn zip_in_place(out: &mut [f32], other: &[f32], function: impl Fn(F32x4, F32x4) -> F32x4) {
+    let ((out4, out1), (other4, other1)) = (out.as_chunks_mut::<4>(), other.as_chunks::<4>());
+    for (out, other) in out4.iter_mut().zip(other4) {
+        function(F32x4::load(out), F32x4::load(other)).store(out);
+    }
+    for (out, &other) in out1.iter_mut().zip(other1) {
+        *out = function(F32x4::splat(*out), F32x4::splat(other)).to_array()[0];
+    }
+}
+
+/// One side of a two-operand function: somewhere else, or where the result goes.
+#[derive(Clone, Copy)]
+pub(super) enum Side<'a> {
+    /// Its elements and how they are read in the result's order.
+    Read(&'a [f32], &'a [isize]),
+    /// The result's own memory, element for element.
+    InPlace,
+}
+
+/// A two-operand function over an output of shape `dims`. At most one side is in place.
+pub(super) fn binary(function: Binary, dims: &[usize], left: Side<'_>, right: Side<'_>, out: &mut [f32]) {
+    let none = vec![0; dims.len()];
+    let strides = |side| match side {
+        Side::Read(_, strides) => strides,
+        Side::InPlace => none.as_slice(),
+    };
+    let has_vectors = with_vectors(function, &mut |kernel| {
+        model::walk::rows(dims, [0, 0], [strides(left), strides(right)], |row| {
+            if let Some(operands) = operands(&row, left, right) {
+                kernel(operands, &mut out[row.start..row.start + row.length]);
+            } else {
+                scalar_row(function, &row, left, right, out);
+            }
+        });
+    });
+    if !has_vectors {
+        model::walk::rows(dims, [0, 0], [strides(left), strides(right)], |row| {
+            scalar_row(function, &row, left, right, out);
+        });
+    }
+}
+
+/// The operands of a row when each is contiguous or one number.
+fn operands<'a>(row: &Row<2>, left: Side<'a>, right: Side<'a>) -> Option<Operands<'a>> {
+    let run = |data: &'a [f32], side: usize| &data[row.offsets[side]..row.offsets[side] + row.length];
+    Some(match (left, right) {
+        (Side::Read(a, _), Side::Read(b, _)) => match row.steps {
+            [1, 1] => Operands::Both(run(a, 0), run(b, 1)),
+            [0, 1] => Operands::LeftOne(a[row.offsets[0]], run(b, 1)),
+            [1, 0] => Operands::RightOne(run(a, 0), b[row.offsets[1]]),
+            _ => return None,
+        },
+        (Side::InPlace, Side::Read(b, _)) => match row.steps[1] {
+            1 => Operands::InPlaceLeft(run(b, 1)),
+            0 => Operands::InPlaceLeftOne(b[row.offsets[1]]),
+            _ => return None,
+        },
+        (Side::Read(a, _), Side::InPlace) => match row.steps[0] {
+            1 => Operands::InPlaceRight(run(a, 0)),
+            0 => Operands::InPlaceRightOne(a[row.offsets[0]]),
+            _ => return None,
+        },
+        (Side::InPlace, Side::InPlace) => return None,
+    })
+}
+
+fn scalar_row(function: Binary, row: &Row<2>, left: Side<'_>, right: Side<'_>, out: &mut [f32]) {
+    for index in 0..row.length {
+        let position = row.start + index;
+        let at = |side: Side<'_>, number: usize| match side {
+            Side::Read(data, _) => {
+                data[(row.offsets[number] as isize + index as isize * row.steps[number]) as usize]
+            }
+            Side::InPlace => out[position],
+        };
+        out[position] = binary_f32(function, at(left, 0), at(right, 1));
+    }
+}
+
+/// Sum of all elements.
+pub(super) fn sum(data: &[f32]) -> f32 {
+    let (chunks, rest) = data.as_chunks::<4>();
+    let (pairs, last) = chunks.as_chunks::<4>();
+    let mut sums = [F32x4::splat(0.0); 4];
+    for pair in pairs {
+        for (sum, chunk) in sums.iter_mut().zip(pair) {
+            *sum = *sum + F32x4::load(chunk);
+        }
+    }
+    for chunk in last {
+        sums[0] = sums[0] + F32x4::load(chunk);
+    }
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])).sum() + rest.iter().sum::<f32>()
+}
+
+/// Largest element; −∞ when there is none.
+pub(super) fn largest(data: &[f32]) -> f32 {
+    let (chunks, rest) = data.as_chunks::<4>();
+    let start = F32x4::splat(f32::NEG_INFINITY);
+    let most = chunks.iter().fold(start, |most, chunk| most.max(F32x4::load(chunk))).largest();
+    rest.iter().fold(most, |most, &x| most.max(x))
+}
+
+/// Smallest element; ∞ when there is none.
+pub(super) fn smallest(data: &[f32]) -> f32 {
+    let (chunks, rest) = data.as_chunks::<4>();
+    let start = F32x4::splat(f32::INFINITY);
+    let least = chunks.iter().fold(start, |least, chunk| least.min(F32x4::load(chunk))).to_array();
+    least.iter().chain(rest).fold(f32::INFINITY, |least, &x| least.min(x))
+}
+
+/// Replaces every element by `e^(x − shift)` and returns their sum.
+pub(super) fn exp_and_sum(data: &mut [f32], shift: f32) -> f32 {
+    let (chunks, rest) = data.as_chunks_mut::<4>();
+    let shift4 = F32x4::splat(shift);
+    let mut sums = F32x4::splat(0.0);
+    for chunk in chunks {
+        let power = math::exp(F32x4::load(chunk) - shift4);
+        power.store(chunk);
+        sums = sums + power;
+    }
+    let mut sum = sums.sum();
+    for x in rest {
+        *x = math::exp(F32x4::splat(*x - shift)).to_array()[0];
+        sum += *x;
+    }
+    sum
+}
+
+/// Multiplies every element.
+pub(super) fn scale(data: &mut [f32], factor: f32) {
+    map(data, |x| x * F32x4::splat(factor));
+}

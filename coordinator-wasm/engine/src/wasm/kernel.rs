@@ -1,0 +1,12 @@
+//! Kernels of the wasm backend: pure functions over slices, four floats at a time.
+
+pub mod attention;
+pub mod conv;
+pub mod depthwise;
+pub mod gemm;
+pub mod integer_gemm;
+pub mod math;
+pub mod norm;
+pub mod padded;
+pub mod simd;
+pub mod simd_integer;

@@ -1,0 +1,89 @@
+//! Attention of one head: `softmax(scale · q · kᵀ + mask) · v`, a block of queries at a time.
+//!
+//! Only the scores of one block exist at once, so memory grows with the number of keys, not with its square.
+
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
+use super::norm::softmax;
+use super::simd::F32x4;
+
+/// Queries per block: their scores over 1,000 keys take 64 kB.
+const BLOCK_QUERIES: usize = 16;
+
+/// Memory that calls share.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    keys: PackedColumns,
+    values: PackedColumns,
+    scores: Vec<f32>,
+    rows: Vec<[f32; TILE_ROWS]>,
+}
+
+/// Added to the scores: element (query, key) is `data[query · query_stride + key · key_stride]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Mask<'a> {
+    /// Elements from that of the first query and key on.
+    pub data: &'a [f32],
+    /// 0 when all queries share a row.
+    pub query_stride: usize,
+    /// 0 when all keys share a column, else 1.
+    pub key_stride: usize,
+}
+
+/// Queries [n, width], keys [m, width] and values [m, v_width] of one head to `out` [n, v_width].
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// Queries.
+    pub queries: Rows<'a>,
+    /// Keys.
+    pub keys: Rows<'a>,
+    /// Values, as many rows as keys.
+    pub values: Rows<'a>,
+    /// Length of a query and of a key.
+    pub width: usize,
+    /// Length of a value.
+    pub v_width: usize,
+    /// Factor of the scores.
+    pub scale: f32,
+    /// Added to the scores after the factor.
+    pub mask: Option<Mask<'a>>,
+}
+
+/// Computes one head.
+pub fn attention(head: Head<'_>, out: RowsMut<'_>, scratch: &mut Scratch) {
+    let Scratch { keys, values, scores, rows } = scratch;
+    keys.repack_columns(head.keys, head.width, head.scale);
+    values.repack_rows(head.values, head.v_width);
+    let n_keys = head.keys.n_rows;
+    let keep = |x: F32x4| x;
+    for first in (0..head.queries.n_rows).step_by(BLOCK_QUERIES) {
+        let queries = head.queries.slice(first, BLOCK_QUERIES);
+        scores.clear();
+        scores.resize(queries.n_rows * n_keys, 0.0);
+        let product = RowsMut { data: scores.as_mut_slice(), stride: n_keys };
+        gemm(queries, keys, Addends::default(), keep, product, rows);
+        for (offset, row) in scores.chunks_exact_mut(n_keys.max(1)).enumerate() {
+            if let Some(mask) = head.mask {
+                mask.add_to(row, first + offset);
+            }
+            softmax(row);
+        }
+        let block = RowsMut { data: &mut out.data[first * out.stride..], stride: out.stride };
+        gemm(Rows::dense(scores, n_keys), values, Addends::default(), keep, block, rows);
+    }
+}
+
+impl Mask<'_> {
+    fn add_to(&self, row: &mut [f32], query: usize) {
+        let from = query * self.query_stride;
+        if self.key_stride == 0 {
+            let shared = self.data[from];
+            row.iter_mut().for_each(|score| *score += shared);
+        } else {
+            let added = &self.data[from..from + row.len()];
+            row.iter_mut().zip(added).for_each(|(score, added)| *score += added);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Copies of floats: strided reads, concatenation and gathering of slices.
+
+use model::op::StridedRead;
+use model::tensor::n_elements;
+use model::walk::rows;
+
+/// Side of the squares in which a transposed plane is copied: both sides of the copy stay in the first-level cache.
+const SQUARE: usize = 16;
+
+/// Copies an output of shape `dims` from where each element is read.
+pub(super) fn strided(read: &StridedRead, dims: &[usize], x: &[f32], out: &mut [f32]) {
+    if transposed_plane(read, dims, x, out) {
+        return;
+    }
+    rows(dims, [read.offset], [&read.strides], |row| {
+        let out = &mut out[row.start..row.start + row.length];
+        let first = row.offsets[0];
+        match row.steps[0] {
+            1 => out.copy_from_slice(&x[first..first + row.length]),
+            0 => out.fill(x[first]),
+            step if step > 0 => {
+                let source = x[first..].iter().step_by(step.unsigned_abs());
+                out.iter_mut().zip(source).for_each(|(to, &from)| *to = from);
+            }
+            step => {
+                let at = |index: usize| x[(first as isize + index as isize * step) as usize];
+                out.iter_mut().enumerate().for_each(|(index, to)| *to = at(index));
+            }
+        }
+    });
+}
+
+/// Copies outputs whose last two dimensions are read crosswise in squares; false when they are not.
+fn transposed_plane(read: &StridedRead, dims: &[usize], x: &[f32], out: &mut [f32]) -> bool {
+    let (&[ref outer @ .., n_rows, n_columns], &[ref outer_strides @ .., row_stride, column_stride]) =
+        (dims, read.strides.as_slice())
+    else {
+        return false;
+    };
+    if row_stride != 1 || column_stride <= 1 || n_rows < SQUARE || n_columns < SQUARE {
+        return false;
+    }
+    let column_stride = column_stride.unsigned_abs();
+    let mut plane = 0;
+    let per_plane = n_rows * n_columns;
+    rows(outer, [read.offset], [outer_strides], |row| {
+        for index in 0..row.length {
+            let first = (row.offsets[0] as isize + index as isize * row.steps[0]) as usize;
+            let (source, out) = (&x[first..], &mut out[plane * per_plane..(plane + 1) * per_plane]);
+            for first_row in (0..n_rows).step_by(SQUARE) {
+                for first_column in (0..n_columns).step_by(SQUARE) {
+                    for row in first_row..n_rows.min(first_row + SQUARE) {
+                        for column in first_column..n_columns.min(first_column + SQUARE) {
+                            out[row * n_columns + column] = source[column * column_stride + row];
+                        }
+                    }
+                }
+            }
+            plane += 1;
+        }
+    });
+    true
+}
+
+/// Writes operands one after another along an axis of the output.
+pub(super) fn concat(axis: usize, dims: &[usize], operands: &[&[f32]], out: &mut [f32]) {
+    let n_outer = n_elements(&dims[..axis]);
+    let per_outer = n_elements(&dims[axis..]);
+    let mut first = 0;
+    for operand in operands {
+        let n = operand.len() / n_outer.max(1);
+        for (outer, slice) in operand.chunks_exact(n.max(1)).enumerate() {
+            out[outer * per_outer + first..][..n].copy_from_slice(slice);
+        }
+        first += n;
+    }
+}
+
+/// Slices of `x` at positions along an axis.
+pub(super) fn gather(axis: usize, dims: &[usize], positions: &[usize], x: &[f32], out: &mut [f32]) {
+    let n_inner = n_elements(&dims[axis + 1..]);
+    let per_outer = n_elements(&dims[axis..]);
+    let slices = x.chunks_exact(per_outer.max(1)).flat_map(|outer| {
+        positions.iter().map(move |&position| &outer[position * n_inner..(position + 1) * n_inner])
+    });
+    for (to, slice) in out.chunks_exact_mut(n_inner.max(1)).zip(slices) {
+        to.copy_from_slice(slice);
+    }
+}
