@@ -12,8 +12,8 @@
 //! - two levels fit better than a straight line, so a drift is left to [`crate::drift`];
 //! - there are three values after it, and up to four of them must all lie beyond the middle of the step.
 //!
-//! **Confirmation.** Evidence for a step of [`CLEAR_DEVIATIONS`] is reported at once; smaller steps when five values in
-//! a row give evidence for the same split. A reported change is never withdrawn and its index never moves, so replaying
+//! **Confirmation.** Evidence for a step of [`CLEAR_DEVIATIONS`] is reported at once; smaller steps when four values in
+//! a row give evidence for the same split, or more if they repeat each other: four independent values' worth. A reported change is never withdrawn and its index never moves, so replaying
 //! a series gives exactly the reports that were made live; only its ratio is refined as its regime grows.
 //!
 //! All arithmetic is exactly rounded or comes from `libm`: the same input gives the same bits on every platform.
@@ -36,10 +36,10 @@ pub const MIN_BETWEEN: usize = 5;
 pub const MIN_AFTER: usize = 3;
 
 /// A step of this many standard deviations is reported without further confirmation.
-pub const CLEAR_DEVIATIONS: f64 = 4.5;
+pub const CLEAR_DEVIATIONS: f64 = 4.75;
 
-/// Values in a row that must give evidence before a step that is not clear is reported.
-const CONFIRMATIONS: usize = 5;
+/// Independent values in a row that must give evidence before a step that is not clear is reported.
+const CONFIRMATIONS: f64 = 4.0;
 
 /// How far the best split may move while it is being confirmed.
 const CONFIRMATION_SLACK: usize = 2;
@@ -50,7 +50,8 @@ const MAX_REGIME: usize = 1_024;
 /// How much it takes to report a change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorConfig {
-    /// Evidence needed, in standard errors. The default gives one false alarm per 1 % of null series of 240 values.
+    /// Evidence needed, in standard errors. With the default, less than 1 % of series of 240 values without a change give
+    /// a report, for each kind of noise in `CALIBRATION.md`.
     pub threshold: f64,
     /// Smallest step worth reporting, as a difference of logarithms (0.015 is 1.5 %).
     pub min_effect: f64,
@@ -196,7 +197,8 @@ impl Detector {
             if is_same { candidate.n_confirmations } else { 0 }
         });
         self.candidate = Some(Candidate { index, n_confirmations: n_before + 1 });
-        let is_confirmed = n_before + 1 >= CONFIRMATIONS && evidence.split >= MIN_BEFORE;
+        let n_needed = CONFIRMATIONS * evidence.step.redundancy;
+        let is_confirmed = (n_before + 1) as f64 >= n_needed && evidence.split >= MIN_BEFORE;
         if !is_confirmed && !evidence.step.is_clear() {
             return None;
         }

@@ -3,7 +3,7 @@
 use crate::hypothesis::{MannWhitneyTest, WelchTest, mann_whitney_inflated, welch};
 use crate::interval::{Bootstrap, Interval, Method, median_difference, median_ratio};
 use crate::power::{Design, minimum_detectable_effect, needed_n};
-use crate::quality::{Warning, warnings};
+use crate::quality::{Warning, persistence, variance_inflation, warnings};
 use crate::sample::{Sample, StatsError};
 use crate::summary::MAD_TO_SD;
 
@@ -31,7 +31,7 @@ pub struct Comparison {
     pub ratio: Interval,
     /// Median of the candidate minus the median of the baseline, in the unit of the values.
     pub difference: Interval,
-    /// Rank test; its variance is inflated by n / effective n where a sample is autocorrelated. Its p-value decides.
+    /// Rank test; autocorrelation of the two samples inflates its variance, as for an AR(1) process. Its p-value decides.
     pub rank_test: MannWhitneyTest,
     /// Test of the means, beside the rank test.
     pub mean_test: WelchTest,
@@ -51,10 +51,9 @@ impl Comparison {
     /// [`StatsError::NotPositive`], and [`StatsError::OutOfRange`] for a bad configuration.
     pub fn new(baseline: &Sample, candidate: &Sample, config: ComparisonConfig) -> Result<Self, StatsError> {
         let method = Method::Bootstrap(config.bootstrap);
-        let (baseline_warnings, candidate_warnings) = (warnings(baseline), warnings(candidate));
-        let inflation =
-            inflation(baseline, &baseline_warnings).max(inflation(candidate, &candidate_warnings));
+        let persistence = persistence(&[baseline.values(), candidate.values()]);
         let n = (baseline.len(), candidate.len());
+        let inflation = variance_inflation(n.0.min(n.1) as f64, persistence);
         Ok(Self {
             ratio: median_ratio(baseline, candidate, config.level, method)?,
             difference: median_difference(baseline, candidate, config.level, method)?,
@@ -65,8 +64,8 @@ impl Comparison {
                 n,
                 config.design,
             )?,
-            baseline_warnings,
-            candidate_warnings,
+            baseline_warnings: warnings(baseline),
+            candidate_warnings: warnings(candidate),
         })
     }
 }
@@ -88,15 +87,6 @@ pub fn missing_values(
 /// Robust standard deviation relative to the median.
 fn relative_spread(sample: &Sample) -> f64 {
     MAD_TO_SD * sample.mad() / sample.median()
-}
-
-/// Factor by which autocorrelation multiplies the variance of a mean.
-fn inflation(sample: &Sample, warnings: &[Warning]) -> f64 {
-    let inflation = |warning: &Warning| match *warning {
-        Warning::Autocorrelated { n_effective, .. } => sample.len() as f64 / n_effective,
-        Warning::Multimodal { .. } => 1.0,
-    };
-    warnings.iter().map(inflation).fold(1.0, f64::max)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::distribution::{normal_quantile, normal_upper_tail};
 use crate::interval::Interval;
-use crate::quality::{MIN_AUTOCORRELATION, autocorrelation};
+use crate::quality::{MIN_AUTOCORRELATION, autocorrelation, persistence, variance_inflation};
 use crate::sample::{Sample, StatsError, require, require_probability};
 
 /// Values looked at, the latest ones; the number of pairs grows with their square.
@@ -33,7 +33,8 @@ pub struct MannKendallTest {
 /// Tests for a drift of positive values, and measures it.
 ///
 /// Mann and Kendall's test decides; its variance is multiplied by n / effective n of the residuals, as Yue & Wang
-/// proposed in "The Mann-Kendall test modified by effective sample size" (2004). The line is Theil and Sen's, through
+/// proposed in "The Mann-Kendall test modified by effective sample size" (2004), or by what an AR(1) process gives if
+/// that is more. The line is Theil and Sen's, through
 /// logarithms. Give it one regime: a step looks like a drift, and a drift like many steps.
 ///
 /// # Errors
@@ -108,8 +109,9 @@ pub fn theil_sen(sample: &Sample, level: f64, inflation: f64) -> Result<Interval
 fn inflation(logarithms: &Sample, slope: f64) -> Result<f64, StatsError> {
     let values = logarithms.values().iter().enumerate();
     let residuals: Vec<f64> = values.map(|(index, value)| value - slope * index as f64).collect();
+    let n = residuals.len() as f64;
     match autocorrelation(&Sample::new(&residuals)?) {
-        Ok(measured) => Ok(residuals.len() as f64 / measured.n_effective),
+        Ok(measured) => Ok((n / measured.n_effective).max(variance_inflation(n, persistence(&[&residuals])))),
         // A perfect line leaves nothing to correlate.
         Err(StatsError::NoSpread) => Ok(1.0),
         Err(error) => Err(error),

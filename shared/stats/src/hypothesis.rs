@@ -57,8 +57,9 @@ pub fn mann_whitney(baseline: &Sample, candidate: &Sample) -> Result<MannWhitney
     mann_whitney_inflated(baseline, candidate, 1.0)
 }
 
-/// The rank test with the variance of U multiplied by `inflation` ≥ 1, for values that repeat each other. It is exact
-/// only without inflation.
+/// The rank test with the variance of U multiplied by `inflation` ≥ 1, for values that repeat each other. With inflation
+/// it is not exact, and Student's t with as many degrees of freedom as there are independent values stands for the
+/// normal distribution, because the inflation is itself an estimate.
 pub(crate) fn mann_whitney_inflated(
     baseline: &Sample,
     candidate: &Sample,
@@ -79,7 +80,12 @@ pub(crate) fn mann_whitney_inflated(
         return Err(StatsError::NoSpread);
     }
     let z = (0.5 * n_pairs - smaller_u - 0.5) / (variance * inflation).sqrt();
-    Ok(MannWhitneyTest { u, superiority, p_value: (2.0 * normal_upper_tail(z)).min(1.0), exact: false })
+    let tail = if inflation > 1.0 {
+        student_upper_tail(z, ((n - 2.0) / inflation).max(1.0))
+    } else {
+        normal_upper_tail(z)
+    };
+    Ok(MannWhitneyTest { u, superiority, p_value: (2.0 * tail).min(1.0), exact: false })
 }
 
 /// U of the candidate, and the sum of t³ − t over groups of t equal values.

@@ -1,11 +1,12 @@
 //! Confidence intervals for a median, and for the difference and the ratio of two.
 
 use crate::distribution::{normal_quantile, student_quantile};
-use crate::random::Random;
-use crate::sample::{Sample, StatsError, quantile_sorted, require, require_probability};
+use crate::sample::{Sample, StatsError, require, require_probability};
 
-/// Fewest values for a bootstrap interval. With fewer, resamples repeat so few values that the interval is too short.
-pub const MIN_BOOTSTRAP: usize = 5;
+mod bootstrap;
+
+use bootstrap::percentile;
+pub use bootstrap::{Bootstrap, MIN_BOOTSTRAP, probability_lowest};
 
 /// Fewest values for the standard error of a median: McKean and Schrader's order statistics exist from here on.
 pub const MIN_MEDIAN_ERROR: usize = 7;
@@ -26,26 +27,13 @@ pub struct Interval {
 /// How an interval is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
-    /// Percentile bootstrap: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+    /// Percentile bootstrap: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. Autocorrelated
+    /// samples are resampled in blocks: Politis & Romano, "A circular block-resampling procedure" (1992).
     Bootstrap(Bootstrap),
     /// Student's t on the standard error of the median: McKean & Schrader, "A comparison of methods for Studentizing the
-    /// sample median" (1984); two samples share their degrees of freedom as Welch and Satterthwaite do.
+    /// sample median" (1984); two samples share their degrees of freedom as Welch and Satterthwaite do. It takes values
+    /// for independent, and is too short where the median falls between two modes: prefer the bootstrap.
     StudentT,
-}
-
-/// Size and seed of a bootstrap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bootstrap {
-    /// Number of resamples, at least 100; 2,000 keep the Monte Carlo error of a 95 % bound well below its width.
-    pub resamples: usize,
-    /// Seed: the same seed gives the same interval.
-    pub seed: u64,
-}
-
-impl Default for Bootstrap {
-    fn default() -> Self {
-        Self { resamples: 2_000, seed: 1 }
-    }
 }
 
 /// Interval of the median.
@@ -164,66 +152,6 @@ fn symmetric(estimate: f64, error: f64, freedom: f64, level: f64) -> Result<Inte
     require_probability("level", level)?;
     let margin = if error == 0.0 { 0.0 } else { error * student_quantile(0.5 + 0.5 * level, freedom) };
     Ok(Interval { estimate, low: estimate - margin, high: estimate + margin, level })
-}
-
-/// Percentile interval of a statistic of the resampled medians.
-fn percentile(
-    estimate: f64,
-    level: f64,
-    bootstrap: Bootstrap,
-    samples: &[&Sample],
-    statistic: impl Fn(&[f64]) -> f64,
-) -> Result<Interval, StatsError> {
-    require_probability("level", level)?;
-    if bootstrap.resamples < 100 {
-        return Err(StatsError::OutOfRange { parameter: "resamples", value: bootstrap.resamples as f64 });
-    }
-    for sample in samples {
-        require(sample.len(), MIN_BOOTSTRAP)?;
-    }
-    let mut random = Random::new(bootstrap.seed);
-    let mut counts = Vec::new();
-    let mut medians = vec![0.0; samples.len()];
-    let mut draws: Vec<f64> = (0..bootstrap.resamples)
-        .map(|_| {
-            for (median, sample) in medians.iter_mut().zip(samples) {
-                *median = resampled_median(sample, &mut random, &mut counts);
-            }
-            statistic(&medians)
-        })
-        .collect();
-    draws.sort_unstable_by(f64::total_cmp);
-    let tail = 0.5 * (1.0 - level);
-    Ok(Interval {
-        estimate,
-        low: quantile_sorted(&draws, tail),
-        high: quantile_sorted(&draws, 1.0 - tail),
-        level,
-    })
-}
-
-/// Median of one resample. Counting how often each sorted value was drawn avoids sorting the resample.
-pub(crate) fn resampled_median(sample: &Sample, random: &mut Random, counts: &mut Vec<u32>) -> f64 {
-    let sorted = sample.sorted();
-    counts.clear();
-    counts.resize(sorted.len(), 0);
-    for _ in 0..sorted.len() {
-        counts[random.below(sorted.len())] += 1;
-    }
-    let (lower_rank, upper_rank) = ((sorted.len() - 1) / 2, sorted.len() / 2);
-    let mut lower = sorted[0];
-    let mut n_seen = 0;
-    for (&value, &count) in sorted.iter().zip(counts.iter()) {
-        let n_before = n_seen;
-        n_seen += count as usize;
-        if (n_before..n_seen).contains(&lower_rank) {
-            lower = value;
-        }
-        if (n_before..n_seen).contains(&upper_rank) {
-            return 0.5 * (lower + value);
-        }
-    }
-    lower
 }
 
 #[cfg(test)]

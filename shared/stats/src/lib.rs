@@ -22,7 +22,7 @@ pub use comparison::{Comparison, ComparisonConfig};
 pub use drift::{Drift, drift};
 pub use family::benjamini_hochberg;
 pub use hypothesis::{MannWhitneyTest, WelchTest, mann_whitney, welch};
-pub use interval::{Bootstrap, Interval, Method};
+pub use interval::{Bootstrap, Interval, Method, probability_lowest};
 pub use power::{Design, minimum_detectable_effect, needed_n};
 pub use quality::{Autocorrelation, Warning, autocorrelation, warnings};
 pub use random::Random;

@@ -64,6 +64,33 @@ pub fn autocorrelation(sample: &Sample) -> Result<Autocorrelation, StatsError> {
     Ok(Autocorrelation { lag_one, significant: lag_one > 2.326 / (n as f64).sqrt(), n_effective })
 }
 
+/// Largest autocorrelation considered; beyond it the noise is a random walk and nothing can be said.
+pub(crate) const MAX_PERSISTENCE: f64 = 0.95;
+
+/// Autocorrelation at lag one of groups of values around their own means, 0–0.95, corrected for its bias of about
+/// −(1 + 3φ) / n: Marriott & Pope, "Bias in the estimation of autocorrelations" (1954). Groups too small to tell give 0.
+pub(crate) fn persistence(groups: &[&[f64]]) -> f64 {
+    let (mut squares, mut products, mut n) = (0.0, 0.0, 0);
+    for values in groups.iter().filter(|values| values.len() >= MIN_AUTOCORRELATION) {
+        let center = mean(values);
+        squares += values.iter().map(|value| (value - center) * (value - center)).sum::<f64>();
+        products += values.windows(2).map(|pair| (pair[0] - center) * (pair[1] - center)).sum::<f64>();
+        n += values.len();
+    }
+    if squares == 0.0 {
+        return 0.0;
+    }
+    let measured = products / squares;
+    (measured + (1.0 + 3.0 * measured) / n as f64).clamp(0.0, MAX_PERSISTENCE)
+}
+
+/// Variance of the mean of n values of an AR(1) process, relative to independent ones.
+pub(crate) fn variance_inflation(n: f64, persistence: f64) -> f64 {
+    let rest = 1.0 - persistence;
+    let edge = 2.0 * persistence * (1.0 - libm::pow(persistence, n)) / (n * rest * rest);
+    ((1.0 + persistence) / rest - edge).max(1.0)
+}
+
 /// All doubts about the sample. Samples too small to doubt give none.
 ///
 /// Autocorrelation is reported if significant; more than one cluster if Hartigan's dip exceeds its 1 % critical value.

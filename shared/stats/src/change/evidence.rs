@@ -3,15 +3,13 @@
 use super::regime::{Regime, Side};
 use super::{CLEAR_DEVIATIONS, DetectorConfig};
 use crate::interval::Interval;
+use crate::quality::{MAX_PERSISTENCE, variance_inflation};
 use crate::sample::quantile_sorted;
 
 /// Autocorrelation assumed before there are data, and how many values it weighs. Benchmarks usually have some, and a
 /// short regime cannot show that it has none.
-const PRIOR_PERSISTENCE: f64 = 0.5;
+const PRIOR_PERSISTENCE: f64 = 0.4;
 const PRIOR_N: f64 = 10.0;
-
-/// Largest autocorrelation considered; beyond it the noise is a random walk and nothing can be said.
-const MAX_PERSISTENCE: f64 = 0.95;
 
 /// Smallest noise believed, 0.1 %: timers and constant series look quieter than they are.
 const MIN_SD: f64 = 0.001;
@@ -38,6 +36,8 @@ pub(super) struct Step {
     standard_error: f64,
     /// Effective degrees of freedom.
     freedom: f64,
+    /// Values that say as much as one independent value, at least 1.
+    pub(super) redundancy: f64,
     /// Variance of a mean of n values, times n, for large n.
     pub(super) long_run_variance: f64,
 }
@@ -60,18 +60,20 @@ impl Step {
         let variance = (squares / freedom.max(1.0)).max(MIN_SD * MIN_SD);
         let prior = PRIOR_N * variance;
         let measured = (before.products + after.products + PRIOR_PERSISTENCE * prior) / (squares + prior);
-        // Deviations from a fitted mean understate the correlation by about (1 + 3φ) / n: Marriott & Pope (1954).
+        // The bias is that of Marriott & Pope (1954).
         let bias = (1.0 + 3.0 * measured) / (freedom + PRIOR_N);
         let persistence = (measured + bias).clamp(0.0, MAX_PERSISTENCE);
         let wander = wander(before, after, variance, persistence);
-        let mean_variance = |side: Side| variance * wander * inflation(side.n, persistence) / side.n;
+        let mean_variance = |side: Side| variance * wander * variance_inflation(side.n, persistence) / side.n;
+        let redundancy = (1.0 + persistence) / (1.0 - persistence);
         let square = persistence * persistence;
         Self {
             size: after.mean - before.mean,
             sd: variance.sqrt(),
             standard_error: (mean_variance(before) + mean_variance(after)).sqrt(),
             freedom: (freedom * (1.0 - square) / (1.0 + square)).max(2.0),
-            long_run_variance: variance * wander * (1.0 + persistence) / (1.0 - persistence),
+            redundancy,
+            long_run_variance: variance * wander * redundancy,
         }
     }
 
@@ -161,20 +163,13 @@ impl Evidence {
     }
 }
 
-/// Variance of the mean of n values of an AR(1) process relative to independent ones.
-fn inflation(n: f64, persistence: f64) -> f64 {
-    let rest = 1.0 - persistence;
-    let edge = 2.0 * persistence * (1.0 - libm::pow(persistence, n)) / (n * rest * rest);
-    ((1.0 + persistence) / rest - edge).max(1.0)
-}
-
 /// Factor by which batch means vary more than autocorrelation explains; 1 if they do not, or if there are too few.
 fn wander(before: Side, after: Side, variance: f64, persistence: f64) -> f64 {
     let freedom = before.batch_freedom + after.batch_freedom;
     if freedom < 3.0 {
         return 1.0;
     }
-    let expected = |side: Side| variance * side.batch_freedom * inflation(side.batch_n, persistence);
+    let expected = |side: Side| variance * side.batch_freedom * variance_inflation(side.batch_n, persistence);
     let ratio = (before.batch_squares + after.batch_squares) / (expected(before) + expected(after));
     let weight = freedom / (freedom + PRIOR_BATCHES);
     (1.0 + weight * (ratio - 1.0)).max(1.0)

@@ -97,7 +97,7 @@ fn reports_never_vanish_and_never_move() {
 }
 
 #[test]
-fn a_weak_step_waits_for_five_values_in_a_row() {
+fn a_weak_step_waits_for_confirmation() {
     let values = series(71, 200, 0.04, &[(100, 1.06)]);
     let change = reports(&values)[0];
     let threshold = DetectorConfig::default().threshold;
@@ -107,7 +107,7 @@ fn a_weak_step_waits_for_five_values_in_a_row() {
         let evidence = Evidence::of(&regime, regime.best_split(MIN_BEFORE).expect("room"));
         evidence.step.deviations() >= threshold
     });
-    assert!(change.confirmed_at >= first_evidence.expect("evidence") + CONFIRMATIONS - 1);
+    assert!(change.confirmed_at >= first_evidence.expect("evidence") + CONFIRMATIONS as usize - 1);
 }
 
 #[test]

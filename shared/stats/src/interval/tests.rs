@@ -1,6 +1,7 @@
 //! Coverage by simulation, exact bootstrap bounds, and refusals. Agreement with SciPy is tested in `tests/scipy.rs`.
 
 use super::*;
+use crate::random::Random;
 
 const BOOTSTRAP: Method = Method::Bootstrap(Bootstrap { resamples: 400, seed: 7 });
 
@@ -36,7 +37,8 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
 fn bootstrap_bounds_match_the_exact_distribution() {
     // Of eleven values, P(resampled median ≤ third smallest) = P(Binomial(11, 3/11) ≥ 6) = 0.0467, and for the
     // second smallest 0.0066: the 5 % bound is the third or the fourth value, the 2 % bound the third.
-    let values: Vec<f64> = (1..=11).map(f64::from).collect();
+    // The order alternates, so that the values do not look autocorrelated.
+    let values = [1.0, 11.0, 2.0, 10.0, 3.0, 9.0, 4.0, 8.0, 5.0, 7.0, 6.0];
     let method = Method::Bootstrap(Bootstrap { resamples: 20_000, seed: 3 });
     let interval = median_interval(&sample(&values), 0.96, method).expect("enough data");
     assert_eq!((interval.low, interval.estimate, interval.high), (3.0, 6.0, 9.0));
@@ -57,6 +59,17 @@ fn equal_values_give_an_interval_of_width_zero() {
         assert_eq!(interval.estimate, 1.5);
         assert!((interval.high - interval.low).abs() < 1e-12);
     }
+}
+
+#[test]
+fn the_lowest_median_is_probably_the_best() {
+    let bootstrap = Bootstrap { resamples: 1_000, seed: 5 };
+    let (low, same) = (sample(&[1.0, 1.3, 1.1, 1.2, 1.0]), sample(&[1.1, 1.0, 1.2, 1.3, 1.0]));
+    let high = sample(&[5.0, 5.1, 5.2, 5.3, 5.4]);
+    let shares = probability_lowest(&[&low, &high, &same], bootstrap).expect("enough data");
+    assert_eq!(shares[1], 0.0);
+    assert!((shares[0] - 0.5).abs() < 0.06 && (shares[2] - 0.5).abs() < 0.06, "{shares:?}");
+    assert_eq!(probability_lowest(&[], bootstrap), Ok(Vec::new()));
 }
 
 #[test]
