@@ -74,17 +74,15 @@ impl PackedRecurrent {
         Self { directions: Vec::new(), cell, hidden: 0, width: 0, is_reverse: false }
     }
 
-    /// Runs `n_steps` steps over a batch. `h` and `c` start as the initial states and end as the last ones; `c` is
+    /// Runs some steps over a batch. The states `h` and `c` start as the initial states and end as the last ones; `c` is
     /// empty for GRU.
     pub(super) fn run(
         &self,
         x: &[f32],
-        n_steps: usize,
-        n_batch: usize,
+        [n_steps, n_batch]: [usize; 2],
         scratch: &mut Scratch,
         y: &mut [f32],
-        h: &mut [f32],
-        c: &mut [f32],
+        [h, c]: [&mut [f32]; 2],
     ) {
         let n_directions = self.directions.len();
         let state = n_batch * self.hidden;

@@ -10,8 +10,8 @@ mod lanes {
 
     use std::arch::wasm32::*;
 
-    pub(in crate::wasm) type Floats = v128;
-    pub(in crate::wasm) type Ints = v128;
+    pub(super) type Floats = v128;
+    pub(super) type Ints = v128;
 
     #[inline(always)]
     #[expect(unsafe_code, reason = "the vector load is an intrinsic on a pointer")]
@@ -145,8 +145,8 @@ mod lanes {
 
     use std::array::from_fn;
 
-    pub(in crate::wasm) type Floats = [f32; 4];
-    pub(in crate::wasm) type Ints = [i32; 4];
+    pub(super) type Floats = [f32; 4];
+    pub(super) type Ints = [i32; 4];
 
     #[inline(always)]
     pub(super) fn load(from: &[f32; 4]) -> Floats {
