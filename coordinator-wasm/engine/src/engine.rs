@@ -103,7 +103,7 @@ impl Engine {
         let (loaded, inputs, outputs) = match pipeline {
             Some(kind) => {
                 let parts = Parts::new(parts.into_iter().map(|(part, bytes)| (part.role, bytes)).collect());
-                (Loaded::Pipeline(pipeline::open(kind, backend, parts)?.into()), Vec::new(), Vec::new())
+                (Loaded::Pipeline(pipeline::open(kind, backend, parts).await?.into()), Vec::new(), Vec::new())
             }
             None => {
                 let [(_, bytes)] =

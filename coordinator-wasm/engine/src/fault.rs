@@ -154,6 +154,11 @@ pub(crate) fn pipeline_part(role: &str, cause: impl std::fmt::Display) -> Fault 
     .with_hint("use the parts of the catalogue's pipeline card, in its order")
 }
 
+/// The caller's input to a pipeline is not what it takes.
+pub(crate) fn pipeline_input(cause: impl Into<String>, hint: &str) -> Fault {
+    validation("pipeline-input", cause.into(), hint.to_owned())
+}
+
 /// Bytes whose hash is not the one that names them.
 pub(crate) fn integrity(role: &str, mismatch: &content::Mismatch) -> Fault {
     Fault::new(FaultCategory::Integrity, "hash-mismatch", format!("part \"{role}\" is damaged: {mismatch}"))
