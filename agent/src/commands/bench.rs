@@ -143,6 +143,17 @@ fn warn_if_busy(load: Option<f64>, host: &Host, printer: &Printer) {
 }
 
 fn show(report: &Report, printer: &Printer) {
+    printer.result(&table(report, printer));
+    printer.note(
+        "cold start: load and first run; outputs: largest difference from the expected values, over their range",
+    );
+    if !report.ratios.is_empty() {
+        printer.note("ratios: our time divided by the peer's, runs in turns; below 1 we are faster");
+    }
+    explain(report, printer);
+}
+
+fn table(report: &Report, printer: &Printer) -> String {
     let has_peers = !report.ratios.is_empty();
     let mut columns = vec![
         Column::Left("model"),
@@ -186,14 +197,7 @@ fn show(report: &Report, printer: &Printer) {
         table.row(cells);
         above = Some(row);
     }
-    printer.result(&table.render());
-    printer.note(
-        "cold start: load and first run; outputs: largest difference from the expected values, over their range",
-    );
-    if has_peers {
-        printer.note("ratios: our time divided by the peer's, runs in turns; below 1 we are faster");
-    }
-    explain(report, printer);
+    table.render()
 }
 
 /// Says what is behind every row that is not good, once for all browsers that fail alike.
@@ -256,3 +260,6 @@ fn outputs(row: &Row) -> (String, Tone) {
 fn dash() -> String {
     "–".to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,8 @@ pub(crate) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<
     if printer.wants_json() {
         printer.document(&Document { schema: wire::SCHEMA, browsers: &diagnoses, tools })?;
     } else {
-        show(&diagnoses, &tools, printer);
+        printer.result(&tables(&diagnoses, &tools, printer));
+        explain(&diagnoses, &tools, printer);
     }
     if diagnoses.iter().any(Diagnosis::works) {
         return Ok(Exit::Done);
@@ -201,7 +202,7 @@ fn find_tool(name: &str, cache: &Cache) -> Option<String> {
     Some(path.display().to_string())
 }
 
-fn show(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) {
+fn tables(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) -> String {
     let mut browsers = Table::new(
         printer,
         &[
@@ -240,7 +241,10 @@ fn show(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) {
         let path = tool.path.clone().map_or(("not found".to_owned(), Tone::Bad), |path| (path, Tone::Faint));
         programs.row([(tool.name.to_owned(), Tone::Plain), (tool.needed_by.to_owned(), Tone::Plain), path]);
     }
-    printer.result(&format!("{}\n\n{}", browsers.render(), programs.render()));
+    format!("{}\n\n{}", browsers.render(), programs.render())
+}
+
+fn explain(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) {
     for diagnosis in diagnoses {
         if let Some(problem) = diagnosis.problem.as_ref().filter(|_| diagnosis.program.is_some()) {
             printer.warning(&format!("{}: {problem}", diagnosis.name));
@@ -286,3 +290,6 @@ fn webnn(capabilities: &Capabilities) -> String {
 fn yes_no(yes: bool) -> String {
     (if yes { "yes" } else { "no" }).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::store::{Filter, Group, HistoryRow, RecentRun};
 struct Document<'a> {
     schema: u32,
     groups: Vec<GroupLine<'a>>,
-    runs: Vec<RecentRun>,
+    runs: &'a [RecentRun],
 }
 
 #[derive(Debug, Serialize)]
@@ -43,14 +43,7 @@ pub(crate) fn run(args: &HistoryArgs, printer: &Printer) -> anyhow::Result<Exit>
     let rows = store.history(&filter)?;
     let runs = store.recent(&filter, args.limit)?;
     if printer.wants_json() {
-        let groups = rows.iter().map(|row| GroupLine {
-            group: &row.group,
-            n_runs: row.n_runs,
-            n_failed: row.n_failed,
-            last_unix_micros: row.last_unix_micros,
-            warm: warm(&row.warm_micros),
-        });
-        printer.document(&Document { schema: wire::SCHEMA, groups: groups.collect(), runs })?;
+        printer.document(&document(&rows, &runs))?;
     } else if rows.is_empty() {
         printer.note(&format!("no runs in {}", store.path().display()));
         printer.hint("measure some with `tabpool bench`");
@@ -61,6 +54,17 @@ pub(crate) fn run(args: &HistoryArgs, printer: &Printer) -> anyhow::Result<Exit>
         }
     }
     Ok(Exit::Done)
+}
+
+fn document<'a>(rows: &'a [HistoryRow], runs: &'a [RecentRun]) -> Document<'a> {
+    let groups = rows.iter().map(|row| GroupLine {
+        group: &row.group,
+        n_runs: row.n_runs,
+        n_failed: row.n_failed,
+        last_unix_micros: row.last_unix_micros,
+        warm: warm(&row.warm_micros),
+    });
+    Document { schema: wire::SCHEMA, groups: groups.collect(), runs }
 }
 
 fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
@@ -141,3 +145,6 @@ fn latest(runs: &[RecentRun], printer: &Printer) -> String {
     }
     table.render()
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,18 @@ impl Printer {
         }
     }
 
+    /// A printer for no terminal at all, wherever the tests run.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self {
+            json: false,
+            stdout_is_terminal: false,
+            stdout_colour: false,
+            stderr_colour: false,
+            progress: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+        }
+    }
+
     /// True when the caller wants one JSON document instead of tables.
     pub(crate) fn wants_json(&self) -> bool {
         self.json

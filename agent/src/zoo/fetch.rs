@@ -120,3 +120,6 @@ fn scratch(cache: &Cache) -> anyhow::Result<tempfile::TempDir> {
     fs::create_dir_all(&packages).with_context(describe)?;
     tempfile::Builder::new().prefix(".download-").tempdir_in(&packages).with_context(describe)
 }
+
+#[cfg(test)]
+mod tests;
