@@ -95,6 +95,7 @@ fn environment_errors_end_with_3() {
     let text =
         world.file("text", b"not a database, but long enough to be taken for one by its size at least ");
     check(&world, &["history", "--db", &text], 3, "cannot open the history");
+    check(&world, &["history", "--db", "/nonexistent/x.sqlite"], 3, "there is no history");
     check(&world, &["model", "add", "http://127.0.0.1:1/x.onnx"], 3, "cannot download");
     check(&world, &["model", "add", &text], 3, "not an onnx file");
     let truncated = world.file("truncated.onnx", &RELU[..60]);

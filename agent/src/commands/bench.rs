@@ -156,18 +156,18 @@ fn show(report: &Report, printer: &Printer) {
 fn table(report: &Report, printer: &Printer) -> String {
     let has_peers = !report.ratios.is_empty();
     let mut columns = vec![
-        Column::Left("model"),
-        Column::Left("case"),
-        Column::Left("browser"),
-        Column::Left("engine"),
-        Column::Right("warm median"),
-        Column::Right("95 % interval"),
-        Column::Right("n"),
-        Column::Right("cold start"),
-        Column::Left("outputs"),
+        Column::left("model"),
+        Column::left("case").optional(3),
+        Column::left("browser"),
+        Column::left("engine").optional(4),
+        Column::right("warm median"),
+        Column::right("95 % interval").optional(1),
+        Column::right("n").optional(5),
+        Column::right("cold start").optional(2),
+        Column::left("outputs"),
     ];
     if has_peers {
-        columns.extend([Column::Right("warm ratio"), Column::Right("cold ratio")]);
+        columns.extend([Column::right("warm ratio"), Column::right("cold ratio")]);
     }
     let mut table = Table::new(printer, &columns);
     let mut above: Option<&Row> = None;

@@ -206,13 +206,13 @@ fn tables(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) -> Str
     let mut browsers = Table::new(
         printer,
         &[
-            Column::Left("browser"),
-            Column::Left("version"),
-            Column::Left("state"),
-            Column::Left("runs models on"),
-            Column::Left("WebGPU adapter"),
-            Column::Left("WebNN"),
-            Column::Left("shared memory"),
+            Column::left("browser"),
+            Column::left("version").optional(1),
+            Column::left("state"),
+            Column::left("runs models on"),
+            Column::left("WebGPU adapter").optional(2),
+            Column::left("WebNN").optional(3),
+            Column::left("shared memory").optional(4),
         ],
     );
     for diagnosis in diagnoses {
@@ -235,8 +235,10 @@ fn tables(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) -> Str
             say(|capabilities| yes_no(capabilities.cross_origin_isolated)),
         ]);
     }
-    let mut programs =
-        Table::new(printer, &[Column::Left("program"), Column::Left("needed by"), Column::Left("path")]);
+    let mut programs = Table::new(
+        printer,
+        &[Column::left("program"), Column::left("needed by").optional(1), Column::left("path")],
+    );
     for tool in tools {
         let path = tool.path.clone().map_or(("not found".to_owned(), Tone::Bad), |path| (path, Tone::Faint));
         programs.row([(tool.name.to_owned(), Tone::Plain), (tool.needed_by.to_owned(), Tone::Plain), path]);

@@ -6,7 +6,7 @@ use wire::Backend;
 use crate::bench::summary::{Warm, warm};
 use crate::cli::HistoryArgs;
 use crate::commands::open_store;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::host::now_unix_micros;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
@@ -32,6 +32,9 @@ struct GroupLine<'a> {
 
 /// Prints the history that the arguments ask for.
 pub(crate) fn run(args: &HistoryArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    if let Some(path) = args.db.db.as_ref().filter(|path| !path.exists()) {
+        return Err(Failure::environment(format!("there is no history {}", path.display())).into());
+    }
     let store = open_store(&args.db)?;
     let age = args.since.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
     let filter = Filter {
@@ -71,17 +74,17 @@ fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
     let mut table = Table::new(
         printer,
         &[
-            Column::Left("model"),
-            Column::Left("shapes"),
-            Column::Left("browser"),
-            Column::Left("backend"),
-            Column::Left("engine"),
-            Column::Right("warm median"),
-            Column::Right("95 % interval"),
-            Column::Right("n"),
-            Column::Right("runs"),
-            Column::Right("failed"),
-            Column::Left("last run"),
+            Column::left("model"),
+            Column::left("shapes"),
+            Column::left("browser"),
+            Column::left("backend").optional(2),
+            Column::left("engine").optional(1),
+            Column::right("warm median"),
+            Column::right("95 % interval").optional(3),
+            Column::right("n").optional(4),
+            Column::right("runs").optional(5),
+            Column::right("failed"),
+            Column::left("last run").optional(6),
         ],
     );
     for HistoryRow { group, warm_micros, n_runs, n_failed, last_time, .. } in rows {
@@ -91,7 +94,7 @@ fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
             .map_or_else(|| "not enough data".to_owned(), |[low, high]| quantity::micros_range(low, high));
         table.row([
             (group.model.clone(), Tone::Plain),
-            (group.shapes.clone(), Tone::Faint),
+            (dims(&group.shapes), Tone::Faint),
             (quantity::browser(&group.browser, &group.browser_version), Tone::Plain),
             (group.backend.clone(), Tone::Plain),
             (group.engine.clone(), Tone::Plain),
@@ -106,18 +109,25 @@ fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
     table.render()
 }
 
+/// The distinct shapes without the names of inputs, e.g. `1x16`.
+fn dims(shapes: &str) -> String {
+    let mut dims: Vec<&str> = shapes.split(',').map(|part| part.rsplit(':').next().unwrap_or(part)).collect();
+    dims.dedup();
+    dims.join(" ")
+}
+
 fn latest(runs: &[RecentRun], printer: &Printer) -> String {
     let mut table = Table::new(
         printer,
         &[
-            Column::Left("latest runs"),
-            Column::Left("model"),
-            Column::Left("browser"),
-            Column::Left("backend"),
-            Column::Left("engine"),
-            Column::Right("run"),
-            Column::Left("kind"),
-            Column::Left("outcome"),
+            Column::left("latest runs"),
+            Column::left("model"),
+            Column::left("browser"),
+            Column::left("backend").optional(1),
+            Column::left("engine").optional(2),
+            Column::right("run"),
+            Column::left("kind"),
+            Column::left("outcome"),
         ],
     );
     for run in runs {

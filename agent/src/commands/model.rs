@@ -119,13 +119,13 @@ fn list(zoo: &Zoo, cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
     let mut models = Table::new(
         printer,
         &[
-            Column::Left("model"),
-            Column::Left("family"),
-            Column::Left("precision"),
-            Column::Right("size"),
-            Column::Left("here"),
-            Column::Left("licence"),
-            Column::Left("from"),
+            Column::left("model"),
+            Column::left("family").optional(2),
+            Column::left("precision").optional(1),
+            Column::right("size"),
+            Column::left("here"),
+            Column::left("licence").optional(3),
+            Column::left("from").optional(4),
         ],
     );
     for entry in zoo.entries() {
@@ -147,10 +147,10 @@ fn list(zoo: &Zoo, cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
     let mut pipelines = Table::new(
         printer,
         &[
-            Column::Left("pipeline"),
-            Column::Left("family"),
-            Column::Left("here"),
-            Column::Left("what it does"),
+            Column::left("pipeline"),
+            Column::left("family").optional(2),
+            Column::left("here"),
+            Column::left("what it does"),
         ],
     );
     for pipeline in &catalogue.pipelines {

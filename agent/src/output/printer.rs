@@ -33,7 +33,7 @@ impl Paint {
 #[derive(Debug, Clone)]
 pub(crate) struct Printer {
     json: bool,
-    stdout_is_terminal: bool,
+    stdout_width: Option<u16>,
     stdout_colour: bool,
     stderr_colour: bool,
     progress: MultiProgress,
@@ -49,7 +49,7 @@ impl Printer {
             if stderr_is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             json,
-            stdout_is_terminal,
+            stdout_width: if stdout_is_terminal { comfy_table::Table::new().width() } else { None },
             stdout_colour: stdout_is_terminal && !no_colour,
             stderr_colour: stderr_is_terminal && !no_colour,
             progress: MultiProgress::with_draw_target(target),
@@ -61,7 +61,7 @@ impl Printer {
     pub(crate) fn plain() -> Self {
         Self {
             json: false,
-            stdout_is_terminal: false,
+            stdout_width: None,
             stdout_colour: false,
             stderr_colour: false,
             progress: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
@@ -73,9 +73,9 @@ impl Printer {
         self.json
     }
 
-    /// True when tables may wrap to the width of a terminal.
-    pub(crate) fn stdout_is_terminal(&self) -> bool {
-        self.stdout_is_terminal
+    /// Characters in a line of standard output, when that is a terminal.
+    pub(crate) fn stdout_width(&self) -> Option<u16> {
+        self.stdout_width
     }
 
     /// True when text for standard output may carry colour.

@@ -87,7 +87,7 @@ pub(super) fn show(
     }
     let mut contract = Table::new(
         printer,
-        &[Column::Left(""), Column::Left("name"), Column::Left("type"), Column::Left("shape")],
+        &[Column::left(""), Column::left("name"), Column::left("type"), Column::left("shape")],
     );
     for (side, values) in [("input", &document.inputs), ("output", &document.outputs)] {
         for value in values {
