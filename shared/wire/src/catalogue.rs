@@ -85,3 +85,28 @@ pub enum PipelineKind {
     /// `encoder`, `decoder`, `tokenizer`: text → short title.
     WriteTitle,
 }
+
+impl PipelineKind {
+    /// Every kind, in declaration order.
+    pub const ALL: [Self; 6] = [
+        Self::TextEmbedding,
+        Self::ReadText,
+        Self::DetectSpeech,
+        Self::IdentifyFile,
+        Self::WakeWord,
+        Self::WriteTitle,
+    ];
+
+    /// Stable name: the one in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TextEmbedding => "text-embedding",
+            Self::ReadText => "read-text",
+            Self::DetectSpeech => "detect-speech",
+            Self::IdentifyFile => "identify-file",
+            Self::WakeWord => "wake-word",
+            Self::WriteTitle => "write-title",
+        }
+    }
+}

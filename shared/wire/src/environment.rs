@@ -15,6 +15,9 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Every backend, in declaration order.
+    pub const ALL: [Self; 3] = [Self::Webgpu, Self::Webnn, Self::Wasm];
+
     /// Stable name: the one in JSON, in the database and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -41,6 +44,9 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Every precision, in declaration order.
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Int8, Self::Unknown];
+
     /// Stable name: the one in JSON and in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {

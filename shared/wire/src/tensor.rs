@@ -23,6 +23,10 @@ pub enum DType {
 }
 
 impl DType {
+    /// Every element type, in declaration order.
+    pub const ALL: [Self; 7] =
+        [Self::Float32, Self::Float16, Self::Int64, Self::Int32, Self::Int8, Self::Uint8, Self::Bool];
+
     /// Bytes of one element.
     #[must_use]
     pub fn size_bytes(self) -> usize {
