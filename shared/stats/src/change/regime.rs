@@ -135,9 +135,13 @@ impl Regime {
         let squares = total.square - total.value * total.value / n as f64;
         let share = -libm::expm1(-threshold * threshold / (n - 2) as f64);
         let needed = (squares * share).max(f64::MIN_POSITIVE);
+        let length = n as f64;
         let mut after = MIN_AFTER;
         while after <= n - min_before {
-            if self.gain(n - after) >= needed {
+            // The same as `gain(n - after) >= needed`, without a division.
+            let (n_before, n_after) = ((n - after) as f64, after as f64);
+            let difference = self.sums[n - after].value * length - total.value * n_before;
+            if difference * difference >= needed * length * n_before * n_after {
                 return true;
             }
             after += (after / 16).max(1);
@@ -182,10 +186,9 @@ impl Regime {
 
     /// Reduction of the sum of squares by two levels instead of one.
     fn gain(&self, split: usize) -> f64 {
-        let (before, total) = (self.sums[split].value, self.sums[self.len()].value);
-        let (n_before, n_after) = (split as f64, (self.len() - split) as f64);
-        let difference = before * n_after - (total - before) * n_before;
-        difference * difference / (n_before * n_after * (n_before + n_after))
+        let (n, n_before) = (self.len() as f64, split as f64);
+        let difference = self.sums[split].value * n - self.sums[self.len()].value * n_before;
+        difference * difference / (n * n_before * (n - n_before))
     }
 
     /// Clipping distance. It comes from differences of neighbours, which one change hardly affects, and from their third
