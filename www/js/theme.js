@@ -3,15 +3,15 @@
 import { setText } from "./dom.js";
 
 const ORDER = ["auto", "light", "dark"];
-const LABELS = { auto: "follow the system", light: "light", dark: "dark" };
 
 /** Makes `button` go through the choices. */
 export function startTheme(button) {
   let theme = localStorage.getItem("theme") ?? "auto";
   const apply = () => {
     document.documentElement.dataset.theme = theme;
-    setText(button, theme[0].toUpperCase() + theme.slice(1));
-    button.setAttribute("aria-label", `Colours: ${LABELS[theme]}`);
+    const name = theme[0].toUpperCase() + theme.slice(1);
+    setText(button, name);
+    button.setAttribute("aria-label", `${name} colours`);
   };
   button.addEventListener("click", () => {
     theme = ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length];

@@ -98,6 +98,5 @@ function cell(value, isSelf) {
   const element = make("td", {}, value.toFixed(2));
   if (isSelf) element.className = "self";
   else element.style.setProperty("--heat", `${Math.round(100 * Math.min(1, Math.max(0, value)))}%`);
-  if (!isSelf && value > 0.6) element.className = "hot";
   return element;
 }
