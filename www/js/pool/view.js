@@ -80,12 +80,12 @@ export class PoolView {
   #showAgent(reachable, fault) {
     const agent = find(".agent", this.#root);
     agent.classList.toggle("bad", !reachable);
-    if (reachable) this.#showRecords(this.#pool.stats().records);
-    else
-      setText(
-        agent,
-        `The agent does not take records: ${fault.message}. The pool goes on; records wait here.`,
-      );
+    if (reachable) {
+      this.#showRecords(this.#pool.stats().records);
+      return;
+    }
+    const hint = fault.hint ? ` Hint: ${fault.hint}.` : "";
+    setText(agent, `The pool goes on, records wait here: ${fault.message} (${fault.code}).${hint}`);
   }
 
   #log(text, isBad = false) {
