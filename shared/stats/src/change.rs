@@ -9,12 +9,13 @@
 //!   and slow wander, and is scaled so that few values need a larger step;
 //! - the step is at least [`DetectorConfig::min_effect`], and one standard deviation of the noise;
 //! - all three quartiles move by most of the step: a burst of slow outliers does not move the lower one;
-//! - two levels fit better than a straight line, so a drift is left to [`crate::drift`];
+//! - two levels fit better than a straight line, so a drift is left to [`drift`](mod@crate::drift);
 //! - there are three values after it, and up to four of them must all lie beyond the middle of the step.
 //!
 //! **Confirmation.** Evidence for a step of [`CLEAR_DEVIATIONS`] is reported at once; smaller steps when four values in
-//! a row give evidence for the same split, or more if they repeat each other: four independent values' worth. A reported change is never withdrawn and its index never moves, so replaying
-//! a series gives exactly the reports that were made live; only its ratio is refined as its regime grows.
+//! a row give evidence for the same split, or more if they repeat each other: four independent values' worth. A reported
+//! change is never withdrawn and its index never moves, so replaying a series gives exactly the reports that were made
+//! live; only its ratio is refined as its regime grows.
 //!
 //! All arithmetic is exactly rounded or comes from `libm`: the same input gives the same bits on every platform.
 

@@ -5,8 +5,8 @@ use crate::sample::{Sample, StatsError, require};
 /// Fewest values for a dip.
 pub const MIN_DIP: usize = 20;
 
-/// 99 % quantiles of √n × dip of uniform samples by n, simulated with 20,000 samples each; two digits are certain, and
-/// `examples/calibrate.rs` measures the rate of warnings that follows from them.
+/// 99 % quantiles of √n × dip of uniform samples by n, simulated with 20,000 samples each (4,000 for the last); two
+/// digits are certain, and `examples/calibrate.rs` measures the rate of warnings that follows from them.
 const CRITICAL: &[(f64, f64)] =
     &[(20.0, 0.544), (50.0, 0.569), (100.0, 0.586), (200.0, 0.597), (500.0, 0.614), (2_000.0, 0.625)];
 
