@@ -1,6 +1,6 @@
-//! Measures how often the conclusions are wrong on simulated series, and prints the tables of `CALIBRATION.md`.
+//! Measures how often the conclusions are wrong on simulated series, and prints the tables of `docs/statistics.md`.
 //!
-//!     cargo run --release -p tabpool-stats --example calibrate > shared/stats/CALIBRATION.md
+//!     cargo run --release -p tabpool-stats --example calibrate > docs/statistics.md
 #![expect(clippy::print_stdout, reason = "the output of this program is its purpose")]
 
 use stats::interval::median_ratio;

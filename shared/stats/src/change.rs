@@ -52,7 +52,7 @@ const MAX_REGIME: usize = 1_024;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorConfig {
     /// Evidence needed, in standard errors. With the default, less than 1 % of series of 240 values without a change give
-    /// a report, for each kind of noise in `CALIBRATION.md`.
+    /// a report, for each kind of noise in `docs/statistics.md`.
     pub threshold: f64,
     /// Smallest step worth reporting, as a difference of logarithms (0.015 is 1.5 %).
     pub min_effect: f64,
