@@ -34,14 +34,10 @@ pub(crate) fn invalid_model(cause: impl std::fmt::Display) -> Fault {
 
 /// The backend lacks an operator, or a form of it. `node` is the operator and the name of the node, if it has one.
 pub(crate) fn unsupported_operator(node: Option<(&str, &str)>, cause: impl std::fmt::Display) -> Fault {
-    let what = node.map_or_else(
-        || "one of the model's operators".to_owned(),
-        |(operator, name)| format!("operator {operator} (node \"{name}\")"),
-    );
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "unsupported-operator",
-        format!("the wasm backend cannot run {what}: {cause}"),
+        format!("the wasm backend cannot run {}: {cause}", node_text(node)),
     )
     .with_hint(RECONVERT)
 }
@@ -56,12 +52,12 @@ pub(crate) fn unsupported_type(name: &str, element_type: &str) -> Fault {
     .with_hint(RECONVERT)
 }
 
-/// An operator failed while the model ran.
-pub(crate) fn operator_failed(cause: impl std::fmt::Display) -> Fault {
+/// An operator failed while the model ran. `node` is the operator and the name of the node, if it is known.
+pub(crate) fn operator_failed(node: Option<(&str, &str)>, cause: impl std::fmt::Display) -> Fault {
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "operator-failed",
-        format!("the wasm backend failed while running the model: {cause}"),
+        format!("the wasm backend failed in {}: {cause}", node_text(node)),
     )
     .with_hint("check that the input shapes and values are ones the model was made for")
 }
@@ -178,6 +174,13 @@ pub(crate) fn backend_unavailable(backend: wire::Backend) -> Fault {
 /// A run or unload names a key that was never loaded.
 pub(crate) fn not_loaded(key: &str) -> Fault {
     validation("not-loaded", format!("no model is loaded under \"{key}\""), "load it first".to_owned())
+}
+
+fn node_text(node: Option<(&str, &str)>) -> String {
+    node.map_or_else(
+        || "one of the model's operators".to_owned(),
+        |(operator, name)| format!("operator {operator} (node \"{name}\")"),
+    )
 }
 
 /// A shape as people write it, e.g. `[1, 16]`.

@@ -22,8 +22,6 @@ pub struct Inspection {
     pub inputs: Vec<ValueContract>,
     /// Outputs, in file order.
     pub outputs: Vec<ValueContract>,
-    /// Name and operator of each node of the main graph, in file order.
-    pub nodes: Vec<(String, String)>,
     /// How often each operator is used, subgraphs included.
     pub operators: BTreeMap<String, usize>,
     /// Elements of all initializers.
@@ -105,7 +103,6 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, DecodeError> {
             .map(value_contract)
             .collect::<Result<_, _>>()?,
         outputs: graph.outputs.iter().map(value_contract).collect::<Result<_, _>>()?,
-        nodes: graph.nodes.iter().map(|node| (node.name.to_owned(), node.op_type.to_owned())).collect(),
         operators,
         n_parameters: initializers.iter().map(|info| info.dims.iter().product::<u64>()).sum(),
         parameter_bytes: initializers.iter().map(|info| info.size_bytes).sum(),

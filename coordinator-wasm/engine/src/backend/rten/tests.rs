@@ -108,3 +108,72 @@ fn a_failing_operator_is_a_fault() {
         (FaultCategory::UnsupportedOperator, "operator-failed")
     );
 }
+
+/// A model of one node with these attributes; input `x` and output `y` are `float32` [1, 1, n].
+fn node_model(
+    operator: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: Vec<proto::AttributeProto>,
+) -> Vec<u8> {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let node = proto::NodeProto {
+        op_type: Some(operator.to_owned()),
+        input: names(inputs),
+        output: names(outputs),
+        attribute: attributes,
+        ..Default::default()
+    };
+    let float = |name: &&str| declaration(&value(name, DType::Float32, &[1, 1, -1]));
+    file(proto::GraphProto {
+        node: vec![node],
+        input: inputs.iter().filter(|name| !name.is_empty()).map(float).collect(),
+        output: outputs.iter().take(1).map(float).collect(),
+        ..Default::default()
+    })
+}
+
+fn text(name: &str, text: &str) -> proto::AttributeProto {
+    proto::AttributeProto {
+        name: Some(name.to_owned()),
+        s: Some(text.to_owned()),
+        r#type: Some(proto::AttributeType(3)),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn forms_that_would_be_wrong_are_refused_before_they_run() {
+    let cubic = node_model("Resize", &["x", "", "s"], &["y"], vec![text("mode", "cubic")]);
+    check_refused(
+        &cubic,
+        "unsupported-operator",
+        "operator Resize (node \"Resize #0\"): cubic interpolation",
+    );
+    let aligned = vec![text("mode", "linear"), text("coordinate_transformation_mode", "align_corners")];
+    check_refused(&node_model("Resize", &["x", "", "s"], &["y"], aligned), "unsupported-operator", "scales");
+    check_refused(
+        &node_model("GRU", &["x", "w", "r"], &["y"], Vec::new()),
+        "unsupported-operator",
+        "linear_before",
+    );
+    check_refused(
+        &node_model("Pad", &["x", "p", "", "a"], &["y"], Vec::new()),
+        "unsupported-operator",
+        "axes",
+    );
+}
+
+#[test]
+fn defaults_are_written_out_and_unused_outputs_left_out() {
+    let kernel = proto::AttributeProto {
+        name: Some("kernel_shape".to_owned()),
+        ints: vec![2],
+        r#type: Some(proto::AttributeType::INTS),
+        ..Default::default()
+    };
+    let session = load(node_model("MaxPool", &["x"], &["y", "indices"], vec![kernel])).unwrap();
+    let outputs =
+        now(run_all(session.as_ref(), vec![floats("x", &[1, 1, 4], &[1.0, 3.0, 2.0, 0.0])])).unwrap();
+    assert_eq!(outputs, [floats("y", &[1, 1, 3], &[3.0, 3.0, 2.0])]);
+}
