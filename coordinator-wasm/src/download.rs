@@ -46,15 +46,15 @@ pub(crate) async fn get_bytes(
     let announced =
         response.headers().get("Content-Length").ok().flatten().and_then(|text| text.parse().ok());
     #[expect(clippy::cast_precision_loss, reason = "file sizes are below 2^53")]
-    let n_total = expected_bytes.map(|n| n as f64).or(announced).unwrap_or(0.0);
+    let n_total = expected_bytes.or(announced).map_or(0.0, |n: u64| n as f64);
     let Some(stream) = response.body() else { return Ok(ArrayBuffer::new(0)) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut body = Body::with_capacity(n_total);
     loop {
         let chunk = JsFuture::from(reader.read()).await.map_err(|thrown| failed(url, &thrown))?;
         let Some(bytes) = property(&chunk, "value") else { break };
-        body.push(&bytes.unchecked_into()).map_err(|n_bytes| {
-            let message = format!("fetching {url} failed: {n_bytes} bytes are more than one buffer holds");
+        body.push(&bytes.unchecked_into()).map_err(|TooLong| {
+            let message = format!("fetching {url} failed: its bytes are more than one buffer holds");
             Fault::new(FaultCategory::OutOfMemory, "fetch-too-long", message)
         })?;
         on_bytes(f64::from(body.n_bytes), n_total);
@@ -71,6 +71,9 @@ fn failed(url: &str, thrown: &JsValue) -> Fault {
         .with_hint("check that the server runs and that the address allows requests from this page")
 }
 
+/// More than a buffer holds.
+struct TooLong;
+
 /// A growing buffer; one allocation when the size was announced.
 struct Body {
     buffer: Uint8Array,
@@ -84,10 +87,10 @@ impl Body {
         Self { buffer: Uint8Array::new_with_length(n_bytes.min(1_073_741_824.0) as u32), n_bytes: 0 }
     }
 
-    fn push(&mut self, chunk: &Uint8Array) -> Result<(), f64> {
+    fn push(&mut self, chunk: &Uint8Array) -> Result<(), TooLong> {
         let n_needed = f64::from(self.n_bytes) + f64::from(chunk.length());
         if n_needed > LONGEST_BODY_BYTES {
-            return Err(n_needed);
+            return Err(TooLong);
         }
         let n_needed = self.n_bytes + chunk.length();
         if n_needed > self.buffer.length() {

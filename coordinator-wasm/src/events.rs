@@ -1,11 +1,11 @@
 //! `pool.on`: who listens to what.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
+use crate::flat_map::FlatMap;
 use crate::sys;
 
 /// Events that a pool emits; see `PoolEvents` of the JavaScript interface.
@@ -15,7 +15,7 @@ pub(crate) const NAMES: [&str; 8] =
 /// Callbacks by event.
 #[derive(Default)]
 pub(crate) struct Listeners {
-    callbacks: RefCell<BTreeMap<u32, (String, Function)>>,
+    callbacks: RefCell<FlatMap<u32, (String, Function)>>,
     next_id: RefCell<u32>,
 }
 
@@ -30,18 +30,18 @@ impl Listeners {
 
     /// Removes a callback; nothing happens when it is gone already.
     pub(crate) fn remove(&self, id: u32) {
-        self.callbacks.borrow_mut().remove(&id);
+        self.callbacks.borrow_mut().remove(id);
     }
 
     /// True when somebody listens: payloads need not be made otherwise.
     pub(crate) fn has(&self, event: &str) -> bool {
-        self.callbacks.borrow().values().any(|(listened, _)| listened == event)
+        self.callbacks.borrow().iter().any(|(_, (listened, _))| listened == event)
     }
 
     /// Calls everybody who listens. A callback may add and remove others; what it throws goes to the page's `error` event.
     pub(crate) fn emit(&self, event: &str, payload: &JsValue) {
         for (id, callback) in self.listening(event) {
-            if self.callbacks.borrow().contains_key(&id) {
+            if self.callbacks.borrow().get(id).is_some() {
                 call(&callback, payload);
             }
         }
@@ -50,7 +50,7 @@ impl Listeners {
     fn listening(&self, event: &str) -> Vec<(u32, Function)> {
         let callbacks = self.callbacks.borrow();
         let listening = callbacks.iter().filter(|(_, (listened, _))| listened == event);
-        listening.map(|(id, (_, callback))| (*id, callback.clone())).collect()
+        listening.map(|(id, (_, callback))| (id, callback.clone())).collect()
     }
 }
 

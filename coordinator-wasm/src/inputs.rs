@@ -2,19 +2,18 @@
 
 mod check;
 
-use js_sys::{Array, ArrayBuffer, Object, Reflect, Symbol, Uint8Array};
-use serde_json::{Value, json};
+use js_sys::{Array, ArrayBuffer, JsString, Object, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wire::{Fault, PipelineKind, TensorHeader};
 
 use crate::fault::invalid;
 use crate::inputs::check::{Given, check_names, check_tensor};
-use crate::object::property;
+use crate::object::{object, property};
 
 /// Inputs of one run, still in the caller's arrays.
 pub(crate) struct Inputs {
     /// Pipeline parameters that are not tensors.
-    pub(crate) params: Option<Value>,
+    pub(crate) params: Option<JsValue>,
     /// What each array holds.
     pub(crate) headers: Vec<TensorHeader>,
     /// For the record, e.g. `input_ids:1x16` or `texts:3`.
@@ -47,7 +46,7 @@ impl Inputs {
                 .then(|| Array::from(&dims).iter().map(|dim| dim.as_f64().unwrap_or(f64::NAN)).collect());
             let dtype = property(&tensor, "dtype").and_then(|dtype| dtype.as_string());
             let kind = array_kind(&data);
-            let n_elements = property(&data, "length").and_then(|length| length.as_f64()).unwrap_or(0.0);
+            let n_elements = array_length(&data);
             let given =
                 Given { dtype: dtype.as_deref(), dims: dims.as_deref(), array: kind.as_deref(), n_elements };
             headers.push(check_tensor(spec, &given)?);
@@ -68,22 +67,23 @@ impl Inputs {
         })?;
         match kind {
             PipelineKind::TextEmbedding => {
-                let texts = Array::is_array(&value)
-                    .then(|| {
-                        Array::from(&value).iter().map(|text| text.as_string()).collect::<Option<Vec<_>>>()
-                    })
-                    .flatten()
-                    .ok_or_else(|| invalid("input-dtype", "input 'texts' is not an array of strings"))?;
-                let shapes = format!("{name}:{}", texts.len());
-                let n_chars = texts.iter().map(String::len).sum();
-                Ok(Self::of_params(json!({ name: texts }), shapes, n_chars))
+                let texts = Array::is_array(&value).then(|| Array::from(&value));
+                let lengths = texts.as_ref().and_then(|texts| {
+                    texts.iter().map(|text| text_length(&text)).collect::<Option<Vec<_>>>()
+                });
+                let (Some(texts), Some(lengths)) = (texts, lengths) else {
+                    return Err(invalid("input-dtype", "input 'texts' is not an array of strings")
+                        .with_hint("give it as { texts: ['...', '...'] }"));
+                };
+                let shapes = format!("{name}:{}", lengths.len());
+                Ok(Self::of_params(object(&[(name, texts.into())]), shapes, lengths.into_iter().sum()))
             }
             PipelineKind::WriteTitle => {
-                let text = value
-                    .as_string()
-                    .ok_or_else(|| invalid("input-dtype", "input 'text' is not a string"))?;
-                let n_chars = text.len();
-                Ok(Self::of_params(json!({ name: text }), format!("{name}:{n_chars}"), n_chars))
+                let n_chars = text_length(&value).ok_or_else(|| {
+                    invalid("input-dtype", "input 'text' is not a string")
+                        .with_hint("give it as { text: '...' }")
+                })?;
+                Ok(Self::of_params(object(&[(name, value)]), format!("{name}:{n_chars}"), n_chars))
             }
             PipelineKind::ReadText => {
                 let side = |side| property(&value, side).and_then(|side| side.as_f64()).unwrap_or(f64::NAN);
@@ -112,9 +112,10 @@ impl Inputs {
         transfer: bool,
     ) -> Result<Self, Fault> {
         let kind = array_kind(data);
-        let n_elements = property(data, "length").and_then(|length| length.as_f64()).unwrap_or(0.0);
+        let n_elements = array_length(data);
         let spec = TensorHeader { name: name.to_owned(), ..spec };
-        let length = [n_elements];
+        #[expect(clippy::cast_precision_loss, reason = "array lengths are below 2^53")]
+        let length = [n_elements as f64];
         let given = Given {
             dtype: Some(spec.dtype.as_str()),
             dims: Some(dims.unwrap_or(&length)),
@@ -131,7 +132,7 @@ impl Inputs {
         Self { params: None, headers, shapes, n_elements, arrays, transfer, is_sent: false }
     }
 
-    fn of_params(params: Value, shapes: String, n_chars: usize) -> Self {
+    fn of_params(params: JsValue, shapes: String, n_chars: usize) -> Self {
         let n_elements = n_chars as u64;
         Self {
             params: Some(params),
@@ -168,12 +169,27 @@ impl Inputs {
     }
 }
 
+/// UTF-16 units of a string; `None` for anything else.
+fn text_length(value: &JsValue) -> Option<usize> {
+    value.dyn_ref::<JsString>().map(|text| text.length() as usize)
+}
+
 /// `Float32Array` and the like, also for arrays of another realm; `None` for anything but a typed array.
 fn array_kind(data: &JsValue) -> Option<String> {
     if !ArrayBuffer::is_view(data) {
         return None;
     }
     Reflect::get(data, &Symbol::to_string_tag()).ok()?.as_string()
+}
+
+/// Elements of a typed array; 0 for anything else.
+fn array_length(data: &JsValue) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "lengths are whole; a cast saturates"
+    )]
+    property(data, "length").and_then(|length| length.as_f64()).map_or(0, |length| length as usize)
 }
 
 /// The bytes under a typed array, without copying.

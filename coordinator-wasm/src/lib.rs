@@ -10,12 +10,14 @@ mod download;
 mod events;
 mod fault;
 mod files;
+mod flat_map;
 mod guard;
 mod inputs;
 mod loading;
 mod object;
 mod options;
 mod outputs;
+mod protocol;
 mod record_buffer;
 mod reporter;
 mod run_record;
@@ -40,8 +42,8 @@ use web_sys::AbortController;
 
 use crate::deferred::Deferred;
 use crate::fault::{invalid, to_error};
-use crate::object::from_data;
 use crate::options::{LoadOptions, PoolOptions, RunOptions};
+use crate::protocol::from_tensors;
 use crate::reporter::Reporter;
 use crate::shell::Shell;
 
@@ -164,13 +166,13 @@ impl ModelHandle {
     /// Graph inputs.
     #[wasm_bindgen(getter, skip_typescript)]
     pub fn inputs(&self) -> JsValue {
-        from_data(&self.shell.read(|tab| tab.contract(self.id).0).unwrap_or_default())
+        from_tensors(&self.shell.read(|tab| tab.contract(self.id).0).unwrap_or_default())
     }
 
     /// Graph outputs.
     #[wasm_bindgen(getter, skip_typescript)]
     pub fn outputs(&self) -> JsValue {
-        from_data(&self.shell.read(|tab| tab.contract(self.id).1).unwrap_or_default())
+        from_tensors(&self.shell.read(|tab| tab.contract(self.id).1).unwrap_or_default())
     }
 
     /// Runs the model.

@@ -2,7 +2,6 @@
 
 use js_sys::{JSON, Object, Reflect};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
 /// The property's value, or `None` when it is missing, `undefined` or `null`, or when reading it throws.
@@ -29,12 +28,6 @@ pub(crate) fn object(properties: &[(&str, JsValue)]) -> JsValue {
 /// The value as plain JavaScript data, through JSON; `null` for what JSON cannot hold.
 pub(crate) fn from_data<T: Serialize>(data: &T) -> JsValue {
     serde_json::to_string(data).ok().and_then(|text| JSON::parse(&text).ok()).unwrap_or(JsValue::NULL)
-}
-
-/// Plain JavaScript data as a Rust value, through JSON; the error says what does not fit.
-pub(crate) fn to_data<T: DeserializeOwned>(value: &JsValue) -> Result<T, String> {
-    let text = JSON::stringify(value).ok().and_then(|text| text.as_string()).ok_or("not plain data")?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 /// A number as it crosses to JavaScript: exact up to 2^53.

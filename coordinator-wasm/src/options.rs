@@ -17,7 +17,7 @@ const DEFAULT_MIN_WORKERS: u32 = 1;
 /// The same, upper bound.
 const DEFAULT_MAX_WORKERS: u32 = 4;
 /// More would exhaust memory long before they help.
-const MOST_WORKERS: f64 = 64.0;
+const MOST_WORKERS: u32 = 64;
 /// Records kept for an agent that does not answer: about 1 MB.
 const DEFAULT_RECORD_LIMIT: u64 = 1000;
 
@@ -70,14 +70,14 @@ impl PoolOptions {
             max_workers,
             agent: agent(options),
             worker_url: address(options, "workerUrl").map_or_else(default_worker_url, Ok)?,
-            queue_limit: whole(options, "queueLimit", 1.0, 1e6)?,
+            queue_limit: whole(options, "queueLimit", 1_000_000)?,
             launch_timeout: millis(options, "launchTimeoutMs")?,
             load_timeout: millis(options, "loadTimeoutMs")?,
             run_timeout: millis(options, "runTimeoutMs")?,
             heartbeat: millis(options, "heartbeatMs")?,
             session: text(options, "session"),
             browser,
-            record_limit: whole(options, "recordLimit", 1.0, 1e6)?.unwrap_or(DEFAULT_RECORD_LIMIT),
+            record_limit: whole(options, "recordLimit", 1_000_000)?.unwrap_or(DEFAULT_RECORD_LIMIT),
         })
     }
 }
@@ -126,10 +126,10 @@ fn workers(options: &JsValue) -> Result<(u32, u32), Fault> {
         return Ok((DEFAULT_MIN_WORKERS, DEFAULT_MAX_WORKERS));
     };
     let bounds = if workers.as_f64().is_some() {
-        let fixed = whole(options, "workers", 1.0, MOST_WORKERS)?;
+        let fixed = whole(options, "workers", MOST_WORKERS)?;
         (fixed, fixed)
     } else {
-        (whole(&workers, "min", 1.0, MOST_WORKERS)?, whole(&workers, "max", 1.0, MOST_WORKERS)?)
+        (whole(&workers, "min", MOST_WORKERS)?, whole(&workers, "max", MOST_WORKERS)?)
     };
     let n_workers = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let min = bounds.0.map_or(DEFAULT_MIN_WORKERS, n_workers);
@@ -174,15 +174,17 @@ fn signal(options: &JsValue) -> Option<AbortSignal> {
     property(options, "signal")?.dyn_into().ok()
 }
 
+/// A whole number from 1 to `max`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "checked to be whole and in range"
 )]
-fn whole(options: &JsValue, name: &str, min: f64, max: f64) -> Result<Option<u64>, Fault> {
+fn whole(options: &JsValue, name: &str, max: u32) -> Result<Option<u64>, Fault> {
     let Some(value) = property(options, name) else { return Ok(None) };
-    let number = value.as_f64().filter(|number| number.fract() == 0.0 && (min..=max).contains(number));
-    let number = number.ok_or_else(|| unfit(name, &format!("it takes whole numbers from {min} to {max}")))?;
+    let number =
+        value.as_f64().filter(|number| number.fract() == 0.0 && (1.0..=f64::from(max)).contains(number));
+    let number = number.ok_or_else(|| unfit(name, &format!("it takes whole numbers from 1 to {max}")))?;
     Ok(Some(number as u64))
 }
 

@@ -33,7 +33,11 @@ impl Shell {
 
     /// Takes one input and does what follows from it. An input that arrives while another is handled waits its turn.
     pub(crate) fn feed(&self, input: impl FnOnce(&mut Tab) + 'static) {
-        self.inbox.borrow_mut().push_back(Box::new(input));
+        self.take(Box::new(input));
+    }
+
+    fn take(&self, input: Input) {
+        self.inbox.borrow_mut().push_back(input);
         let Ok(mut tab) = self.tab.try_borrow_mut() else { return };
         while let Some(input) = self.next_input() {
             input(&mut tab);

@@ -9,8 +9,8 @@ use wire::{Catalogue, Fault, FaultCategory, ModelCard, PipelineCard, PipelineKin
 
 use crate::download::get;
 use crate::fault::{cancelled, describe, invalid, is_abort};
-use crate::object::to_data;
 use crate::options::LoadOptions;
+use crate::protocol::read_catalogue;
 
 /// A model or pipeline before its bytes are here.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ async fn catalogue(agent: &str, signal: &AbortSignal) -> Result<Catalogue, Fault
         if is_abort(&thrown) { cancelled("reading the catalogue") } else { unreadable(describe(&thrown)) }
     };
     let value = JsFuture::from(response.json().map_err(thrown)?).await.map_err(thrown)?;
-    to_data(&value).map_err(unreadable)
+    read_catalogue(&value).map_err(unreadable)
 }
 
 /// Looks an id up; models and pipelines share the names.

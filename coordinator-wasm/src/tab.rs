@@ -6,7 +6,7 @@ mod happenings;
 mod requests;
 mod stats;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use pool::{CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
@@ -18,6 +18,7 @@ use crate::clock::{millis, now_micros};
 use crate::deferred::Deferred;
 use crate::fault::invalid;
 use crate::files::ModelFiles;
+use crate::flat_map::FlatMap;
 use crate::guard::{Listener, Timer};
 use crate::inputs::Inputs;
 use crate::reporter::Reporter;
@@ -37,10 +38,10 @@ pub(crate) struct Tab {
     worker_url: String,
     origin: Origin,
     reporter: Option<Rc<Reporter>>,
-    connections: BTreeMap<ConnectionId, Connection>,
-    models: BTreeMap<ModelId, LoadedModel>,
-    jobs: BTreeMap<JobId, Owner>,
-    calls: BTreeMap<CallId, Call>,
+    connections: FlatMap<ConnectionId, Connection>,
+    models: FlatMap<ModelId, LoadedModel>,
+    jobs: FlatMap<JobId, Owner>,
+    calls: FlatMap<CallId, Call>,
     faults: VecDeque<(CallId, Fault)>,
     timer: Option<(Timestamp, Timer)>,
     events: Vec<(&'static str, JsValue)>,
@@ -59,12 +60,12 @@ struct Connection {
     /// The call that `Ready` answers.
     opening: Option<CallId>,
     /// Requests without an answer.
-    requests: BTreeMap<u32, CallId>,
+    requests: FlatMap<u32, CallId>,
     next_request: u32,
     capabilities: Option<Capabilities>,
     memory_bytes: u64,
     /// What its loads took, until a run uses the model.
-    cold: BTreeMap<ModelId, Phases>,
+    cold: FlatMap<ModelId, Phases>,
     /// The run under way and when it started.
     running: Option<(CallId, ModelId, u64)>,
     n_runs: u32,
@@ -146,10 +147,10 @@ impl Tab {
             worker_url: parts.worker_url,
             origin: parts.origin,
             reporter: parts.reporter,
-            connections: BTreeMap::new(),
-            models: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            calls: BTreeMap::new(),
+            connections: FlatMap::default(),
+            models: FlatMap::default(),
+            jobs: FlatMap::default(),
+            calls: FlatMap::default(),
             faults: VecDeque::new(),
             timer: None,
             events: Vec::new(),
@@ -207,11 +208,11 @@ impl Tab {
     /// A connection is gone, whatever it was doing.
     fn lose(&mut self, connection: ConnectionId, fault: &Fault) {
         let calls: Vec<CallId> =
-            self.calls.iter().filter(|(_, call)| call.connection == connection).map(|(id, _)| *id).collect();
+            self.calls.iter().filter(|(_, call)| call.connection == connection).map(|(id, _)| id).collect();
         for call in calls {
             self.note_fault(call, fault.clone());
         }
-        if let Some(connection) = self.connections.get_mut(&connection) {
+        if let Some(connection) = self.connections.get_mut(connection) {
             connection.stop();
         }
         self.machine.on_connection_lost(now(), connection, to_pool_category(fault.category));

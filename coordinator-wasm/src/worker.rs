@@ -6,16 +6,17 @@ use std::rc::Rc;
 use js_sys::{Array, ArrayBuffer};
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, Event, EventTarget, MessageEvent, Worker, WorkerOptions, WorkerType};
-use wire::{EngineReply, EngineRequest, Fault, FaultCategory};
+use wire::{Fault, FaultCategory};
 
 use crate::fault::describe;
 use crate::guard::Listener;
 use crate::object::{object, property};
+use crate::protocol::{Reply, Request, read_reply, request_header};
 
 /// What a worker does on its own.
 pub(crate) enum WorkerEvent {
     /// It answered, or said that it is ready or has trapped.
-    Reply(EngineReply, Vec<ArrayBuffer>),
+    Reply { request: u32, reply: Reply, buffers: Vec<ArrayBuffer> },
     /// It cannot be relied on any more.
     Lost(Fault),
 }
@@ -64,8 +65,8 @@ impl EngineWorker {
     ///
     /// # Errors
     /// `worker-post` when a buffer cannot be moved.
-    pub(crate) fn post(&self, request: &EngineRequest, buffers: &[ArrayBuffer]) -> Result<(), Fault> {
-        let header = serde_json::to_string(request).unwrap_or_default();
+    pub(crate) fn post(&self, id: u32, request: &Request<'_>, buffers: &[ArrayBuffer]) -> Result<(), Fault> {
+        let header = request_header(id, request);
         let buffers: Array = buffers.iter().collect();
         let message = object(&[("header", header.into()), ("buffers", buffers.clone().into())]);
         self.worker.post_message_with_transfer(&message, &buffers).map_err(|thrown| {
@@ -90,9 +91,9 @@ fn read(event: &Event) -> WorkerEvent {
     };
     let buffers = property(&message, "buffers").unwrap_or_else(|| Array::new().into());
     let buffers = Array::from(&buffers).iter().filter_map(|buffer| buffer.dyn_into().ok()).collect();
-    match serde_json::from_str(&header) {
-        Ok(reply) => WorkerEvent::Reply(reply, buffers),
-        Err(error) => WorkerEvent::Lost(protocol(&format!("a header is not understood: {error}"))),
+    match read_reply(&header) {
+        Ok((request, reply)) => WorkerEvent::Reply { request, reply, buffers },
+        Err(error) => WorkerEvent::Lost(protocol(&format!("a message is not understood, {error}"))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pool in a real browser, on real workers that speak the wire protocol without an engine.
 
 #![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "browser/catalogue.rs"]
 mod catalogue;

@@ -13,7 +13,7 @@ pub(crate) struct Given<'a> {
     /// Kind of the typed array, e.g. `Float32Array`.
     pub(crate) array: Option<&'a str>,
     /// Its length.
-    pub(crate) n_elements: f64,
+    pub(crate) n_elements: usize,
 }
 
 /// Refuses names that the model lacks and names that it has but the caller did not give.
@@ -35,46 +35,34 @@ pub(crate) fn check_names(names: &[String], specs: &[TensorHeader]) -> Result<()
 pub(crate) fn check_tensor(spec: &TensorHeader, given: &Given<'_>) -> Result<TensorHeader, Fault> {
     let name = &spec.name;
     let wanted = spec.dtype.as_str();
+    let kinds = array_kinds(spec.dtype);
+    let refuse = |code: &str, what: String, hint: String| {
+        Err(invalid(code, format!("input '{name}': {what}")).with_hint(hint))
+    };
+    let as_wanted = || format!("give it as {{ dtype: '{wanted}', dims: [...], data: {} }}", kinds[0]);
     let dtype = given.dtype.unwrap_or("missing");
     if dtype != wanted {
-        return Err(invalid(
-            "input-dtype",
-            format!("input '{name}': dtype is {dtype}, the model takes {wanted}"),
-        ));
+        return refuse("input-dtype", format!("dtype is {dtype}, the model takes {wanted}"), as_wanted());
     }
-    let kinds = array_kinds(spec.dtype);
     let array = given.array.unwrap_or("not a typed array");
     if !kinds.contains(&array) {
-        return Err(invalid(
-            "input-dtype",
-            format!("input '{name}': data is {array}, {wanted} takes {}", kinds[0]),
-        ));
+        return refuse("input-dtype", format!("data is {array}, {wanted} takes {}", kinds[0]), as_wanted());
     }
     let Some(dims) = given.dims.and_then(whole_dims) else {
-        return Err(invalid(
-            "input-shape",
-            format!("input '{name}': dims are not an array of whole numbers"),
-        ));
+        return refuse("input-shape", "dims are not an array of whole numbers".to_owned(), as_wanted());
     };
     let fits = dims.len() == spec.dims.len()
         && dims.iter().zip(&spec.dims).all(|(&dim, &wanted)| wanted == 0 || dim == wanted);
     if !fits {
         let (given, wanted) = (dims_text(&dims), dims_text(&spec.dims));
-        return Err(invalid(
-            "input-shape",
-            format!("input '{name}': shape is {given}, the model takes {wanted}"),
-        ));
+        let hint = "a dimension shown as ? may have any size".to_owned();
+        return refuse("input-shape", format!("shape is {given}, the model takes {wanted}"), hint);
     }
     let header = TensorHeader { name: name.clone(), dtype: spec.dtype, dims };
-    #[expect(clippy::cast_precision_loss, reason = "array lengths are below 2^53")]
-    let n_wanted = header.n_elements().map(|n| n as f64);
-    if n_wanted != Some(given.n_elements) {
-        let shape = dims_text(&header.dims);
-        let n_given = given.n_elements;
-        return Err(invalid(
-            "input-shape",
-            format!("input '{name}': data has {n_given} elements, shape is {shape}"),
-        ));
+    if header.n_elements() != Some(given.n_elements) {
+        let (shape, n_given) = (dims_text(&header.dims), given.n_elements);
+        let hint = "the product of dims must be the length of data".to_owned();
+        return refuse("input-shape", format!("data has {n_given} elements, shape is {shape}"), hint);
     }
     Ok(header)
 }

@@ -3,11 +3,12 @@
 use js_sys::ArrayBuffer;
 use pool::{Action, CallId, ConnectionId, JobId, Measured, ModelId};
 use wire::engine::Part;
-use wire::{EngineRequest, Fault, FaultCategory, Request};
+use wire::{Fault, FaultCategory};
 
 use super::{Call, Connection, Owner, Tab, now};
 use crate::clock::now_micros;
 use crate::files::ModelFiles;
+use crate::protocol::Request;
 use crate::run_record::Attempt;
 use crate::translate::to_wire_backend;
 use crate::worker::EngineWorker;
@@ -19,7 +20,7 @@ impl Tab {
                 self.open(connection, call);
             }
             Action::Close { connection } => {
-                self.connections.remove(&connection);
+                self.connections.remove(connection);
             }
             Action::Load { connection, call, model, backend, is_refetch, timeout: _ } => {
                 self.calls.insert(call, Call { connection, model: Some(model), job: None });
@@ -28,14 +29,14 @@ impl Tab {
             Action::Unload { connection, model, backend } => {
                 let key = key(model, to_wire_backend(backend));
                 // A worker that cannot be told is about to be replaced anyway.
-                drop(self.post(connection, None, Request::Unload { key }, &[]));
+                drop(self.post(connection, None, &Request::Unload { key: &key }, &[]));
             }
             Action::Run { connection, call, model, backend, jobs, attempt, shape: _, timeout: _ } => {
                 self.run(connection, call, model, to_wire_backend(backend), &jobs, attempt);
             }
             Action::Ping { connection, call } => {
                 self.calls.insert(call, Call { connection, model: None, job: None });
-                self.send(connection, call, Request::Ping, &[]);
+                self.send(connection, call, &Request::Ping, &[]);
             }
             Action::Probe { connection, call, model, backend: _ } => {
                 self.calls.insert(call, Call { connection, model: Some(model), job: None });
@@ -55,7 +56,7 @@ impl Tab {
     /// Starts a worker, in place of the one before if there was one.
     fn open(&mut self, id: ConnectionId, call: CallId) {
         self.calls.insert(call, Call { connection: id, model: None, job: None });
-        let connection = self.connections.entry(id).or_default();
+        let connection = self.connections.get_or_default(id);
         connection.stop();
         connection.incarnation += 1;
         connection.opening = Some(call);
@@ -74,17 +75,17 @@ impl Tab {
 
     /// Takes a model out of every worker. Jobs that wait for it fail when their turn comes.
     pub(super) fn forget_model(&mut self, id: ModelId) {
-        let Some(model) = self.models.remove(&id) else { return };
-        for connection in self.connections.values_mut() {
-            let key = key(id, model.backend);
+        let Some(model) = self.models.remove(id) else { return };
+        let key = key(id, model.backend);
+        for (_, connection) in self.connections.iter_mut() {
             // A worker that cannot be told is about to be replaced anyway.
-            drop(connection.post(None, Request::Unload { key }, &[]));
+            drop(connection.post(None, &Request::Unload { key: &key }, &[]));
         }
     }
 
     /// Gets a model's bytes ready for a worker; blobs are read asynchronously.
     fn read_files(&mut self, call: CallId, id: ModelId, backend: wire::Backend, is_refetch: bool) {
-        let Some(model) = self.models.get(&id) else {
+        let Some(model) = self.models.get(id) else {
             return self.fail(call, forgotten());
         };
         let (files, source, shell) = (model.files.clone(), model.source.clone(), self.shell.clone());
@@ -98,7 +99,7 @@ impl Tab {
             shell.feed(move |tab| match read {
                 Ok((files, buffers)) => {
                     let parts = files.parts();
-                    if let Some(model) = tab.models.get_mut(&id) {
+                    if let Some(model) = tab.models.get_mut(id) {
                         model.files = files;
                     }
                     tab.load(call, id, backend, parts, &buffers);
@@ -117,14 +118,10 @@ impl Tab {
         parts: Vec<Part>,
         buffers: &[ArrayBuffer],
     ) {
-        let Some(connection) = self.calls.get(&call).map(|call| call.connection) else { return };
-        let pipeline = self.models.get(&id).and_then(|model| model.source.pipeline);
-        self.send(
-            connection,
-            call,
-            Request::Load { key: key(id, backend), backend, pipeline, parts },
-            buffers,
-        );
+        let Some(connection) = self.calls.get(call).map(|call| call.connection) else { return };
+        let pipeline = self.models.get(id).and_then(|model| model.source.pipeline);
+        let request = Request::Load { key: &key(id, backend), backend, pipeline, parts: &parts };
+        self.send(connection, call, &request, buffers);
     }
 
     fn run(
@@ -140,12 +137,12 @@ impl Tab {
         // Models are registered with batches of one.
         let &[job] = jobs else { return self.fail(call, lacking("batches")) };
         self.report_failed_attempt(job);
-        let run = match self.jobs.get_mut(&job) {
+        let run = match self.jobs.get_mut(job) {
             Some(Owner::Run(run)) => run,
             Some(Owner::Load { .. }) => return self.machine.on_finished(now(), call, Measured::default()),
             None => return self.fail(call, forgotten()),
         };
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         connection.running = Some((call, model, now_micros()));
         let capabilities = connection.capabilities.clone().unwrap_or_default();
         run.attempt = Some(Attempt {
@@ -157,22 +154,31 @@ impl Tab {
                 String::new()
             },
             adapter: capabilities.adapter.filter(|_| backend == wire::Backend::Webgpu),
-            cold: connection.cold.remove(&model),
+            cold: connection.cold.remove(model),
             ..Attempt::default()
         });
-        let request = Request::Run {
-            key: key(model, backend),
-            params: run.inputs.params.clone(),
-            inputs: run.inputs.headers.clone(),
-        };
-        match run.inputs.buffers() {
-            Ok(buffers) => self.send(id, call, request, &buffers),
-            Err(fault) => self.fail(call, fault),
+        let sent = run.inputs.buffers().and_then(|buffers| {
+            let inputs = &run.inputs;
+            let request = Request::Run {
+                key: &key(model, backend),
+                params: inputs.params.as_ref(),
+                inputs: &inputs.headers,
+            };
+            connection.post(Some(call), &request, &buffers)
+        });
+        if let Err(fault) = sent {
+            self.fail(call, fault);
         }
     }
 
     /// Sends a request that the pool waits for.
-    fn send(&mut self, connection: ConnectionId, call: CallId, request: Request, buffers: &[ArrayBuffer]) {
+    fn send(
+        &mut self,
+        connection: ConnectionId,
+        call: CallId,
+        request: &Request<'_>,
+        buffers: &[ArrayBuffer],
+    ) {
         if let Err(fault) = self.post(connection, Some(call), request, buffers) {
             self.fail(call, fault);
         }
@@ -182,20 +188,25 @@ impl Tab {
         &mut self,
         connection: ConnectionId,
         call: Option<CallId>,
-        request: Request,
+        request: &Request<'_>,
         buffers: &[ArrayBuffer],
     ) -> Result<(), Fault> {
-        let connection = self.connections.get_mut(&connection).ok_or_else(gone)?;
+        let connection = self.connections.get_mut(connection).ok_or_else(gone)?;
         connection.post(call, request, buffers)
     }
 }
 
 impl Connection {
-    fn post(&mut self, call: Option<CallId>, request: Request, buffers: &[ArrayBuffer]) -> Result<(), Fault> {
+    fn post(
+        &mut self,
+        call: Option<CallId>,
+        request: &Request<'_>,
+        buffers: &[ArrayBuffer],
+    ) -> Result<(), Fault> {
         let worker = self.worker.as_ref().ok_or_else(gone)?;
         self.next_request += 1;
         let id = self.next_request;
-        worker.post(&EngineRequest { id, request }, buffers)?;
+        worker.post(id, request, buffers)?;
         if let Some(call) = call {
             self.requests.insert(id, call);
         }

@@ -2,23 +2,24 @@
 
 use js_sys::ArrayBuffer;
 use pool::{CallId, ConnectionId, Measured};
-use serde_json::Value;
-use wire::{Capabilities, EngineReply, Fault, FaultCategory, Phases, Reply, TensorHeader};
+use wasm_bindgen::prelude::*;
+use wire::{Capabilities, Fault, FaultCategory, Phases, TensorHeader};
 
 use super::{Owner, Tab, now};
-use crate::object::{from_data, object, set};
+use crate::object::{object, set};
 use crate::outputs;
+use crate::protocol::Reply;
 use crate::translate::to_pool_capabilities;
 use crate::worker::WorkerEvent;
 
 impl Tab {
     /// Takes a message or an error from a worker; one that was replaced has nothing to say any more.
     pub(super) fn on_worker_event(&mut self, id: ConnectionId, incarnation: u32, event: WorkerEvent) {
-        if self.connections.get(&id).is_none_or(|connection| connection.incarnation != incarnation) {
+        if self.connections.get(id).is_none_or(|connection| connection.incarnation != incarnation) {
             return;
         }
         match event {
-            WorkerEvent::Reply(reply, buffers) => self.on_reply(id, reply, &buffers),
+            WorkerEvent::Reply { request, reply, buffers } => self.on_reply(id, request, reply, &buffers),
             WorkerEvent::Lost(fault) => self.lose(id, &fault),
         }
     }
@@ -31,13 +32,13 @@ impl Tab {
         );
     }
 
-    fn on_reply(&mut self, id: ConnectionId, reply: EngineReply, buffers: &[ArrayBuffer]) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let call = connection.requests.remove(&reply.id);
+    fn on_reply(&mut self, id: ConnectionId, request: u32, reply: Reply, buffers: &[ArrayBuffer]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let call = connection.requests.remove(request);
         if connection.running.is_some_and(|(running, _, _)| Some(running) == call) {
             connection.running = None;
         }
-        match (reply.reply, call) {
+        match (reply, call) {
             (Reply::Ready { capabilities }, None) => self.on_ready(id, capabilities),
             (Reply::Trapped { fault }, _) => self.on_trapped(id, fault),
             (Reply::Loaded { inputs, outputs, phases }, Some(call)) => {
@@ -60,7 +61,7 @@ impl Tab {
     }
 
     fn on_ready(&mut self, id: ConnectionId, capabilities: Capabilities) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.opening.take() else { return };
         let for_pool = to_pool_capabilities(&capabilities);
         connection.capabilities = Some(capabilities);
@@ -71,8 +72,10 @@ impl Tab {
     /// worker is the same either way.
     fn on_trapped(&mut self, id: ConnectionId, fault: Fault) {
         let lost = Fault { category: FaultCategory::WorkerCrash, ..fault.clone() };
-        let running =
-            self.connections.get(&id).and_then(|connection| connection.requests.values().next().copied());
+        let running = self
+            .connections
+            .get(id)
+            .and_then(|connection| connection.requests.iter().next().map(|(_, call)| *call));
         if let Some(call) = running.filter(|_| fault.category != FaultCategory::WorkerCrash) {
             self.fail(call, fault);
         }
@@ -87,10 +90,10 @@ impl Tab {
         outputs: Vec<TensorHeader>,
         phases: Phases,
     ) {
-        let model = self.calls.get(&call).and_then(|call| call.model);
+        let model = self.calls.get(call).and_then(|call| call.model);
         if let Some(model_id) = model
-            && let Some(model) = self.models.get_mut(&model_id)
-            && let Some(connection) = self.connections.get_mut(&id)
+            && let Some(model) = self.models.get_mut(model_id)
+            && let Some(connection) = self.connections.get_mut(id)
         {
             let fetched = model.fetched.take().unwrap_or_default();
             let verify_micros = fetched.verify_micros.or(phases.verify_micros);
@@ -110,10 +113,10 @@ impl Tab {
         };
         let value = object(&[("outputs", tensors)]);
         if let Some(result) = &output.result {
-            set(&value, "result", &from_data(result));
+            set(&value, "result", result);
         }
-        let job = self.calls.get(&call).and_then(|call| call.job);
-        if let Some(Owner::Run(run)) = job.and_then(|job| self.jobs.get_mut(&job)) {
+        let job = self.calls.get(call).and_then(|call| call.job);
+        if let Some(Owner::Run(run)) = job.and_then(|job| self.jobs.get_mut(job)) {
             run.output = Some((call, value));
             if let Some(attempt) = &mut run.attempt {
                 attempt.run_micros = output.phases.run_micros;
@@ -124,7 +127,7 @@ impl Tab {
     }
 
     fn succeed(&mut self, id: ConnectionId, call: CallId, memory_bytes: Option<u64>) {
-        if let (Some(connection), Some(memory_bytes)) = (self.connections.get_mut(&id), memory_bytes) {
+        if let (Some(connection), Some(memory_bytes)) = (self.connections.get_mut(id), memory_bytes) {
             connection.memory_bytes = memory_bytes;
         }
         self.machine.on_finished(now(), call, Measured { memory_bytes });
@@ -134,7 +137,7 @@ impl Tab {
 /// The data of [`Reply::Ran`].
 struct RunOutput {
     headers: Vec<TensorHeader>,
-    result: Option<Value>,
+    result: Option<JsValue>,
     phases: Phases,
     memory_bytes: u64,
 }

@@ -59,7 +59,7 @@ impl Tab {
     }
 
     fn on_called(&mut self, called: &Called) {
-        self.calls.remove(&called.call);
+        self.calls.remove(called.call);
         let fault = called.fault.map(|category| {
             self.fault_of(called.call).unwrap_or_else(|| {
                 let fault = undescribed(category, called.kind);
@@ -67,9 +67,9 @@ impl Tab {
                 fault
             })
         });
-        let is_job = |job: &JobId| matches!(self.jobs.get(job), Some(Owner::Run(_)));
+        let is_job = |job: &JobId| matches!(self.jobs.get(*job), Some(Owner::Run(_)));
         let is_run = called.kind == CallKind::Run && called.jobs.iter().any(is_job);
-        if let Some(connection) = self.connections.get_mut(&called.connection) {
+        if let Some(connection) = self.connections.get_mut(called.connection) {
             if connection.running.is_some_and(|(call, _, _)| call == called.call) {
                 connection.running = None;
             }
@@ -83,7 +83,7 @@ impl Tab {
             self.on_opened(fault.as_ref());
         }
         if let Some(fault) = fault {
-            let model = called.model.and_then(|model| self.models.get(&model));
+            let model = called.model.and_then(|model| self.models.get(model));
             let model = model.map_or(JsValue::NULL, |model| model.id.as_str().into());
             self.tell(
                 "fault",
@@ -98,7 +98,7 @@ impl Tab {
 
     fn on_run_called(&mut self, called: &Called, fault: Option<&Fault>) {
         for job in &called.jobs {
-            let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { continue };
+            let Some(Owner::Run(run)) = self.jobs.get_mut(*job) else { continue };
             if let Some(attempt) = &mut run.attempt {
                 attempt.queue_micros = u64::try_from(called.queued.as_micros()).ok();
             }
@@ -124,7 +124,7 @@ impl Tab {
 
     /// A try failed and another one begins: it has a row of its own.
     pub(super) fn report_failed_attempt(&mut self, job: JobId) {
-        let Some(Owner::Run(run)) = self.jobs.get_mut(&job) else { return };
+        let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { return };
         if let (Some(attempt), Some((_, fault))) = (run.attempt.take(), run.fault.take()) {
             let total_micros = now_micros() - run.submitted_micros;
             let record =
@@ -135,7 +135,7 @@ impl Tab {
 
     /// A job ended: its owner is told.
     pub(super) fn finish(&mut self, job: JobId, end: &JobEnd) {
-        match self.jobs.remove(&job) {
+        match self.jobs.remove(job) {
             Some(Owner::Load { deferred, .. }) => {
                 let fault = failure(end, self.last_fault(end));
                 match fault {
@@ -152,7 +152,7 @@ impl Tab {
         let total_micros = now_micros() - run.submitted_micros;
         let fault = failure(end, self.last_fault(end));
         let attempt = run.attempt.take().unwrap_or_default();
-        if let Some(model) = self.models.get_mut(&run.model) {
+        if let Some(model) = self.models.get_mut(run.model) {
             model.n_runs += u32::from(fault.is_none());
             model.n_faults += u32::from(fault.is_some());
             if fault.is_none() {

@@ -27,7 +27,7 @@ impl Tab {
     pub(crate) fn share_model(&mut self, key: &str) -> Option<ModelId> {
         let (id, model) = self.models.iter_mut().find(|(_, model)| model.key == key)?;
         model.n_handles += 1;
-        Some(*id)
+        Some(id)
     }
 
     /// Makes a model known to the pool; its first handle.
@@ -84,7 +84,7 @@ impl Tab {
 
     /// Gives a handle back; the last one takes the model out of the workers.
     pub(crate) fn unload_model(&mut self, id: ModelId) {
-        let Some(model) = self.models.get_mut(&id) else { return };
+        let Some(model) = self.models.get_mut(id) else { return };
         model.n_handles = model.n_handles.saturating_sub(1);
         if model.n_handles == 0 {
             self.forget_model(id);
@@ -93,7 +93,7 @@ impl Tab {
 
     /// Graph inputs and outputs of a loaded model.
     pub(crate) fn contract(&self, id: ModelId) -> (Vec<TensorHeader>, Vec<TensorHeader>) {
-        self.models.get(&id).map(|model| (model.inputs.clone(), model.outputs.clone())).unwrap_or_default()
+        self.models.get(id).map(|model| (model.inputs.clone(), model.outputs.clone())).unwrap_or_default()
     }
 
     /// Runs a model; `deferred` is settled when the job ends.
@@ -137,7 +137,7 @@ impl Tab {
         if options.signal.as_ref().is_some_and(AbortSignal::aborted) {
             return Err(cancelled("the job"));
         }
-        let model = self.models.get(&id).ok_or_else(unloaded)?;
+        let model = self.models.get(id).ok_or_else(unloaded)?;
         let inputs = match model.source.pipeline {
             Some(kind) => Inputs::of_pipeline(inputs, kind, options.transfer)?,
             None => Inputs::of_model(inputs, &model.inputs, options.transfer)?,

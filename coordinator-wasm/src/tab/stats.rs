@@ -14,7 +14,7 @@ impl Tab {
         let numbers = self.machine.stats();
         let connections: Array =
             self.machine.connections().map(|connection| self.connection_stats(connection)).collect();
-        let models: Array = self.models.values().map(model_stats).collect();
+        let models: Array = self.models.iter().map(|(_, model)| model_stats(model)).collect();
         let (n_pending, n_posted, n_dropped) =
             self.reporter.as_ref().map_or((0, 0, 0), |reporter| reporter.counts());
         object(&[
@@ -34,13 +34,13 @@ impl Tab {
     }
 
     fn n_running(&self) -> usize {
-        self.connections.values().filter(|connection| connection.running.is_some()).count()
+        self.connections.iter().filter(|(_, connection)| connection.running.is_some()).count()
     }
 
     fn connection_stats(&self, member: &pool::Connection) -> JsValue {
-        let id = |model| self.models.get(&model).map_or(JsValue::NULL, |model| model.id.as_str().into());
+        let id = |model| self.models.get(model).map_or(JsValue::NULL, |model| model.id.as_str().into());
         let models: Array = member.residents().map(|(model, _)| id(model)).collect();
-        let connection = self.connections.get(&member.id());
+        let connection = self.connections.get(member.id());
         let running = connection.and_then(|connection| connection.running);
         let stats = object(&[
             ("id", member.id().0.into()),

@@ -11,7 +11,7 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(dtype: &str, array: &str, dims: &[f64], n_elements: f64, expected: Result<&[u32], &str>) {
+fn check(dtype: &str, array: &str, dims: &[f64], n_elements: usize, expected: Result<&[u32], &str>) {
     let given = Given { dtype: Some(dtype), dims: Some(dims), array: Some(array), n_elements };
     let actual = check_tensor(&spec(), &given);
     let actual =
@@ -21,8 +21,8 @@ fn check(dtype: &str, array: &str, dims: &[f64], n_elements: f64, expected: Resu
 
 #[test]
 fn tensors_that_fit() {
-    check("int64", "BigInt64Array", &[1.0, 3.0], 3.0, Ok(&[1, 3]));
-    check("int64", "BigInt64Array", &[1.0, 0.0], 0.0, Ok(&[1, 0]));
+    check("int64", "BigInt64Array", &[1.0, 3.0], 3, Ok(&[1, 3]));
+    check("int64", "BigInt64Array", &[1.0, 0.0], 0, Ok(&[1, 0]));
 }
 
 #[test]
@@ -31,14 +31,14 @@ fn wrong_types() {
         "int32",
         "Int32Array",
         &[1.0, 3.0],
-        3.0,
+        3,
         Err("input-dtype: input 'x': dtype is int32, the model takes int64"),
     );
     check(
         "int64",
         "Int32Array",
         &[1.0, 3.0],
-        3.0,
+        3,
         Err("input-dtype: input 'x': data is Int32Array, int64 takes BigInt64Array"),
     );
 }
@@ -49,21 +49,21 @@ fn wrong_shapes() {
         "int64",
         "BigInt64Array",
         &[3.0],
-        3.0,
+        3,
         Err("input-shape: input 'x': shape is [3], the model takes [1, ?]"),
     );
     check(
         "int64",
         "BigInt64Array",
         &[2.0, 3.0],
-        6.0,
+        6,
         Err("input-shape: input 'x': shape is [2, 3], the model takes [1, ?]"),
     );
     check(
         "int64",
         "BigInt64Array",
         &[1.0, 3.0],
-        4.0,
+        4,
         Err("input-shape: input 'x': data has 4 elements, shape is [1, 3]"),
     );
     for dims in [[1.0, -1.0], [1.0, 0.5], [1.0, f64::NAN], [1.0, 1e12]] {
@@ -71,7 +71,7 @@ fn wrong_shapes() {
             "int64",
             "BigInt64Array",
             &dims,
-            3.0,
+            3,
             Err("input-shape: input 'x': dims are not an array of whole numbers"),
         );
     }
@@ -79,7 +79,7 @@ fn wrong_shapes() {
 
 #[test]
 fn missing_parts() {
-    let nothing = Given { dtype: None, dims: None, array: None, n_elements: 0.0 };
+    let nothing = Given { dtype: None, dims: None, array: None, n_elements: 0 };
     assert_eq!(check_tensor(&spec(), &nothing).unwrap_err().code, "input-dtype");
     let no_array = Given { dtype: Some("int64"), ..nothing };
     assert_eq!(check_tensor(&spec(), &no_array).unwrap_err().code, "input-dtype");
