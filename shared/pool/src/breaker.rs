@@ -442,3 +442,6 @@ impl Breaker {
         Duration::from_secs_f64(capped * self.rng.between(1.0 - self.config.jitter, 1.0))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,8 +33,10 @@ pub struct Config {
     pub routing: RoutingConfig,
     /// Micro-batches.
     pub batch_delay: Duration,
-    /// Largest share of all slots for one job family while another family waits, 0–1.
+    /// Largest share of all slots for one job family while another one is about, 0–1.
     pub bulkhead_ratio: f64,
+    /// The same for a family whose calls fail: a model that hangs or crashes must not take every worker with it.
+    pub failing_bulkhead_ratio: f64,
     /// Second calls against the tail.
     pub hedging: HedgingConfig,
     /// Number of connections.
@@ -63,7 +65,8 @@ impl Default for Config {
             retry: RetryConfig::default(),
             routing: RoutingConfig::default(),
             batch_delay: Duration::ZERO,
-            bulkhead_ratio: 0.75,
+            bulkhead_ratio: 0.9,
+            failing_bulkhead_ratio: 0.5,
             hedging: HedgingConfig::default(),
             scaling: ScalingConfig::default(),
             outlier: OutlierConfig::default(),
@@ -131,8 +134,10 @@ impl Default for RetryConfig {
 /// Placement of jobs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoutingConfig {
-    /// Share of placements that may try something that is not the best known, 0–1.
+    /// Share of the expected time of all calls that may go into trying what is not the best known, 0–1.
     pub exploration_ratio: f64,
+    /// Time that may go into trying before there is a share to speak of.
+    pub exploration_start: Duration,
     /// Latency assumed where nothing was measured.
     pub prior_latency: Duration,
     /// Load time assumed where nothing was measured.
@@ -147,6 +152,7 @@ impl Default for RoutingConfig {
     fn default() -> Self {
         Self {
             exploration_ratio: 0.05,
+            exploration_start: Duration::from_secs(5),
             prior_latency: Duration::from_millis(100),
             prior_load: Duration::from_secs(2),
             memory_calls: 32.0,

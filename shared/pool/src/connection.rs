@@ -107,17 +107,22 @@ pub(crate) struct Resident {
     pub(crate) memory_bytes: u64,
 }
 
+/// How many times sooner than a backend a link is tried again.
+const LINK_PROBES_PER_INTERVAL: u32 = 6;
+
 /// Breaker parameters of one browser's connections.
 #[derive(Debug, Clone)]
 pub(crate) struct BreakerConfigs {
-    /// For a link, opening is the probe, and it either is open or not: one decides.
+    /// For a link, opening is the probe: one decides, and it harms nobody, so that it may come sooner.
     transport: Arc<BreakerConfig>,
     other: Arc<BreakerConfig>,
 }
 
 impl BreakerConfigs {
     pub(crate) fn new(config: BreakerConfig) -> Self {
-        Self { transport: Arc::new(BreakerConfig { n_probes: 1, ..config.clone() }), other: Arc::new(config) }
+        let transport =
+            BreakerConfig { n_probes: 1, open: config.open / LINK_PROBES_PER_INTERVAL, ..config.clone() };
+        Self { transport: Arc::new(transport), other: Arc::new(config) }
     }
 }
 
@@ -141,6 +146,8 @@ pub struct Connection {
     pub(crate) repairing: BackendSet,
     /// Backends held back by an incident until it lets them return.
     pub(crate) suspended: BackendSet,
+    /// Devices that could not be had since one could.
+    pub(crate) n_device_failures: u32,
     pub(crate) backoff: Backoff,
     pub(crate) memory_bytes: u64,
     /// Health when it was last lost.
@@ -187,6 +194,7 @@ impl Connection {
             side_calls: Vec::new(),
             repairing: BackendSet::NONE,
             suspended: BackendSet::NONE,
+            n_device_failures: 0,
             backoff,
             memory_bytes: 0,
             health_before: 0.0,

@@ -22,3 +22,6 @@ pub(crate) fn of_breaker(breaker: &mut Breaker, now: Timestamp) -> f64 {
     };
     (100.0 - 50.0 * stats.failure_ratio() - 20.0 * slowness - 30.0 * streak).clamp(0.0, limit)
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,12 @@ impl Incidents {
 
     /// The repair of a connection at `site` ended.
     pub(crate) fn on_repaired(&mut self, site: Site, id: ConnectionId, is_success: bool) -> Verdict {
+        if is_success {
+            // Whoever works again shares no cause with what fails next.
+            for (_, recent) in self.recent.iter_mut().filter(|((other, _), _)| *other == site) {
+                recent.retain(|&(_, other)| other != id);
+            }
+        }
         let Some(incident) = self.active.get_mut(&site).filter(|incident| incident.leader == id) else {
             return Verdict::Unrelated;
         };

@@ -142,6 +142,15 @@ impl Latencies {
         )
     }
 
+    /// What is known of the model on the backend with other shapes, or in other groups, with its full weight.
+    pub(crate) fn stand_in(&self, key: LatencyKey) -> Estimate {
+        let any_shape = LatencyKey { shape: None, ..key };
+        let anywhere = LatencyKey { group: None, ..any_shape };
+        let enough = |key| self.runs.get(key).filter(|estimate| estimate.weight >= PRIOR_WEIGHT);
+        let found = enough(&any_shape).or_else(|| enough(&anywhere));
+        found.copied().unwrap_or_else(|| Estimate::prior(self.config.prior_latency))
+    }
+
     /// How much slower than its group a member is, as a logarithm; 0 unless the difference is certain.
     pub(crate) fn member_offset(&self, connection: ConnectionId, backend: Backend) -> f64 {
         let Some(Member { recent: member, .. }) = self.members.get(&(connection, backend)) else {

@@ -116,6 +116,9 @@ pub struct Pool {
     is_watching: bool,
     actions: VecDeque<Action>,
     stats: PoolStats,
+    /// Expected microseconds of all placements, and of those made to learn.
+    placed_micros: f64,
+    explored_micros: f64,
 }
 
 #[derive(Debug)]
@@ -136,6 +139,8 @@ struct Family {
     name: String,
     n_in_flight: u32,
     last_submitted: Option<Timestamp>,
+    /// Share of its last calls that failed for a reason that is not the caller's, newer ones counted more, 0–1.
+    failing: f64,
 }
 
 #[derive(Debug)]
@@ -244,6 +249,8 @@ impl Pool {
             is_watching: false,
             actions: VecDeque::new(),
             stats: PoolStats::default(),
+            placed_micros: 0.0,
+            explored_micros: 0.0,
             config,
         }
     }
@@ -254,7 +261,7 @@ impl Pool {
             Some(family) => family,
             None => {
                 let name = spec.family.clone();
-                self.families.push(Family { name, n_in_flight: 0, last_submitted: None });
+                self.families.push(Family { name, n_in_flight: 0, last_submitted: None, failing: 0.0 });
                 self.families.len() - 1
             }
         };

@@ -147,3 +147,6 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

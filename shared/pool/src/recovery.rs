@@ -240,3 +240,6 @@ impl Strategy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,8 @@ pub(crate) const N_FACTORS: usize = Factor::ALL.len();
 const MAX_CALLS: usize = 512;
 /// Faults of one category within [`BURST_SPAN`] that make a burst.
 const BURST_FAULTS: usize = 8;
+/// Faults after which a burst is reported even when nothing explains it.
+const PATIENT_FAULTS: usize = 24;
 const BURST_SPAN: Duration = Duration::from_secs(10);
 /// Calls this old take part in the comparison.
 const COMPARED_SPAN: Duration = Duration::from_secs(120);
@@ -116,11 +118,17 @@ impl Analyst {
             return None;
         }
         let recent = self.calls.iter().rev().take_while(|call| now.since(call.at) <= BURST_SPAN);
-        if recent.filter(|call| call.fault == Some(category)).count() < BURST_FAULTS {
+        let n_faults = recent.filter(|call| call.fault == Some(category)).count();
+        if n_faults < BURST_FAULTS {
+            return None;
+        }
+        let finding = self.explain(now, category);
+        if finding.factors.is_empty() && n_faults < PATIENT_FAULTS {
+            // A few calls more may tell.
             return None;
         }
         self.explained.insert(category, now);
-        Some(self.explain(now, category))
+        Some(finding)
     }
 
     fn explain(&self, now: Timestamp, category: FaultCategory) -> Finding {
@@ -135,6 +143,10 @@ impl Analyst {
                     calls.iter().filter(|call| call.values[factor_index] == value).count() as u32
                 };
                 let (failed_with, ok_with) = (count(&failed), count(&ok));
+                if ok_with as usize == ok.len() {
+                    // What every success has as well tells nothing.
+                    continue;
+                }
                 let table =
                     [failed_with, failed.len() as u32 - failed_with, ok_with, ok.len() as u32 - ok_with];
                 candidates.push((factor, value, table, fisher_one_sided(table)));

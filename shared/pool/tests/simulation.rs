@@ -2,8 +2,9 @@
 
 mod sim;
 
-use pool::{Config, Pool};
+use pool::Pool;
 use sim::check::Checker;
+use sim::compare::{Contestant, Metric, compare, even, faulty, pick, saturated};
 use sim::scenario::Scenario;
 use sim::world::{Outcome, World};
 
@@ -17,9 +18,10 @@ fn check(scenario: &Scenario) -> Outcome {
     world.outcome
 }
 
-/// Factor on the number of simulated jobs: 1 in the ordinary run, 100 in the nightly one.
+/// Factor on the number of simulated jobs: 1 in the ordinary run, 100 in the nightly one, which is
+/// `TABPOOL_SIM_EFFORT=100 cargo test --release -p tabpool-pool --test simulation`.
 fn effort() -> u64 {
-    std::env::var("TABPOOL_SIM_EFFORT").ok().and_then(|effort| effort.parse().ok()).unwrap_or(1)
+    option_env!("TABPOOL_SIM_EFFORT").and_then(|effort| effort.parse().ok()).unwrap_or(1)
 }
 
 #[test]
@@ -49,7 +51,34 @@ fn nothing_breaks_in_chaos() {
     assert!(n_jobs >= 1_000_000 * effort(), "{n_jobs} jobs");
 }
 
+/// The goals of the comparison, over 30 seeds. All figures are simulated; `cargo run --release -p tabpool-pool --example
+/// compare` prints them.
 #[test]
-fn defaults_are_documented_values() {
-    assert_eq!(Config::default().retry.max_retries, 3);
+fn fewer_errors_and_faster_recovery_than_other_policies() {
+    let rows = compare(even, 30);
+    for other in [Contestant::RoundRobin, Contestant::Original] {
+        for (metric, goal) in
+            [(Metric::Unhandled, 0.05), (Metric::ComponentRecovery, 0.4), (Metric::JobRecovery, 0.4)]
+        {
+            let ratio = pick(&rows, Contestant::Pool, metric).mean / pick(&rows, other, metric).mean;
+            assert!(ratio <= goal, "{}: {ratio:.3} of that with {}", metric.title(), other.title());
+        }
+    }
+}
+
+/// A fleet with software adapters and outages: the others drown, the pool must not.
+#[test]
+fn no_job_is_lost_in_a_mixed_fleet() {
+    let unhandled = pick(&compare(faulty, 30), Contestant::Pool, Metric::Unhandled);
+    assert!(unhandled.mean + unhandled.margin < 0.1, "{unhandled:?} % of the jobs");
+}
+
+#[test]
+fn more_throughput_than_other_policies_on_a_mixed_fleet() {
+    let rows = compare(saturated, 30);
+    for other in [Contestant::RoundRobin, Contestant::Original] {
+        let throughput = |who| pick(&rows, who, Metric::Throughput).mean;
+        let gain = throughput(Contestant::Pool) / throughput(other);
+        assert!(gain >= 1.25, "{gain:.2} times the throughput of {}", other.title());
+    }
 }

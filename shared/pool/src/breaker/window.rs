@@ -98,3 +98,11 @@ impl Window {
 fn ratio(part: u32, whole: u32) -> f64 {
     f64::from(part) / f64::from(whole.max(1))
 }
+
+#[cfg(test)]
+impl Window {
+    /// Whether each call failed and whether it was slow, oldest first.
+    pub(super) fn outcomes(&self) -> Vec<(bool, bool)> {
+        self.calls.iter().map(|call| (call.is_failed, call.is_slow)).collect()
+    }
+}

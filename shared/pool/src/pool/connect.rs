@@ -60,6 +60,7 @@ impl Pool {
         connection.last_seen = now;
         connection.repairing = BackendSet::NONE;
         connection.suspended = BackendSet::NONE;
+        connection.n_device_failures = 0;
         let transition = call.permit.and_then(|permit| {
             connection.breaker_mut(Component::Transport).on_success(
                 now,
@@ -74,7 +75,10 @@ impl Pool {
         self.note_open(now, id, now.since(call.started));
         self.arm_heartbeat(now, id);
         self.settle_repair(now, id, true);
-        self.conclude(now, id, Component::Transport, true);
+        // A new worker has new devices.
+        for &component in Component::ALL {
+            self.conclude(now, id, component, true);
+        }
         self.queue.unblock_all();
         self.dispatch(now);
     }
@@ -126,9 +130,11 @@ impl Pool {
             }
             victims.push((call_id, call));
         }
-        if !is_counted && let Some(connection) = self.connection_mut(id) {
-            let transition = connection.breaker_mut(Component::Transport).on_spontaneous_failure(now);
-            self.on_transition(now, id, Component::Transport, transition);
+        if !is_counted {
+            self.count_spontaneous(now, id, Component::Transport);
+        }
+        for &backend in Backend::ALL {
+            self.conclude(now, id, backend.component(), false);
         }
         if was == ConnectionState::Draining {
             self.remove_now(now, id);

@@ -50,7 +50,9 @@ impl Pool {
             Verdict::Lead(notice, next) => {
                 self.tell(now, notice, IncidentPhase::Failed);
                 if next != id {
-                    self.timers.insert(now, Timer::Release(next, component));
+                    // The next one waits as long as this one would have.
+                    let at = self.connection(id).map_or(now, |connection| connection.open_at.max(now));
+                    self.timers.insert(at, Timer::Release(next, component));
                 }
             }
         }
@@ -74,16 +76,15 @@ impl Pool {
         }
     }
 
-    /// Whether an incident keeps a connection from being opened.
-    pub(super) fn is_open_held(&self, id: ConnectionId) -> bool {
-        self.site(id, Component::Transport).is_some_and(|site| self.incidents.is_held(site, id))
+    /// Whether an incident keeps a component from being repaired.
+    pub(super) fn is_held(&self, id: ConnectionId, component: Component) -> bool {
+        self.site(id, component).is_some_and(|site| self.incidents.is_held(site, id))
     }
 
     /// Takes the backends that incidents hold out of service.
     pub(super) fn suspend_held(&mut self, id: ConnectionId) {
         for &backend in Backend::ALL {
-            let site = self.site(id, backend.component());
-            if site.is_some_and(|site| self.incidents.is_held(site, id))
+            if self.is_held(id, backend.component())
                 && let Some(connection) = self.connection_mut(id)
             {
                 connection.suspended = connection.suspended.with(backend);

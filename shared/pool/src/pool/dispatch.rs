@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::pick::{Pick, Place};
+use super::timeouts::TIMEOUT_REVIEW;
 use super::{Call, JobState, Pool};
 use crate::breaker::{Admission, Permit};
 use crate::latency::LatencyKey;
@@ -15,12 +16,16 @@ use crate::{
 
 /// A family that submitted within this time is kept a share of the slots for.
 const FAMILY_ACTIVE: Duration = Duration::from_secs(10);
+/// Share of failing calls that makes a family a danger to others.
+const FAMILY_FAILING: f64 = 0.3;
 /// Standard deviations above the mean of ln(latency) that a run may take before it is given up: p99.997.
 const TIMEOUT_SCORE: f64 = 4.0;
 /// And times that, for what a log-normal does not see: a garbage collection, a throttled tab.
 const TIMEOUT_FACTOR: f64 = 3.0;
 /// Runs that must have been seen before they bound the next ones.
 const TIMEOUT_WEIGHT: f64 = 5.0;
+/// Times more again where only other shapes or other browsers were seen.
+const STAND_IN_LN: f64 = 1.6;
 
 impl Pool {
     /// Looks at every lane that is not blocked, in the order of the queue.
@@ -50,7 +55,9 @@ impl Pool {
         if n_in_flight == 0 || !recent.any(|at| now.since(at) < FAMILY_ACTIVE) {
             return false;
         }
-        let share = (self.n_slots() as f64 * self.config.bulkhead_ratio).ceil() as u32;
+        let is_failing = self.families[own].failing > FAMILY_FAILING;
+        let ratio = if is_failing { self.config.failing_bulkhead_ratio } else { self.config.bulkhead_ratio };
+        let share = (self.n_slots() as f64 * ratio).round() as u32;
         n_in_flight >= share.max(1)
     }
 
@@ -150,7 +157,7 @@ impl Pool {
             attempt,
             queued: self.queued_for(now, &jobs),
             started: now,
-            timeout_at: now + timeout,
+            timeout_at: now + timeout.min(TIMEOUT_REVIEW),
             is_aborting: false,
         });
         for &job in &jobs {
@@ -236,7 +243,7 @@ impl Pool {
     }
 
     /// How long a run may take: what was measured with a wide margin, within the configured limits.
-    fn run_timeout(
+    pub(super) fn run_timeout(
         &self,
         connection: ConnectionId,
         backend: Backend,
@@ -246,9 +253,14 @@ impl Pool {
     ) -> Duration {
         let limit = if n_jobs > 1 { self.config.batch_timeout } else { self.config.run_timeout };
         let group = self.connection(connection).map(|connection| connection.group);
-        let estimate =
-            self.latencies.run(LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) });
-        self.bounded(estimate, self.latencies.member_offset(connection, backend), limit)
+        let key = LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) };
+        let offset_ln = self.latencies.member_offset(connection, backend).max(0.0);
+        let estimate = self.latencies.run(key);
+        if estimate.weight >= TIMEOUT_WEIGHT {
+            return self.bounded(estimate, offset_ln, limit);
+        }
+        let size_ln = (n_jobs as f64).ln();
+        self.bounded(self.latencies.stand_in(key), offset_ln + size_ln + STAND_IN_LN, limit)
     }
 
     /// How long opening a connection may take, by how long it took before.
@@ -276,7 +288,12 @@ impl Pool {
     }
 
     fn note_placed(&mut self, now: Timestamp, call: CallId, place: Place) {
-        self.stats.n_explorations += u64::from(place.is_exploration);
+        let cost_micros = place.cost_ln.clamp(0.0, 34.0).exp();
+        self.placed_micros += cost_micros;
+        if place.is_exploration {
+            self.stats.n_explorations += 1;
+            self.explored_micros += cost_micros;
+        }
         let Some(&job) = self.calls.get(call.0).and_then(|call| call.jobs.first()) else { return };
         self.record(
             now,
@@ -284,7 +301,7 @@ impl Pool {
                 job,
                 connection: place.connection,
                 backend: place.backend,
-                expected: Duration::from_micros(place.cost_ln.clamp(0.0, 34.0).exp() as u64),
+                expected: Duration::from_micros(cost_micros as u64),
                 is_exploration: place.is_exploration,
                 is_probe: place.is_probe,
                 is_hedge: false,

@@ -3,6 +3,7 @@
 use super::{JobEntry, Pool};
 use crate::latency::{Estimate, LatencyKey};
 use crate::queue::LaneKey;
+use crate::record::CallKind;
 use crate::router::{Entry, RANK_SCALE};
 use crate::time::micros;
 use crate::{
@@ -114,9 +115,15 @@ impl Pool {
     }
 
     fn may_explore(&self) -> bool {
-        // A few for free, so that a new pool can learn at all.
-        let allowance = self.config.routing.exploration_ratio * self.stats.n_attempts as f64 + 3.0;
-        (self.stats.n_explorations as f64) < allowance && self.config.routing.exploration_ratio > 0.0
+        self.affords(0.0)
+    }
+
+    /// Whether a try that takes `micros_more` is within the share of the pool's time that learning may take.
+    fn affords(&self, micros_more: f64) -> bool {
+        let routing = &self.config.routing;
+        let start = micros(routing.exploration_start) as f64;
+        let allowance = routing.exploration_ratio * self.placed_micros + start;
+        routing.exploration_ratio > 0.0 && self.explored_micros + micros_more <= allowance
     }
 
     fn pick_half_open(&self, wish: Wish) -> Option<Pick> {
@@ -184,7 +191,9 @@ impl Pool {
         }
         let (best, best_ln) = best?;
         let (entry, cost_ln, is_exploration) = match tried {
-            Some((entry, cost_ln, _)) if entry != best => (entry, cost_ln, true),
+            Some((entry, cost_ln, _)) if entry != best && self.affords(cost_ln.exp()) => {
+                (entry, cost_ln, true)
+            }
             Some(_) | None => (best, best_ln, false),
         };
         let place = Place {
@@ -358,6 +367,12 @@ impl Pool {
         let Some(connection) = self.connection(id) else { return false };
         let loader = connection.breaker(Component::Loader);
         if !loader.is_passing() && loader.n_probes_free() == 0 {
+            return false;
+        }
+        let mut calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
+        if calls.any(|call| {
+            call.kind == CallKind::Load && call.model == Some(model) && call.backend == Some(backend)
+        }) {
             return false;
         }
         let limit = connection.capabilities.memory_limit_bytes;

@@ -17,6 +17,8 @@ use crate::{
 /// Health from which a connection counts as healthy when a job is suspected to be what breaks connections: a half-open or
 /// open one is not.
 const HEALTHY: f64 = 50.0;
+/// Devices that may fail to come back before the whole connection is replaced for one.
+const PATIENT_REPAIRS: u32 = 3;
 
 impl Pool {
     /// A try failed: the job gets another one that differs, or ends.
@@ -289,7 +291,7 @@ impl Pool {
         match category {
             FaultCategory::DeviceLost => {
                 connection.residents.retain(|&(_, on), _| on != backend);
-                self.start_repair(now, id, call.component, category);
+                self.start_repair(now, id, backend.component(), category);
             }
             FaultCategory::OutOfMemory => {
                 let busy: Vec<_> = self
@@ -331,7 +333,11 @@ impl Pool {
             return;
         }
         let Some(connection) = self.connection(id) else { return };
+        // What else works there is not taken down for one device, unless that device keeps failing.
+        let may_replace = connection.n_device_failures >= PATIENT_REPAIRS
+            || !connection.capabilities.backends.iter().any(|backend| connection.is_serving(backend));
         let ladder = repair_ladder(category, connection.spec.kind).iter().copied();
+        let ladder = ladder.filter(|&strategy| may_replace || strategy == Strategy::RecreateDevice);
         let chosen = self.playbook.choose(&mut self.rng, category, component, ladder);
         let Some(strategy) = chosen else { return };
         self.note_repair(now, id, Trial { category, component, strategy, since: now }, Duration::ZERO);
@@ -360,6 +366,7 @@ impl Pool {
         });
         if let Some(connection) = self.connection_mut(id) {
             connection.repairing = connection.repairing.with(backend);
+            connection.residents.retain(|&(_, on), _| on != backend);
             connection.side_calls.push(call);
         }
         self.reindex(now, id);
@@ -370,15 +377,37 @@ impl Pool {
         if let (Some(backend), Some(connection)) = (call.backend, self.connection_mut(call.connection)) {
             connection.repairing = connection.repairing.without(backend);
         }
+        if let Some(connection) = self.connection_mut(call.connection) {
+            connection.n_device_failures = 0;
+        }
         self.settle_repair(now, call.connection, true);
         self.conclude(now, call.connection, call.component, true);
     }
 
-    /// A device could not be had back: the connection is replaced with all it holds.
+    /// A device could not be had back. The other backends of the connection go on; this one is tried again later.
     pub(super) fn on_recreate_failed(&mut self, now: Timestamp, call_id: CallId, category: FaultCategory) {
         let Some(call) = self.end_call(now, call_id, Some(category)) else { return };
-        self.conclude(now, call.connection, call.component, false);
-        self.lose(now, call.connection, FaultCategory::DeviceLost, None, true);
+        let (id, component) = (call.connection, call.component);
+        if category.ends_connection() {
+            return self.lose(now, id, category, None, false);
+        }
+        self.settle_repair(now, id, false);
+        self.count_spontaneous(now, id, component);
+        let (Some(backend), Some(connection)) =
+            (call.backend, self.connections[id.0 as usize].as_deref_mut())
+        else {
+            return;
+        };
+        connection.n_device_failures += 1;
+        connection.repairing = connection.repairing.without(backend);
+        connection.suspended = connection.suspended.with(backend);
+        let pause = connection.backoff.next(&mut self.rng);
+        let until_probe = connection.breaker(component).open_for(now).unwrap_or_default();
+        self.conclude(now, id, component, false);
+        if !self.is_held(id, component) {
+            self.timers.insert(now + pause.max(until_probe), Timer::Release(id, component));
+        }
+        self.reindex(now, id);
     }
 
     /// A repair that goes beyond the component: the connection is replaced, at a cost to what else runs there.

@@ -9,8 +9,8 @@ use crate::latency::LatencyKey;
 use crate::record::{CallKind, Called, Event};
 use crate::timers::Timer;
 use crate::{
-    Action, BreakerState, CallId, Component, ConnectionId, FaultCategory, JobEnd, JobId, Measured, Timestamp,
-    TransitionReason,
+    Action, Backend, BreakerState, CallId, Component, ConnectionId, FaultCategory, JobEnd, JobId, Measured,
+    Timestamp, TransitionReason,
 };
 
 /// A call is slow when it takes this many times what is expected, if that is above the breaker's limit: a model that is
@@ -81,7 +81,12 @@ impl Pool {
             Some(permit) if is_known || category.blame() == Blame::Nobody => {
                 self.ignore(id, call.component, permit)
             }
-            Some(permit) if matches!(call.kind, CallKind::Load) => {
+            // The device is what failed, whatever was being done with it.
+            Some(permit) if category == FaultCategory::DeviceLost && call.kind == CallKind::Load => {
+                self.ignore(id, call.component, permit);
+                self.count_spontaneous(now, id, backend.map_or(call.component, Backend::component));
+            }
+            Some(permit) if call.kind == CallKind::Load => {
                 self.count_load_failure(now, &call, permit, category);
             }
             Some(permit) => self.count_failure(now, id, call.component, permit, call.started),
@@ -122,6 +127,15 @@ impl Pool {
         Some(call)
     }
 
+    /// Keeps the share of a family's calls that fail.
+    fn note_family(&mut self, call: &Call, fault: Option<FaultCategory>) {
+        let Some(model) = call.model else { return };
+        let family = self.models[model.0 as usize].family;
+        let is_failure = fault.is_some_and(|fault| fault.blame() != Blame::Nobody);
+        let failing = &mut self.families[family].failing;
+        *failing += 0.1 * (f64::from(u8::from(is_failure)) - *failing);
+    }
+
     pub(super) fn record_call(
         &mut self,
         now: Timestamp,
@@ -131,6 +145,7 @@ impl Pool {
     ) {
         if fault != Some(FaultCategory::Cancelled) && matches!(call.kind, CallKind::Load | CallKind::Run) {
             self.analyse(now, call, fault);
+            self.note_family(call, fault);
         }
         let called = Called {
             call: id,
@@ -158,6 +173,16 @@ impl Pool {
     ) {
         let Some(connection) = self.connection_mut(id) else { return };
         let transition = connection.breaker_mut(component).on_failure(now, permit, now.since(started));
+        self.on_transition(now, id, component, transition);
+        if transition.is_some() {
+            self.reindex(now, id);
+        }
+    }
+
+    /// Counts a failure that no call of the component itself met.
+    pub(super) fn count_spontaneous(&mut self, now: Timestamp, id: ConnectionId, component: Component) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let transition = connection.breaker_mut(component).on_spontaneous_failure(now);
         self.on_transition(now, id, component, transition);
         if transition.is_some() {
             self.reindex(now, id);
@@ -208,7 +233,10 @@ impl Pool {
             model.breaker.set_mode(now, crate::BreakerMode::Automatic);
         }
         let Some(connection) = self.connection_mut(id) else { return };
-        connection.residents.insert((model_id, backend), Resident { last_used: now, memory_bytes });
+        // What was loaded onto a device that is gone meanwhile is gone with it.
+        if connection.is_reachable(backend) {
+            connection.residents.insert((model_id, backend), Resident { last_used: now, memory_bytes });
+        }
         if let Some(memory_bytes) = measured.memory_bytes {
             connection.memory_bytes = memory_bytes;
         }
@@ -226,8 +254,8 @@ impl Pool {
     fn run_after_load(&mut self, now: Timestamp, job: JobId, call: &Call, backend: crate::Backend) {
         let Some(entry) = self.jobs.get_mut(job.0) else { return };
         entry.calls = [None, None];
-        let is_ready = self.connection(call.connection).is_some_and(|c| c.state == ConnectionState::Ready);
-        let permit = if is_ready { self.admit(now, call.connection, backend.component()) } else { None };
+        let is_reachable = self.connection(call.connection).is_some_and(|c| c.is_reachable(backend));
+        let permit = if is_reachable { self.admit(now, call.connection, backend.component()) } else { None };
         match (permit, call.model) {
             (Some(permit), Some(model)) => {
                 self.start_run(now, call.connection, backend, model, permit, vec![job]);

@@ -16,6 +16,8 @@ use crate::sim::scenario::{Arrivals, Member, OutageKind, Scenario};
 
 /// Inputs with this fingerprint crash every worker.
 const POISON: u64 = 666;
+/// What a job that got no result counts as time to its result.
+const NO_RESULT: Duration = Duration::from_secs(60);
 /// A run that has not come to rest by then has a livelock.
 const MAX_STEPS_PER_JOB: usize = 2000;
 
@@ -32,9 +34,10 @@ pub(crate) struct Outcome {
     /// Jobs that were sent to a connection at least once.
     pub(crate) n_started: u64,
     pub(crate) latencies_micros: Vec<u64>,
-    /// From a job's first fault to its result.
+    /// From a job's first fault to its result; a job that got none counts [`NO_RESULT`].
     pub(crate) job_recovery_micros: Vec<u64>,
-    /// From a fault of a component to its next result; those that never came count to the end.
+    /// From the death, hang or lost device of a member to the moment it could work again, known or not; to the end of the
+    /// run for those that never could.
     pub(crate) component_recovery_micros: Vec<u64>,
     pub(crate) useful_micros: u64,
     pub(crate) slot_micros: u64,
@@ -109,7 +112,8 @@ pub(crate) struct World<'a, B> {
     /// Outages under way.
     outages: BTreeSet<usize>,
     n_arrived: usize,
-    pending_faults: BTreeMap<(ConnectionId, Backend), Timestamp>,
+    /// Since when a member (`None`) or one of its devices cannot work.
+    broken_since: BTreeMap<(ConnectionId, Option<Backend>), Timestamp>,
     pub(crate) outcome: Outcome,
 }
 
@@ -127,7 +131,7 @@ impl<'a, B: Brain> World<'a, B> {
             orders: BTreeMap::new(),
             outages: BTreeSet::new(),
             n_arrived: 0,
-            pending_faults: BTreeMap::new(),
+            broken_since: BTreeMap::new(),
             outcome: Outcome::default(),
         }
     }
@@ -317,7 +321,7 @@ impl<'a, B: Brain> World<'a, B> {
             body.running.insert(call, (work.clone(), self.now));
             let (millis, result) = self.sample(connection, &work);
             if result != Ending::Ok {
-                self.note_fault(connection, &work);
+                self.note_fault(&work);
             }
             self.after(millis, Event::Done { connection, incarnation, call, result });
         }
@@ -395,7 +399,7 @@ impl<'a, B: Brain> World<'a, B> {
             Ending::SilentDeath
         } else if hit(rates.hang) {
             Ending::Hang
-        } else if hit(rates.device_lost) {
+        } else if backend != Backend::Wasm && hit(rates.device_lost) {
             Ending::Fault(FaultCategory::DeviceLost)
         } else if hit(rates.out_of_memory) {
             Ending::Fault(FaultCategory::OutOfMemory)
@@ -426,9 +430,8 @@ impl<'a, B: Brain> World<'a, B> {
         )
     }
 
-    fn note_fault(&mut self, connection: ConnectionId, work: &Work) {
-        if let Work::Run { backend, jobs, .. } = work {
-            self.pending_faults.entry((connection, *backend)).or_insert(self.now);
+    fn note_fault(&mut self, work: &Work) {
+        if let Work::Run { jobs, .. } = work {
             for job in jobs {
                 if let Some(order) = self.orders.get_mut(job) {
                     order.first_fault.get_or_insert(self.now);
@@ -514,6 +517,10 @@ impl<'a, B: Brain> World<'a, B> {
         } else {
             body.is_up = true;
             body.up_since = self.now;
+            self.mended(connection, None);
+            for &backend in Backend::ALL {
+                self.mended(connection, Some(backend));
+            }
             self.brain.on_ready(self.now, call, member.capabilities.clone());
         }
     }
@@ -539,15 +546,23 @@ impl<'a, B: Brain> World<'a, B> {
                 {
                     body.lost_devices.insert(backend);
                     body.residents.retain(|(_, on)| *on != backend);
+                    self.broke(connection, Some(backend));
                 }
                 self.answer(connection, call, Some(category));
             }
             Ending::Crash => {
                 self.go_down(connection);
+                self.broke(connection, None);
                 self.brain.on_failed(self.now, call, FaultCategory::WorkerCrash);
             }
-            Ending::SilentDeath => self.go_down(connection),
-            Ending::Hang => body.is_hung = true,
+            Ending::SilentDeath => {
+                self.go_down(connection);
+                self.broke(connection, None);
+            }
+            Ending::Hang => {
+                body.is_hung = true;
+                self.broke(connection, None);
+            }
         }
         self.start_next(connection);
     }
@@ -561,12 +576,10 @@ impl<'a, B: Brain> World<'a, B> {
             }
             Work::Recreate { backend } => {
                 body.lost_devices.remove(backend);
+                self.mended(connection, Some(*backend));
             }
-            Work::Run { backend, .. } => {
+            Work::Run { .. } => {
                 self.outcome.useful_micros += self.now.since(started).as_micros() as u64;
-                if let Some(since) = self.pending_faults.remove(&(connection, *backend)) {
-                    self.outcome.component_recovery_micros.push(self.now.since(since).as_micros() as u64);
-                }
             }
             Work::Load { .. } | Work::Probe { .. } | Work::Ping => {}
         }
@@ -601,11 +614,8 @@ impl<'a, B: Brain> World<'a, B> {
             let Some(body) = self.bodies.get_mut(&connection) else { continue };
             match self.scenario.outages[index].kind {
                 OutageKind::Link { domain } if domain == domain_here && body.is_up => {
-                    let backends = self.member(connection).capabilities.backends;
-                    for backend in backends.iter() {
-                        self.pending_faults.entry((connection, backend)).or_insert(self.now);
-                    }
                     self.go_down(connection);
+                    self.broke(connection, None);
                     self.brain.on_connection_lost(self.now, connection, FaultCategory::ConnectionLost);
                 }
                 OutageKind::Device { domain, backend } if domain == domain_here => {
@@ -614,6 +624,16 @@ impl<'a, B: Brain> World<'a, B> {
                 }
                 OutageKind::Link { .. } | OutageKind::Device { .. } | OutageKind::Slow { .. } => {}
             }
+        }
+    }
+
+    fn broke(&mut self, connection: ConnectionId, device: Option<Backend>) {
+        self.broken_since.entry((connection, device)).or_insert(self.now);
+    }
+
+    fn mended(&mut self, connection: ConnectionId, device: Option<Backend>) {
+        if let Some(since) = self.broken_since.remove(&(connection, device)) {
+            self.outcome.component_recovery_micros.push(self.now.since(since).as_micros() as u64);
         }
     }
 
@@ -634,15 +654,17 @@ impl<'a, B: Brain> World<'a, B> {
         let order = self.orders.remove(&job);
         let order = order.unwrap_or_else(|| panic!("seed {}: {job} ended twice", self.scenario.seed));
         let took = self.now.since(order.submitted).as_micros() as u64;
+        if let (Some(at), true) = (order.first_fault, end != JobEnd::Cancelled) {
+            let is_completed = matches!(end, JobEnd::Completed { .. });
+            let took = if is_completed { self.now.since(at) } else { NO_RESULT };
+            self.outcome.job_recovery_micros.push(took.as_micros() as u64);
+        }
         let worst = &mut self.outcome.worst_wait_micros[order.priority as usize];
         *worst = (*worst).max(took);
         match end {
             JobEnd::Completed { .. } => {
                 self.outcome.n_completed += 1;
                 self.outcome.latencies_micros.push(took);
-                if let Some(at) = order.first_fault {
-                    self.outcome.job_recovery_micros.push(self.now.since(at).as_micros() as u64);
-                }
             }
             JobEnd::Failed { .. } => self.outcome.n_failed += 1,
             JobEnd::Cancelled => self.outcome.n_cancelled += 1,
@@ -658,8 +680,8 @@ impl<'a, B: Brain> World<'a, B> {
         for connection in connections {
             self.go_down(connection);
         }
-        let open = core::mem::take(&mut self.pending_faults);
-        let left = open.into_values().map(|since| self.now.since(since).as_micros() as u64);
+        let broken = core::mem::take(&mut self.broken_since);
+        let left = broken.into_values().map(|since| self.now.since(since).as_micros() as u64);
         self.outcome.component_recovery_micros.extend(left);
     }
 }
