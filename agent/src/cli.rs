@@ -9,11 +9,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use wire::{Backend, PeerEngine};
 
-use crate::exit::EXIT_HELP;
+/// Where to begin, and what [`crate::exit::Exit`] means.
+const AFTER_HELP: &str = "\
+Begin with `tabpool doctor` to see what works here, then `tabpool bench` to measure it.
+
+Exit codes: 0 done, 1 finding (output outside its limits, failed case), 2 usage,
+3 environment (missing browser, port in use, unreadable file), 4 internal";
 
 /// Runs AI models in a pool of browser contexts and keeps an honest history of how they did.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_HELP, max_term_width = 100)]
+#[command(version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print one JSON document instead of tables
     #[arg(long, global = true)]
@@ -45,7 +50,7 @@ pub(crate) enum Command {
 /// Where the history is.
 #[derive(Debug, Args)]
 pub(crate) struct DbArgs {
-    /// History file [default: $XDG_DATA_HOME/tabpool/history.sqlite]
+    /// History file [default: ~/.local/share/tabpool/history.sqlite]
     #[arg(long, value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
 }
@@ -54,7 +59,7 @@ pub(crate) struct DbArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WwwArgs {
     /// Folder of the pages [default: www in this folder, or the checkout's]
-    #[arg(long, value_name = "DIR", env = "TABPOOL_WWW")]
+    #[arg(long, value_name = "DIR", env = "TABPOOL_WWW", hide_env_values = true)]
     pub(crate) www: Option<PathBuf>,
 }
 
@@ -64,7 +69,7 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes any free one
     #[arg(long, default_value_t = 8600)]
     pub(crate) port: u16,
-    /// Address to listen on; others than 127.0.0.1 let the network in
+    /// Address to listen on; any but 127.0.0.1 lets the network in, without a password
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
     #[command(flatten)]
@@ -86,13 +91,13 @@ pub(crate) struct DoctorArgs {
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Models, all cases of each [default: the first case of every model in the zoo]
+    /// Models to run all cases of, separated by commas [default: the first case of each in the zoo]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) model: Vec<String>,
-    /// Browsers [default: all on this machine]
+    /// Browsers, separated by commas, named as `tabpool doctor` does [default: all on this machine]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) browser: Vec<String>,
-    /// Backends: wasm, webgpu, webnn
+    /// Backends, separated by commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "wasm", value_parser = backend())]
     pub(crate) backend: Vec<Backend>,
     /// Measured runs of each case
@@ -101,13 +106,13 @@ pub(crate) struct BenchArgs {
     /// Runs after the cold one that are recorded but not summarised
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) warmup: u32,
-    /// Run this engine too, run by run in turns: ort-web
+    /// Engine to run beside ours, run by run in turns, and to print the ratio to
     #[arg(long, value_name = "ENGINE", value_delimiter = ',', value_parser = peer())]
     pub(crate) peer: Vec<PeerEngine>,
     /// Words to find this campaign by
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
-    /// Seconds without any sign of life until a browser is given up and its case failed
+    /// Seconds without a sign of life until the browser is killed and its case has failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
     #[command(flatten)]

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::bench::summary::Warm;
 use crate::cli::{DbArgs, WwwArgs};
 use crate::exit::Failure;
+use crate::output::quantity;
 use crate::store::Store;
 
 /// Opens the history that the arguments name.
@@ -55,6 +57,25 @@ pub(crate) fn find_www(args: &WwwArgs) -> anyhow::Result<PathBuf> {
             .hint("name the folder of the pages with --www")
             .into()
     })
+}
+
+/// The median of warm runs as a cell of a table.
+pub(crate) fn median(warm: Option<Warm>) -> String {
+    warm.map_or_else(dash, |warm| quantity::micros(warm.median_micros))
+}
+
+/// The interval of that median as a cell of a table.
+pub(crate) fn interval(warm: Option<Warm>) -> String {
+    match warm.map(|warm| warm.interval_micros) {
+        None => dash(),
+        Some(None) => "not enough data".to_owned(),
+        Some(Some([low, high])) => quantity::micros_range(low, high),
+    }
+}
+
+/// A cell without a value.
+pub(crate) fn dash() -> String {
+    "–".to_owned()
 }
 
 /// Becomes true at the first Ctrl-C or SIGTERM.

@@ -25,11 +25,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Help text that documents [`Exit`].
-pub(crate) const EXIT_HELP: &str = "\
-Exit codes: 0 done, 1 finding (output outside its limits, failed case), 2 usage,
-3 environment (missing browser, port in use, unreadable file), 4 internal";
-
 /// An error a person can act on; attached to an [`anyhow::Error`] as its context.
 #[derive(Debug)]
 pub(crate) struct Failure {

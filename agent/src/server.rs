@@ -3,6 +3,7 @@
 mod bench;
 mod files;
 mod metrics;
+mod origin;
 mod rejection;
 pub(crate) mod session;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
+use axum::middleware;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -112,7 +114,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     if let Some(folder) = &app.ort_web {
         router = router.nest_service("/peer/ort-web", files::folder(folder));
     }
-    let mut router = router.fallback_service(files::folder(&app.www)).with_state(app);
+    let mut router = router
+        .fallback_service(files::folder(&app.www))
+        .with_state(app)
+        .layer(middleware::from_fn(origin::check));
     for (name, value) in HEADERS {
         router = router.layer(SetResponseHeaderLayer::overriding(name, value));
     }

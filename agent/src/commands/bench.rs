@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::bench::browser_run::{Bench, BrowserRun, peer_name};
 use crate::bench::plan::{PlannedCase, Repetitions, plan};
-use crate::bench::summary::{OURS, Ratio, Report, Row, Warm};
+use crate::bench::summary::{OURS, Ratio, Report, Row};
 use crate::browser::{self, Launcher};
 use crate::cli::BenchArgs;
 use crate::commands::model::fetch_entries;
-use crate::commands::{find_built_www, interrupt, open_store};
+use crate::commands::{dash, find_built_www, interrupt, interval, median, open_store};
 use crate::exit::{Exit, Failure};
 use crate::golden;
 use crate::host::{Host, git_commit, load_average, now_unix_micros};
@@ -183,8 +183,8 @@ fn table(report: &Report, printer: &Printer) -> String {
             (name(&row.case), Tone::Plain),
             (quantity::browser(&row.browser, &row.browser_version), Tone::Plain),
             (engine(row), if row.engine == OURS { Tone::Plain } else { Tone::Faint }),
-            (row.warm.map_or_else(dash, |warm| quantity::micros(warm.median_micros)), Tone::Plain),
-            (row.warm.map_or_else(dash, interval), Tone::Faint),
+            (median(row.warm), Tone::Plain),
+            (interval(row.warm), Tone::Faint),
             (row.warm.map_or_else(dash, |warm| warm.n.to_string()), Tone::Faint),
             (row.cold_micros.map_or_else(dash, quantity::micros), Tone::Plain),
             outputs(row),
@@ -230,13 +230,6 @@ fn engine(row: &Row) -> String {
     }
 }
 
-fn interval(warm: Warm) -> String {
-    match warm.interval_micros {
-        Some([low, high]) => quantity::micros_range(low, high),
-        None => "not enough data".to_owned(),
-    }
-}
-
 fn warm_ratio(ratio: &Ratio) -> String {
     match (ratio.warm, ratio.warm_interval) {
         (Some(warm), Some([low, high])) => format!("{warm:.2}× ({low:.2}–{high:.2})"),
@@ -255,10 +248,6 @@ fn outputs(row: &Row) -> (String, Tone) {
             (format!("{verdict}{distance}"), tone)
         }
     }
-}
-
-fn dash() -> String {
-    "–".to_owned()
 }
 
 #[cfg(test)]

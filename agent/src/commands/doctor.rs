@@ -62,6 +62,15 @@ impl Diagnosis {
     fn works(&self) -> bool {
         self.capabilities.as_ref().is_some_and(|capabilities| !capabilities.backends.is_empty())
     }
+
+    /// Interfaces that the browser lacks, and why in its words.
+    fn absences(&self) -> Vec<(&'static str, &str)> {
+        let Some(capabilities) = &self.capabilities else { return Vec::new() };
+        let webgpu = capabilities.webgpu_reason.as_deref().filter(|_| capabilities.adapter.is_none());
+        let webnn = capabilities.webnn_reason.as_deref().filter(|_| capabilities.webnn_devices.is_empty());
+        let named = [("WebGPU", webgpu), ("WebNN", webnn)];
+        named.into_iter().filter_map(|(what, reason)| Some((what, reason?))).collect()
+    }
 }
 
 /// Launches every browser once and prints what it can do.
@@ -250,6 +259,9 @@ fn explain(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) {
     for diagnosis in diagnoses {
         if let Some(problem) = diagnosis.problem.as_ref().filter(|_| diagnosis.program.is_some()) {
             printer.warning(&format!("{}: {problem}", diagnosis.name));
+        }
+        for (what, reason) in diagnosis.absences() {
+            printer.note(&format!("{}: no {what}: {reason}", diagnosis.name));
         }
         if let Some(hint) = &diagnosis.hint {
             printer.hint(&format!("{}: {hint}", diagnosis.name));

@@ -5,7 +5,7 @@ use wire::Backend;
 
 use crate::bench::summary::{Warm, warm};
 use crate::cli::HistoryArgs;
-use crate::commands::open_store;
+use crate::commands::{dash, interval, median, open_store};
 use crate::exit::{Exit, Failure};
 use crate::host::now_unix_micros;
 use crate::output::table::{Column, Tone};
@@ -89,17 +89,14 @@ fn medians(rows: &[HistoryRow], printer: &Printer) -> String {
     );
     for HistoryRow { group, warm_micros, n_runs, n_failed, last_time, .. } in rows {
         let warm = warm(warm_micros);
-        let interval = warm.and_then(|warm| warm.interval_micros);
-        let interval = interval
-            .map_or_else(|| "not enough data".to_owned(), |[low, high]| quantity::micros_range(low, high));
         table.row([
             (group.model.clone(), Tone::Plain),
             (dims(&group.shapes), Tone::Faint),
             (quantity::browser(&group.browser, &group.browser_version), Tone::Plain),
             (group.backend.clone(), Tone::Plain),
             (group.engine.clone(), Tone::Plain),
-            (warm.map_or_else(|| "–".to_owned(), |warm| quantity::micros(warm.median_micros)), Tone::Plain),
-            (interval, Tone::Faint),
+            (median(warm), Tone::Plain),
+            (interval(warm), Tone::Faint),
             (warm_micros.len().to_string(), Tone::Faint),
             (n_runs.to_string(), Tone::Faint),
             (n_failed.to_string(), if *n_failed > 0 { Tone::Bad } else { Tone::Faint }),
@@ -148,7 +145,7 @@ fn latest(runs: &[RecentRun], printer: &Printer) -> String {
             (run.group.browser.clone(), Tone::Plain),
             (run.group.backend.clone(), Tone::Plain),
             (run.group.engine.clone(), Tone::Plain),
-            (run.run_micros.map_or_else(|| "–".to_owned(), quantity::micros), Tone::Plain),
+            (run.run_micros.map_or_else(dash, quantity::micros), Tone::Plain),
             (kind.to_owned(), Tone::Faint),
             (outcome, tone),
         ]);

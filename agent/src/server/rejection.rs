@@ -29,6 +29,13 @@ impl Rejection {
         Self { status: StatusCode::NOT_FOUND, fault }
     }
 
+    /// Another site's page wants to write.
+    pub(super) fn foreign_origin() -> Self {
+        let message = "pages of other sites may not write to this agent";
+        let fault = Fault::new(FaultCategory::Validation, "origin", message);
+        Self { status: StatusCode::FORBIDDEN, fault }
+    }
+
     /// The file of a model is not in the cache.
     pub(super) fn not_fetched(sha256: &str) -> Self {
         let fault = Fault::new(

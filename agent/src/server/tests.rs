@@ -188,6 +188,17 @@ async fn bad_batches_are_refused_with_a_fault() {
 }
 
 #[tokio::test]
+async fn pages_of_other_sites_cannot_post() {
+    let world = world();
+    let post = |origin: &str| {
+        let request = Request::post("/v1/metrics").header(header::ORIGIN, origin);
+        request.body(Body::from(batch(&["a"]).to_string())).unwrap()
+    };
+    check_fault(world.send(post("https://example.org")).await, 403, "origin").await;
+    check_status(&world.send(post("http://127.0.0.1:8600")).await, 200);
+}
+
+#[tokio::test]
 async fn a_bench_page_finds_its_plan_and_is_heard() {
     let world = world();
     let mut reports = world.app.sessions.open("s", bench_errand());

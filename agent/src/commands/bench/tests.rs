@@ -3,6 +3,7 @@
 use wire::{Fault, FaultCategory};
 
 use super::*;
+use crate::bench::summary::Warm;
 use crate::golden::compare::Check;
 
 fn row(browser: &str, engine: &str, median_micros: f64) -> Row {

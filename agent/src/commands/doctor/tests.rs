@@ -55,6 +55,16 @@ fn only_a_browser_with_a_backend_works() {
 }
 
 #[test]
+fn what_is_absent_says_why() {
+    let mut diagnosis = diagnoses().remove(1);
+    assert_eq!(diagnosis.absences(), []);
+    let capabilities = diagnosis.capabilities.as_mut().unwrap();
+    capabilities.webgpu_reason = Some("no adapter".to_owned());
+    capabilities.webnn_reason = Some("not built in".to_owned());
+    assert_eq!(diagnosis.absences(), [("WebGPU", "no adapter"), ("WebNN", "not built in")]);
+}
+
+#[test]
 fn json() {
     insta::assert_json_snapshot!(Document { schema: wire::SCHEMA, browsers: &diagnoses(), tools: tools() });
 }
