@@ -8,6 +8,18 @@ use crate::bench::plan::PlannedCase;
 use crate::golden::{Case, Limits};
 use crate::store::NewCampaign;
 
+/// A golden file with one case, whose output keeps every second element.
+pub(crate) const GOLDEN: &str = r#"{
+  "model": "tiny", "made_by": "test",
+  "sha256": "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
+  "cases": [{
+    "id": "1x2",
+    "inputs": [{"name": "x", "dtype": "int64", "dims": [1, 2], "fill": {"values": [1, 2]}}],
+    "outputs": [{"name": "y", "dtype": "float32", "dims": [1, 5], "stride": 2, "values": [0.5, 1.5, 2.5]}],
+    "limits": {"max_abs_ratio": 1e-4, "cosine": 0.9999}
+  }]
+}"#;
+
 /// The session of [`record`].
 pub(crate) const SESSION: &str = "1-chromium-1";
 

@@ -9,17 +9,7 @@ use wire::{Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, tensor};
 use super::*;
 use crate::golden::{Golden, compare::Check};
 use crate::server::session::{Errand, Report};
-
-const GOLDEN: &str = r#"{
-  "model": "tiny", "made_by": "test",
-  "sha256": "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
-  "cases": [{
-    "id": "1x2",
-    "inputs": [{"name": "x", "dtype": "int64", "dims": [1, 2], "fill": {"values": [1, 2]}}],
-    "outputs": [{"name": "y", "dtype": "float32", "dims": [2], "stride": 1, "values": [0.5, 1.5]}],
-    "limits": {"max_abs_ratio": 1e-4, "cosine": 0.9999}
-  }]
-}"#;
+use crate::testing::GOLDEN;
 
 struct World {
     folder: tempfile::TempDir,
@@ -209,8 +199,8 @@ async fn a_bench_page_finds_its_plan_and_is_heard() {
     assert_eq!((tensors[0].0.name.as_str(), tensors[0].1[8]), ("x", 2));
     check_fault(world.get("/v1/bench/s/input/1", &[]).await, 404, "case").await;
 
-    let output = wire::TensorHeader { name: "y".to_owned(), dtype: wire::DType::Float32, dims: vec![2] };
-    let data: Vec<u8> = [0.5_f32, 1.5].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let output = wire::TensorHeader { name: "y".to_owned(), dtype: wire::DType::Float32, dims: vec![1, 5] };
+    let data: Vec<u8> = [0.5_f32, 0.0, 1.5, 0.0, 2.5].iter().flat_map(|value| value.to_le_bytes()).collect();
     let bundle = tensor::encode_bundle(&[(output, &data)]);
     check_fault(world.post("/v1/bench/s/output/0", "short").await, 400, "tensor-bundle").await;
     let answer = value(world.post("/v1/bench/s/output/0?engine=ort-web", bundle).await).await;
