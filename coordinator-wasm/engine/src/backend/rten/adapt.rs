@@ -1,9 +1,9 @@
-//! Fits a graph to `rten` 0.27: names every node, writes defaults out that it does not fill in, and refuses what it
-//! would compute wrongly, or trip over only when the model runs.
+//! Fits a graph to `rten` 0.27: names every node, writes defaults out that it does not fill in, rewrites or refuses what
+//! it would compute wrongly, and refuses what it would trip over only when the model runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rten_onnx::onnx::{AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto};
+use rten_onnx::onnx::{AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto};
 use wire::Fault;
 
 use crate::fault;
@@ -45,25 +45,28 @@ fn adapt_graph(
     nodes: &mut Vec<(String, String)>,
 ) -> Result<(), Fault> {
     let shapes = shapes(graph);
-    for node in &mut graph.node {
+    let floats = floats(graph);
+    let mut adapted = Vec::with_capacity(graph.node.len());
+    for mut node in std::mem::take(&mut graph.node) {
         let operator = node.op_type.clone().unwrap_or_default();
-        let unnamed = node.name.as_ref().is_none_or(String::is_empty);
-        let name = if unnamed {
-            format!("{operator} #{}", nodes.len())
-        } else {
-            node.name.clone().unwrap_or_default()
-        };
+        let name = node.name.take().filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| format!("{operator} #{}", nodes.len()));
         node.name = Some(name.clone());
-        drop_unused_outputs(node, used);
-        write_defaults(node, &shapes);
-        if let Some(reason) = refusal(node) {
+        drop_unused_outputs(&mut node, used);
+        write_defaults(&mut node, &shapes);
+        if let Some(reason) = refusal(&node) {
             return Err(fault::unsupported_operator(Some((&operator, &name)), reason));
         }
         nodes.push((name, operator));
         for graph in node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()) {
             adapt_graph(graph, used, nodes)?;
         }
+        match is_not_zero(&node, &floats) {
+            Some(nodes) => adapted.extend(nodes),
+            None => adapted.push(node),
+        }
     }
+    graph.node = adapted;
     Ok(())
 }
 
@@ -77,6 +80,45 @@ fn shapes(graph: &GraphProto) -> BTreeMap<String, Vec<i64>> {
         Some((input.name.clone()?, dims?))
     });
     inputs.chain(initializers).collect()
+}
+
+/// For each value with a declared type: whether it is a float.
+fn floats(graph: &GraphProto) -> BTreeMap<String, bool> {
+    let is_float =
+        |number: DataType| [DataType::FLOAT, DataType::FLOAT16, DataType::DOUBLE].contains(&number);
+    let initializers = graph
+        .initializer
+        .iter()
+        .filter_map(|tensor| Some((tensor.name.clone()?, is_float(tensor.data_type?))));
+    let values = graph.input.iter().chain(&graph.value_info).filter_map(|value| {
+        let elem_type = value.r#type.as_ref()?.tensor_type.as_ref()?.elem_type?;
+        Some((value.name.clone()?, is_float(elem_type)))
+    });
+    values.chain(initializers).collect()
+}
+
+/// A cast of floats to booleans as `not (x = x - x)`. `rten` holds booleans as integers and rounds towards zero, which
+/// makes 0.5 false.
+fn is_not_zero(node: &NodeProto, floats: &BTreeMap<String, bool>) -> Option<[NodeProto; 3]> {
+    let ([input], [output]) = (node.input.as_slice(), node.output.as_slice()) else { return None };
+    let to = attribute(node, "to").and_then(|attribute| attribute.i);
+    let is_cast = node.op_type.as_deref() == Some("Cast") && to == Some(i64::from(DataType::BOOL.0));
+    if !is_cast || floats.get(input) == Some(&false) {
+        return None;
+    }
+    let (zero, is_zero) = (format!("{output} zero"), format!("{output} is zero"));
+    let step = |operator: &str, inputs: &[&String], output: &String| NodeProto {
+        op_type: Some(operator.to_owned()),
+        name: node.name.clone(),
+        input: inputs.iter().map(|&name| name.clone()).collect(),
+        output: vec![output.clone()],
+        ..Default::default()
+    };
+    Some([
+        step("Sub", &[input, input], &zero),
+        step("Equal", &[input, &zero], &is_zero),
+        step("Not", &[&is_zero], output),
+    ])
 }
 
 /// `rten` computes the first output of these and refuses to run when another one has a name, needed or not.
@@ -112,8 +154,10 @@ fn write_defaults(node: &mut NodeProto, shapes: &BTreeMap<String, Vec<i64>>) {
 fn refusal(node: &NodeProto) -> Option<&'static str> {
     let has_input = |index: usize| node.input.get(index).is_some_and(|name| !name.is_empty());
     let text = |name: &str| attribute(node, name).and_then(|attribute| attribute.s.as_deref());
+    let n_kernel_dims = attribute(node, "kernel_shape").map(|kernel| kernel.ints.len());
     match node.op_type.as_deref()? {
-        // It would compute both as something else, without a word.
+        // It would compute these as something else, without a word.
+        _ if text("auto_pad") == Some("SAME_LOWER") => Some("auto_pad = SAME_LOWER"),
         "Resize" if text("mode") == Some("cubic") => Some("cubic interpolation"),
         "Resize" if text("coordinate_transformation_mode") == Some("align_corners") && has_input(2) => {
             Some("corners aligned by scales")
@@ -123,9 +167,8 @@ fn refusal(node: &NodeProto) -> Option<&'static str> {
         "GRU" if attribute(node, "linear_before_reset").is_none_or(|attribute| attribute.i != Some(1)) => {
             Some("linear_before_reset = 0")
         }
-        "ConvTranspose" if attribute(node, "kernel_shape").is_some_and(|kernel| kernel.ints.len() != 2) => {
-            Some("other than two spatial dimensions")
-        }
+        "ConvTranspose" if n_kernel_dims.is_some_and(|n_dims| n_dims != 2) => Some("other than 2-D"),
+        "MaxPool" | "AveragePool" if n_kernel_dims.is_some_and(|n_dims| n_dims > 2) => Some("more than 2-D"),
         _ => None,
     }
 }

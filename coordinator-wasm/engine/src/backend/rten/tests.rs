@@ -177,3 +177,30 @@ fn defaults_are_written_out_and_unused_outputs_left_out() {
         now(run_all(session.as_ref(), vec![floats("x", &[1, 1, 4], &[1.0, 3.0, 2.0, 0.0])])).unwrap();
     assert_eq!(outputs, [floats("y", &[1, 1, 3], &[3.0, 3.0, 2.0])]);
 }
+
+#[test]
+fn any_float_but_zero_is_true() {
+    let to = proto::AttributeProto {
+        name: Some("to".to_owned()),
+        i: Some(i64::from(proto::DataType::BOOL.0)),
+        r#type: Some(proto::AttributeType::INT),
+        ..Default::default()
+    };
+    let node = proto::NodeProto {
+        op_type: Some("Cast".to_owned()),
+        input: vec!["x".to_owned()],
+        output: vec!["y".to_owned()],
+        attribute: vec![to],
+        ..Default::default()
+    };
+    let session = load(file(proto::GraphProto {
+        node: vec![node],
+        input: vec![declaration(&value("x", DType::Float32, &[-1]))],
+        output: vec![declaration(&value("y", DType::Bool, &[-1]))],
+        ..Default::default()
+    }))
+    .unwrap();
+    let x = [0.0, -0.0, 0.5, -0.5, 2.0, f32::NAN, f32::INFINITY];
+    let outputs = now(run_all(session.as_ref(), vec![floats("x", &[7], &x)])).unwrap();
+    assert_eq!(outputs, [Tensor::new("y", &[7], TensorData::Bool(vec![0, 0, 1, 1, 1, 1, 1]))]);
+}
