@@ -2,8 +2,10 @@
 
 import { PageError } from "../fault.js";
 
+const CHUNK_MILLIS = 200;
+
 /**
- * Starts recording.
+ * Starts recording; settles when the first sound is in.
  * @returns {Promise<() => Promise<Blob>>} Stops recording, lets go of the microphone, and gives what was recorded.
  */
 export async function startRecording() {
@@ -30,7 +32,12 @@ export async function startRecording() {
   const chunks = [];
   recorder.addEventListener("dataavailable", (event) => chunks.push(event.data));
   const stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve, { once: true }));
-  recorder.start();
+  // Until sound arrives, nothing is being recorded, whatever the recorder's state says.
+  const arrived = new Promise((resolve) =>
+    recorder.addEventListener("dataavailable", resolve, { once: true }),
+  );
+  recorder.start(CHUNK_MILLIS);
+  await arrived;
   return async () => {
     recorder.stop();
     await stopped;

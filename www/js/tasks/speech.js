@@ -76,12 +76,14 @@ function offerRecording(button, panel, onRecording) {
   button.addEventListener("click", async () => {
     const stopNow = stop;
     stop = undefined;
+    button.disabled = true;
     try {
       if (stopNow) onRecording(await stopNow());
       else stop = await startRecording();
     } catch (cause) {
       panel.fail(faultOf(cause));
     }
+    button.disabled = false;
     button.setAttribute("aria-pressed", String(Boolean(stop)));
     setText(button, stop ? "Stop recording" : "Record");
   });
