@@ -222,7 +222,7 @@ pub struct Window {
 }
 
 /// What happens to each output element of a matmul or convolution before it is stored:
-/// `activations(alpha · product + bias + residual)`.
+/// `activations(product + bias + residual)`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Epilogue {
     /// An input with one value per output column (matmul) or channel (convolution) follows the operands.
@@ -502,8 +502,6 @@ pub enum Op {
         trans_a: bool,
         /// Swap the last two dimensions of b.
         trans_b: bool,
-        /// Factor of the product.
-        alpha: f32,
         /// What follows.
         epilogue: Epilogue,
     },

@@ -274,7 +274,7 @@ impl Op {
     #[must_use]
     pub fn in_place_operands(&self) -> &'static [usize] {
         match self {
-            Self::Unary(_) | Self::Softmax { .. } | Self::LayerNorm { .. } | Self::ChannelAffine => &[0],
+            Self::Unary(_) | Self::Softmax { .. } | Self::ChannelAffine => &[0],
             Self::Binary(function) if !function.is_comparison() => &[0, 1],
             _ => &[],
         }

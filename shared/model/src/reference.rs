@@ -133,8 +133,8 @@ pub fn evaluate(
         Op::LocalResponseNorm { size, alpha, beta, bias } => {
             vec![reduction::local_response_norm(*size, [*alpha, *beta, *bias], &operands)?]
         }
-        Op::MatMul { trans_a, trans_b, alpha, epilogue } => {
-            vec![linear::matmul([*trans_a, *trans_b], *alpha, epilogue, &operands, fact)?]
+        Op::MatMul { trans_a, trans_b, epilogue } => {
+            vec![linear::matmul([*trans_a, *trans_b], epilogue, &operands, fact)?]
         }
         Op::MatMulInteger => vec![quantize::matmul_integer(&operands, fact)?],
         Op::QuantizedMatMul { epilogue } => vec![quantize::quantized_matmul(epilogue, &operands, fact)?],

@@ -3,10 +3,16 @@
 pub mod attention;
 pub mod conv;
 pub mod depthwise;
+pub mod elementwise;
 pub mod gemm;
 pub mod integer_gemm;
 pub mod math;
+pub mod movement;
 pub mod norm;
 pub mod padded;
+pub mod pool;
+pub mod recurrent;
+pub mod reduce;
 pub mod simd;
 pub mod simd_integer;
+pub mod transposed;

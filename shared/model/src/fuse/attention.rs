@@ -37,12 +37,12 @@ struct Found {
     scale: f32,
 }
 
-fn plain_matmul(node: &Node) -> Option<(f32, bool, [ValueId; 2])> {
+fn plain_matmul(node: &Node) -> Option<(bool, [ValueId; 2])> {
     match (&node.op, &node.inputs[..]) {
-        (Op::MatMul { trans_a: false, trans_b, alpha, epilogue }, &[Some(a), Some(b)])
+        (Op::MatMul { trans_a: false, trans_b, epilogue }, &[Some(a), Some(b)])
             if *epilogue == Epilogue::default() =>
         {
-            Some((*alpha, *trans_b, [a, b]))
+            Some((*trans_b, [a, b]))
         }
         _ => None,
     }
@@ -65,9 +65,9 @@ fn transposed_from(graph: &Graph, links: &Links, value: ValueId) -> Option<(Valu
 }
 
 fn matched(graph: &Graph, links: &Links, index: usize) -> Option<Found> {
-    let (alpha, false, [weights, v]) = plain_matmul(&graph.nodes[index])? else { return None };
+    let (false, [weights, v]) = plain_matmul(&graph.nodes[index])? else { return None };
     let softmax = links.sole(graph, weights)?;
-    if alpha != 1.0 || softmax.op != (Op::Softmax { axis: 3, is_log: false }) {
+    if softmax.op != (Op::Softmax { axis: 3, is_log: false }) {
         return None;
     }
     let score_value = softmax.inputs[0]?;
@@ -75,7 +75,7 @@ fn matched(graph: &Graph, links: &Links, index: usize) -> Option<Found> {
     let candidates = masked_scores(graph, links, score_value);
     candidates.into_iter().find_map(|(scores, mask)| {
         let (outer_scale, scores) = unscaled(graph, links, scores);
-        let (alpha, trans_b, [q, keys]) = plain_matmul(links.sole(graph, scores)?)?;
+        let (trans_b, [q, keys]) = plain_matmul(links.sole(graph, scores)?)?;
         let mask_fits = mask.is_none_or(|mask| {
             is_f32(graph, mask) && broadcast(&graph.fact(mask).dims, score_dims).as_ref() == Some(score_dims)
         });
@@ -91,7 +91,7 @@ fn matched(graph: &Graph, links: &Links, index: usize) -> Option<Found> {
             && graph.fact(scores).dims == *score_dims
             && mask_fits
             && is_known;
-        let scale = outer_scale * alpha * q_scale * k_scale;
+        let scale = outer_scale * q_scale * k_scale;
         fits.then_some(Found { q, keys, v, mask, scale })
     })
 }

@@ -34,7 +34,7 @@ fn check(pass: Pass, mut graph: Graph, expected: &[&str]) {
 }
 
 fn matmul() -> Op {
-    Op::MatMul { trans_a: false, trans_b: false, alpha: 1.0, epilogue: Epilogue::default() }
+    Op::MatMul { trans_a: false, trans_b: false, epilogue: Epilogue::default() }
 }
 
 fn conv(kernel: usize) -> Op {

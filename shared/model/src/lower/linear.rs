@@ -12,7 +12,7 @@ pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>
             let (a, b) = (call.input(0)?, call.input(1)?);
             call.needs_dtype(a, &[DType::F32])?;
             let dims = product_dims(&call.dims(a), &call.dims(b))?;
-            let op = Op::MatMul { trans_a: false, trans_b: false, alpha: 1.0, epilogue: Epilogue::default() };
+            let op = Op::MatMul { trans_a: false, trans_b: false, epilogue: Epilogue::default() };
             call.emit(op, &[Some(a), Some(b)], Fact::new(DType::F32, dims))?
         }
         "MatMulInteger" => matmul_integer(call)?,
@@ -96,10 +96,11 @@ fn gemm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
         let scale = Unary::Affine { scale: beta, shift: 0.0 };
         addend = Some(call.emit(Op::Unary(vec![scale]), &[Some(c)], scaled)?);
     }
-    let is_bias = addend.is_some_and(|c| {
-        let dims = &call.graph.fact(c).dims;
-        dims[..] == [n] || dims[..] == [1, n]
-    });
+    let is_bias = alpha == 1.0
+        && addend.is_some_and(|c| {
+            let dims = &call.graph.fact(c).dims;
+            dims[..] == [n] || dims[..] == [1, n]
+        });
     let epilogue = Epilogue { has_bias: is_bias, ..Epilogue::default() };
     let mut inputs = vec![Some(a), Some(b)];
     if let Some(c) = addend
@@ -107,7 +108,11 @@ fn gemm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     {
         inputs.push(Some(call.reshape(c, vec![n])?));
     }
-    let product = call.emit(Op::MatMul { trans_a, trans_b, alpha, epilogue }, &inputs, fact)?;
+    let mut product = call.emit(Op::MatMul { trans_a, trans_b, epilogue }, &inputs, fact.clone())?;
+    if alpha != 1.0 {
+        let scale = Unary::Affine { scale: alpha, shift: 0.0 };
+        product = call.emit(Op::Unary(vec![scale]), &[Some(product)], fact)?;
+    }
     match addend {
         Some(c) if !is_bias => lower_binary(call, Binary::Add, product, c),
         _ => Ok(product),

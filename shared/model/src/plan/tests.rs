@@ -73,7 +73,7 @@ fn the_table_names_kernels_costs_and_memory() {
     let x = b.input(&[4, 8]);
     let w = b.constant(noise(&[8, 16], 1));
     let bias = b.constant(noise(&[16], 2));
-    let op = Op::MatMul { trans_a: false, trans_b: false, alpha: 1.0, epilogue: Default::default() };
+    let op = Op::MatMul { trans_a: false, trans_b: false, epilogue: Default::default() };
     let y = b.op(op, &[x, w], &[4, 16]);
     let y = b.op(Op::Binary(Binary::Add), &[y, bias], &[4, 16]);
     let y = b.op(Op::Unary(vec![Unary::Gelu]), &[y], &[4, 16]);

@@ -56,7 +56,6 @@ pub(super) fn batch_offsets(dims: &[usize], out_batch: &[usize]) -> Vec<usize> {
 
 pub(super) fn matmul(
     transposes: [bool; 2],
-    alpha: f32,
     epilogue: &Epilogue,
     operands: &Operands<'_>,
     fact: &Fact,
@@ -82,7 +81,7 @@ pub(super) fn matmul(
                     f64::from(a[a_offset + left]) * f64::from(b[b_offset + right])
                 };
                 let sum: f64 = (0..k).map(at).sum();
-                out.push(finish.apply(alpha * sum as f32, j, out.len()));
+                out.push(finish.apply(sum as f32, j, out.len()));
             }
         }
     }

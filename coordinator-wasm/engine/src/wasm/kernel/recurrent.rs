@@ -3,24 +3,24 @@
 use model::op::{Cell, Direction, Unary};
 
 use super::elementwise;
-use super::gemm::{Finish, Left, Matrix, Right, Target, multiply};
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
 
 /// Weights of one direction.
 #[derive(Debug)]
 struct PackedDirection {
     /// `[width, gates · hidden]`
-    input: Right,
+    input: PackedColumns,
     /// `[hidden, gates · hidden]`; for GRU without the candidate's.
-    recurrence: Right,
+    recurrence: PackedColumns,
     /// `[hidden, hidden]` of a GRU's candidate.
-    candidate: Right,
+    candidate: PackedColumns,
     input_bias: Vec<f32>,
     recurrence_bias: Vec<f32>,
 }
 
 /// Weights of a layer.
 #[derive(Debug)]
-pub(super) struct PackedRecurrent {
+pub(in crate::wasm) struct PackedRecurrent {
     directions: Vec<PackedDirection>,
     cell: Cell,
     hidden: usize,
@@ -30,8 +30,8 @@ pub(super) struct PackedRecurrent {
 
 /// Memory that calls share.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
-    left: Left,
+pub(in crate::wasm) struct Scratch {
+    rows: Vec<[f32; TILE_ROWS]>,
     inputs: Vec<f32>,
     gates: Vec<f32>,
     candidate: Vec<f32>,
@@ -39,7 +39,7 @@ pub(super) struct Scratch {
 
 impl PackedRecurrent {
     /// Packs `w` and `r`, of ONNX's shapes `[directions, gates · hidden, …]`.
-    pub(super) fn new(
+    pub(in crate::wasm) fn new(
         cell: Cell,
         direction: Direction,
         hidden: usize,
@@ -51,17 +51,17 @@ impl PackedRecurrent {
         let n_recurrent = if cell == Cell::Lstm { n_rows } else { 2 * hidden };
         let directions = (0..n_directions)
             .map(|d| {
-                let input = Matrix::new(&w.0[d * n_rows * width..], n_rows, width);
-                let recurrence = Matrix::new(&r[d * n_rows * hidden..], n_rows, hidden);
-                let candidate = recurrence.rows(n_recurrent, n_rows - n_recurrent);
+                let input = Rows::dense(&w.0[d * n_rows * width..(d + 1) * n_rows * width], width);
+                let recurrence = Rows::dense(&r[d * n_rows * hidden..(d + 1) * n_rows * hidden], hidden);
+                let candidate = recurrence.slice(n_recurrent, n_rows - n_recurrent);
                 let half = |index: usize| {
                     let start = (2 * d + index) * n_rows;
                     bias.map_or_else(|| vec![0.0; n_rows], |bias| bias[start..start + n_rows].to_vec())
                 };
                 PackedDirection {
-                    input: Right::packed(input.transposed()),
-                    recurrence: Right::packed(recurrence.rows(0, n_recurrent).transposed()),
-                    candidate: Right::packed(candidate.transposed()),
+                    input: PackedColumns::from_columns(input, width),
+                    recurrence: PackedColumns::from_columns(recurrence.slice(0, n_recurrent), hidden),
+                    candidate: PackedColumns::from_columns(candidate, hidden),
                     input_bias: half(0),
                     recurrence_bias: half(1),
                 }
@@ -76,7 +76,7 @@ impl PackedRecurrent {
 
     /// Runs some steps over a batch. The states `h` and `c` start as the initial states and end as the last ones; `c` is
     /// empty for GRU.
-    pub(super) fn run(
+    pub(in crate::wasm) fn run(
         &self,
         x: &[f32],
         [n_steps, n_batch]: [usize; 2],
@@ -86,19 +86,17 @@ impl PackedRecurrent {
     ) {
         let n_directions = self.directions.len();
         let state = n_batch * self.hidden;
-        let Scratch { left, inputs, gates, candidate } = scratch;
+        let Scratch { rows, inputs, gates, candidate } = scratch;
         for (d, weights) in self.directions.iter().enumerate() {
             let n_rows = weights.input_bias.len();
             inputs.resize(n_steps * n_batch * n_rows, 0.0);
-            left.pack(Matrix::new(x, n_steps * n_batch, self.width));
-            let finish = Finish { column_bias: Some(&weights.input_bias), ..Finish::NONE };
-            let mut target = Target { data: inputs, row_stride: n_rows, first_column: 0 };
-            multiply(left, &weights.input, finish, &mut target);
+            let x = Rows::dense(x, self.width);
+            project(x, &weights.input, &weights.input_bias, inputs, rows);
             let h = &mut h[d * state..(d + 1) * state];
             for step in 0..n_steps {
                 let at = if self.is_reverse || d == 1 { n_steps - 1 - step } else { step };
                 let inputs = &inputs[at * n_batch * n_rows..(at + 1) * n_batch * n_rows];
-                let mut step = Step { weights, n_batch, hidden: self.hidden, inputs, left, gates };
+                let mut step = Step { weights, n_batch, hidden: self.hidden, inputs, rows, gates };
                 match self.cell {
                     Cell::Lstm => step.lstm(h, &mut c[d * state..(d + 1) * state]),
                     Cell::Gru { linear_before_reset } => step.gru(linear_before_reset, candidate, h),
@@ -116,26 +114,30 @@ struct Step<'a> {
     hidden: usize,
     /// Products of this step's inputs, biased: `[batch, gates · hidden]`.
     inputs: &'a [f32],
-    left: &'a mut Left,
+    rows: &'a mut Vec<[f32; TILE_ROWS]>,
     gates: &'a mut Vec<f32>,
 }
 
-impl Step<'_> {
-    /// `h · weights + bias` into rows of `n` elements.
-    fn project(left: &mut Left, h: &[f32], n_batch: usize, weights: &Right, bias: &[f32], out: &mut [f32]) {
-        left.pack(Matrix::new(h, n_batch, weights.n_inner));
-        let finish = Finish { column_bias: Some(bias), ..Finish::NONE };
-        let mut target = Target { data: out, row_stride: weights.n_columns, first_column: 0 };
-        multiply(left, weights, finish, &mut target);
-    }
+/// `x · weights + bias`
+fn project(
+    x: Rows<'_>,
+    weights: &PackedColumns,
+    bias: &[f32],
+    out: &mut [f32],
+    rows: &mut Vec<[f32; TILE_ROWS]>,
+) {
+    let addends = Addends { column_bias: Some(bias), residual: None };
+    gemm(x, weights, addends, |x| x, RowsMut { data: out, stride: weights.n_columns() }, rows);
+}
 
+impl Step<'_> {
     fn lstm(&mut self, h: &mut [f32], c: &mut [f32]) {
         let n = self.hidden;
         let n_rows = 4 * n;
         self.gates.resize(self.n_batch * n_rows, 0.0);
         let weights = self.weights;
         let bias = &weights.recurrence_bias;
-        Self::project(self.left, h, self.n_batch, &weights.recurrence, bias, self.gates);
+        project(Rows::dense(h, n), &weights.recurrence, bias, self.gates, self.rows);
         self.gates.iter_mut().zip(self.inputs).for_each(|(gate, input)| *gate += input);
         let rows = self.gates.chunks_exact_mut(n_rows.max(1));
         for ((gates, h), c) in rows.zip(h.chunks_exact_mut(n)).zip(c.chunks_exact_mut(n)) {
@@ -159,13 +161,13 @@ impl Step<'_> {
         self.gates.resize(self.n_batch * 2 * n, 0.0);
         candidate.resize(self.n_batch * n, 0.0);
         let (gate_bias, candidate_bias) = weights.recurrence_bias.split_at(2 * n);
-        Self::project(self.left, h, self.n_batch, &weights.recurrence, gate_bias, self.gates);
+        project(Rows::dense(h, n), &weights.recurrence, gate_bias, self.gates, self.rows);
         for (gates, inputs) in self.gates.chunks_exact_mut(2 * n).zip(self.inputs.chunks_exact(3 * n)) {
             gates.iter_mut().zip(inputs).for_each(|(gate, input)| *gate += input);
         }
         elementwise::apply(&[Unary::Sigmoid], self.gates);
         if linear_before_reset {
-            Self::project(self.left, h, self.n_batch, &weights.candidate, candidate_bias, candidate);
+            project(Rows::dense(h, n), &weights.candidate, candidate_bias, candidate, self.rows);
             for (row, gates) in candidate.chunks_exact_mut(n).zip(self.gates.chunks_exact(2 * n)) {
                 row.iter_mut().zip(&gates[n..]).for_each(|(value, reset)| *value *= reset);
             }
@@ -176,7 +178,7 @@ impl Step<'_> {
                 row.iter_mut().zip(&gates[n..]).zip(h).for_each(|((value, reset), h)| *value = reset * h);
             }
             let reset = candidate.clone();
-            Self::project(self.left, &reset, self.n_batch, &weights.candidate, candidate_bias, candidate);
+            project(Rows::dense(&reset, n), &weights.candidate, candidate_bias, candidate, self.rows);
         }
         for (row, inputs) in candidate.chunks_exact_mut(n).zip(self.inputs.chunks_exact(3 * n)) {
             row.iter_mut().zip(&inputs[2 * n..]).for_each(|(value, input)| *value += input);

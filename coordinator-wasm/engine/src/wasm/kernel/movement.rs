@@ -8,7 +8,7 @@ use model::walk::rows;
 const SQUARE: usize = 16;
 
 /// Copies an output of shape `dims` from where each element is read.
-pub(super) fn strided(read: &StridedRead, dims: &[usize], x: &[f32], out: &mut [f32]) {
+pub(in crate::wasm) fn strided(read: &StridedRead, dims: &[usize], x: &[f32], out: &mut [f32]) {
     if transposed_plane(read, dims, x, out) {
         return;
     }
@@ -63,7 +63,7 @@ fn transposed_plane(read: &StridedRead, dims: &[usize], x: &[f32], out: &mut [f3
 }
 
 /// Writes operands one after another along an axis of the output.
-pub(super) fn concat(axis: usize, dims: &[usize], operands: &[&[f32]], out: &mut [f32]) {
+pub(in crate::wasm) fn concat(axis: usize, dims: &[usize], operands: &[&[f32]], out: &mut [f32]) {
     let n_outer = n_elements(&dims[..axis]);
     let per_outer = n_elements(&dims[axis..]);
     let mut first = 0;
@@ -77,7 +77,7 @@ pub(super) fn concat(axis: usize, dims: &[usize], operands: &[&[f32]], out: &mut
 }
 
 /// Slices of `x` at positions along an axis.
-pub(super) fn gather(axis: usize, dims: &[usize], positions: &[usize], x: &[f32], out: &mut [f32]) {
+pub(in crate::wasm) fn gather(axis: usize, dims: &[usize], positions: &[usize], x: &[f32], out: &mut [f32]) {
     let n_inner = n_elements(&dims[axis + 1..]);
     let per_outer = n_elements(&dims[axis..]);
     let slices = x.chunks_exact(per_outer.max(1)).flat_map(|outer| {

@@ -11,7 +11,7 @@ use super::simd::F32x4;
 const BLOCK: usize = 2048;
 
 /// Applies functions in order to every element.
-pub(super) fn apply(functions: &[Unary], data: &mut [f32]) {
+pub(in crate::wasm) fn apply(functions: &[Unary], data: &mut [f32]) {
     if functions.is_empty() {
         return;
     }
@@ -28,13 +28,13 @@ fn apply_one(function: Unary, data: &mut [f32]) {
         Unary::Relu => map(data, |x| x.max(splat(0.0))),
         Unary::Clip { low, high } => map(data, |x| x.max(splat(low)).min(splat(high))),
         Unary::Affine { scale, shift } => map(data, |x| x.mul_add(splat(scale), splat(shift))),
-        Unary::LeakyRelu(slope) => map(data, |x| x.if_less(splat(0.0), x * splat(slope), x)),
+        Unary::LeakyRelu(slope) => map(data, |x| x.select_less(splat(0.0), x.mul(splat(slope)), x)),
         Unary::HardSigmoid { alpha, beta } => {
             map(data, |x| x.mul_add(splat(alpha), splat(beta)).max(splat(0.0)).min(splat(1.0)));
         }
-        Unary::HardSwish => map(data, math::hard_swish),
+        Unary::HardSwish => map(data, hard_swish),
         Unary::Sigmoid => map(data, math::sigmoid),
-        Unary::Silu => map(data, |x| x * math::sigmoid(x)),
+        Unary::Silu => map(data, |x| x.mul(math::sigmoid(x))),
         Unary::Tanh => map(data, math::tanh),
         Unary::Gelu => map(data, math::gelu),
         Unary::GeluTanh => map(data, math::gelu_tanh),
@@ -42,12 +42,19 @@ fn apply_one(function: Unary, data: &mut [f32]) {
         Unary::Exp => map(data, math::exp),
         Unary::Sqrt => map(data, F32x4::sqrt),
         Unary::Abs => map(data, F32x4::abs),
-        Unary::Neg => map(data, |x| splat(0.0) - x),
-        Unary::Reciprocal => map(data, |x| splat(1.0) / x),
-        Unary::Power(2.0) => map(data, |x| x * x),
-        Unary::Power(3.0) => map(data, |x| x * x * x),
+        Unary::Neg => map(data, |x| splat(0.0).sub(x)),
+        Unary::Reciprocal => map(data, |x| splat(1.0).div(x)),
+        Unary::Power(2.0) => map(data, |x| x.mul(x)),
+        Unary::Power(3.0) => map(data, |x| x.mul(x).mul(x)),
         rare => data.iter_mut().for_each(|x| *x = unary_f32(rare, *x)),
     }
+}
+
+/// x · max(0, min(1, x / 6 + 1 / 2))
+#[inline(always)]
+fn hard_swish(x: F32x4) -> F32x4 {
+    let gate = x.mul_add(F32x4::splat(1.0 / 6.0), F32x4::splat(0.5));
+    x.mul(gate.max(F32x4::zero()).min(F32x4::splat(1.0)))
 }
 
 /// Applies a function of four elements to all; the last few are padded with zeros.
@@ -58,20 +65,20 @@ fn map(data: &mut [f32], function: impl Fn(F32x4) -> F32x4) {
         function(F32x4::load(chunk)).store(chunk);
     }
     if !rest.is_empty() {
-        let mut last = [0.0; 4];
-        last[..rest.len()].copy_from_slice(rest);
-        let last = function(F32x4::load(&last)).to_array();
-        rest.copy_from_slice(&last[..rest.len()]);
+        function(F32x4::load_partial(rest, 0.0)).store_partial(rest);
     }
 }
 
+/// Computes one row.
+type RowKernel = dyn Fn(Operands<'_>, &mut [f32]);
+
 /// A function of two operands with the kernels for its vector form.
-fn with_vectors(function: Binary, run: &mut dyn FnMut(&dyn Fn(Operands<'_>, &mut [f32]))) -> bool {
+fn with_vectors(function: Binary, run: &mut dyn FnMut(&RowKernel)) -> bool {
     match function {
-        Binary::Add => run(&|operands, out| combine(operands, out, |a, b| a + b)),
-        Binary::Sub => run(&|operands, out| combine(operands, out, |a, b| a - b)),
-        Binary::Mul => run(&|operands, out| combine(operands, out, |a, b| a * b)),
-        Binary::Div => run(&|operands, out| combine(operands, out, |a, b| a / b)),
+        Binary::Add => run(&|operands, out| combine(operands, out, F32x4::add)),
+        Binary::Sub => run(&|operands, out| combine(operands, out, F32x4::sub)),
+        Binary::Mul => run(&|operands, out| combine(operands, out, F32x4::mul)),
+        Binary::Div => run(&|operands, out| combine(operands, out, F32x4::div)),
         Binary::Min => run(&|operands, out| combine(operands, out, F32x4::min)),
         Binary::Max => run(&|operands, out| combine(operands, out, F32x4::max)),
         _ => return false,
@@ -135,7 +142,7 @@ fn zip_in_place(out: &mut [f32], other: &[f32], function: impl Fn(F32x4, F32x4) 
 
 /// One side of a two-operand function: somewhere else, or where the result goes.
 #[derive(Clone, Copy)]
-pub(super) enum Side<'a> {
+pub(in crate::wasm) enum Side<'a> {
     /// Its elements and how they are read in the result's order.
     Read(&'a [f32], &'a [isize]),
     /// The result's own memory, element for element.
@@ -143,7 +150,13 @@ pub(super) enum Side<'a> {
 }
 
 /// A two-operand function over an output of shape `dims`. At most one side is in place.
-pub(super) fn binary(function: Binary, dims: &[usize], left: Side<'_>, right: Side<'_>, out: &mut [f32]) {
+pub(in crate::wasm) fn binary(
+    function: Binary,
+    dims: &[usize],
+    left: Side<'_>,
+    right: Side<'_>,
+    out: &mut [f32],
+) {
     let none = vec![0; dims.len()];
     let strides = |side| match side {
         Side::Read(_, strides) => strides,
@@ -200,59 +213,4 @@ fn scalar_row(function: Binary, row: &Row<2>, left: Side<'_>, right: Side<'_>, o
         };
         out[position] = binary_f32(function, at(left, 0), at(right, 1));
     }
-}
-
-/// Sum of all elements.
-pub(super) fn sum(data: &[f32]) -> f32 {
-    let (chunks, rest) = data.as_chunks::<4>();
-    let (pairs, last) = chunks.as_chunks::<4>();
-    let mut sums = [F32x4::splat(0.0); 4];
-    for pair in pairs {
-        for (sum, chunk) in sums.iter_mut().zip(pair) {
-            *sum = *sum + F32x4::load(chunk);
-        }
-    }
-    for chunk in last {
-        sums[0] = sums[0] + F32x4::load(chunk);
-    }
-    ((sums[0] + sums[1]) + (sums[2] + sums[3])).sum() + rest.iter().sum::<f32>()
-}
-
-/// Largest element; −∞ when there is none.
-pub(super) fn largest(data: &[f32]) -> f32 {
-    let (chunks, rest) = data.as_chunks::<4>();
-    let start = F32x4::splat(f32::NEG_INFINITY);
-    let most = chunks.iter().fold(start, |most, chunk| most.max(F32x4::load(chunk))).largest();
-    rest.iter().fold(most, |most, &x| most.max(x))
-}
-
-/// Smallest element; ∞ when there is none.
-pub(super) fn smallest(data: &[f32]) -> f32 {
-    let (chunks, rest) = data.as_chunks::<4>();
-    let start = F32x4::splat(f32::INFINITY);
-    let least = chunks.iter().fold(start, |least, chunk| least.min(F32x4::load(chunk))).to_array();
-    least.iter().chain(rest).fold(f32::INFINITY, |least, &x| least.min(x))
-}
-
-/// Replaces every element by `e^(x − shift)` and returns their sum.
-pub(super) fn exp_and_sum(data: &mut [f32], shift: f32) -> f32 {
-    let (chunks, rest) = data.as_chunks_mut::<4>();
-    let shift4 = F32x4::splat(shift);
-    let mut sums = F32x4::splat(0.0);
-    for chunk in chunks {
-        let power = math::exp(F32x4::load(chunk) - shift4);
-        power.store(chunk);
-        sums = sums + power;
-    }
-    let mut sum = sums.sum();
-    for x in rest {
-        *x = math::exp(F32x4::splat(*x - shift)).to_array()[0];
-        sum += *x;
-    }
-    sum
-}
-
-/// Multiplies every element.
-pub(super) fn scale(data: &mut [f32], factor: f32) {
-    map(data, |x| x * F32x4::splat(factor));
 }

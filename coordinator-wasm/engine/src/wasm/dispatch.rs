@@ -1,0 +1,453 @@
+//! Calls a kernel with the operands of a step.
+
+use model::op::{Binary, Epilogue, Unary};
+use model::reference::EvaluationError;
+use model::tensor::{broadcast, broadcast_strides, n_elements, strides};
+use model::walk::rows;
+use model::{Data, Op, View};
+
+use super::executor::{Floats, Operands};
+use super::kernel::attention::{self, Head, Mask};
+use super::kernel::conv;
+use super::kernel::depthwise::depthwise;
+use super::kernel::elementwise::{self, Side};
+use super::kernel::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
+use super::kernel::integer_gemm::{Bytes, PackedBytes, PackedDifferences, integer_gemm, quantize_dynamic};
+use super::kernel::padded::{Image, Padded, Size, Window};
+use super::kernel::pool::pool;
+use super::kernel::reduce::reduce;
+use super::kernel::transposed::{self, add_transposed};
+use super::kernel::{movement, norm, recurrent};
+use super::prepare::Kernel;
+
+/// Memory that kernels share between calls.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    rows: Vec<[f32; TILE_ROWS]>,
+    columns: PackedColumns,
+    turned: Vec<f32>,
+    attention: attention::Scratch,
+    conv: conv::Scratch,
+    padded: Padded,
+    transposed: transposed::Scratch,
+    quantized: Vec<u8>,
+    differences: PackedDifferences,
+    recurrent: recurrent::Scratch,
+}
+
+/// Runs a kernel; `results` are the buffers of the step's results.
+pub(super) fn run_kernel(
+    kernel: &Kernel,
+    operands: &Operands<'_>,
+    results: &mut [Data],
+    scratch: &mut Scratch,
+) -> Result<(), EvaluationError> {
+    let step = operands.step;
+    let fact = |index: usize| &operands.plan.values[step.outputs[index]].fact;
+    let dims = fact(0).dims.as_slice();
+    let mut outs = results.iter_mut().enumerate().map(|(index, data)| match data {
+        Data::F32(data) => &mut data[..n_elements(&fact(index).dims)],
+        Data::I64(_) | Data::I32(_) | Data::U8(_) | Data::I8(_) | Data::Bool(_) => &mut [],
+    });
+    let wrong_shape = EvaluationError::Shape { operator: step.op.name() };
+    let Some(out) = outs.next() else { return Err(wrong_shape) };
+    // Kernels that work in place start with a copy of their first operand where it is not already.
+    let start_with_first = |out: &mut [f32]| -> Result<(), EvaluationError> {
+        if !operands.is_in_place(0) {
+            out.copy_from_slice(operands.floats(0)?.data);
+        }
+        Ok(())
+    };
+    match (kernel, &step.op) {
+        (Kernel::Unary, Op::Unary(functions)) => {
+            start_with_first(out)?;
+            elementwise::apply(functions, out);
+        }
+        (Kernel::Binary(function), _) => run_binary(*function, operands, dims, out)?,
+        (Kernel::Strided(read), _) => movement::strided(read, dims, operands.floats(0)?.data, out),
+        (Kernel::Concat, Op::Concat { axis }) => {
+            let parts = (0..step.inputs.len()).map(|position| Ok(operands.floats(position)?.data));
+            movement::concat(*axis, dims, &parts.collect::<Result<Vec<_>, _>>()?, out);
+        }
+        (Kernel::Gather, Op::Gather { axis }) => {
+            let x = operands.floats(0)?;
+            let positions = positions(operands.view(1)?, x.dims[*axis])?;
+            movement::gather(*axis, x.dims, &positions, x.data, out);
+        }
+        (Kernel::Softmax, _) => {
+            start_with_first(out)?;
+            let n = dims.last().copied().unwrap_or(1).max(1);
+            out.chunks_exact_mut(n).for_each(norm::softmax);
+        }
+        (Kernel::LayerNorm, Op::LayerNorm { epsilon, is_rms, .. }) => {
+            let (x, scale) = (operands.floats(0)?.data, operands.floats(1)?.data);
+            let bias = operands.optional(2)?.map(|bias| bias.data);
+            let n = scale.len().max(1);
+            for (x, y) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
+                norm::layer_norm(x, scale, bias, *epsilon, *is_rms, y);
+            }
+        }
+        (Kernel::ChannelAffine, _) => {
+            start_with_first(out)?;
+            let (scale, shift) = (operands.floats(1)?.data, operands.floats(2)?.data);
+            let n_inner = n_elements(&dims[2..]).max(1);
+            for (index, channel) in out.chunks_exact_mut(n_inner).enumerate() {
+                let (scale, shift) = (scale[index % scale.len()], shift[index % shift.len()]);
+                elementwise::apply(&[Unary::Affine { scale, shift }], channel);
+            }
+        }
+        (Kernel::Reduce, Op::Reduce { kind, axes }) => {
+            let x = operands.floats(0)?;
+            reduce(*kind, x.dims, axes, x.data, out);
+        }
+        (Kernel::MatMul(packed), _) => run_matmul(packed.as_deref(), operands, dims, scratch, out)?,
+        (Kernel::Quantized(weights), Op::QuantizedMatMul { epilogue }) => {
+            let (x, scales) = (operands.floats(0)?.data, operands.floats(2)?.data);
+            run_quantized(x, weights, scales, scratch, out);
+            let [bias, residual] = operands.epilogue(epilogue, 4)?;
+            finish_rows(epilogue, bias, residual, out);
+        }
+        (Kernel::Conv(_) | Kernel::Depthwise, Op::Conv { window, epilogue, .. }) => {
+            let images = Images::new(operands, window, epilogue, dims)?;
+            images.conv(kernel, operands.floats(1)?.data, scratch, out);
+        }
+        (Kernel::ConvTransposed(groups), Op::ConvTranspose { window, epilogue, .. }) => {
+            let images = Images::new(operands, window, epilogue, dims)?;
+            images.conv_transposed(groups, scratch, out);
+        }
+        (Kernel::Pool, Op::Pool { kind, window }) => {
+            let x = operands.floats(0)?;
+            let (window, size, out_size) = (kernel_window(window), size_of(x.dims), size_of(dims));
+            let channels = x.data.chunks_exact((size[0] * size[1]).max(1));
+            for (channel, out) in channels.zip(out.chunks_exact_mut((out_size[0] * out_size[1]).max(1))) {
+                pool(*kind, &window, channel, size, out, out_size);
+            }
+        }
+        (Kernel::Attention, Op::Attention { scale, heads_inside }) => {
+            run_attention(operands, *scale, *heads_inside, &mut scratch.attention, out)?;
+        }
+        (Kernel::Recurrent(weights), _) => {
+            let x = operands.floats(0)?;
+            let &[n_steps, n_batch, _] = x.dims else { return Err(wrong_shape) };
+            let Some(h) = outs.next() else { return Err(wrong_shape) };
+            let mut no_cell = [];
+            let c = outs.next().unwrap_or(&mut no_cell);
+            for (state, position) in [(&mut *h, 5), (&mut *c, 6)] {
+                match operands.optional(position)? {
+                    Some(initial) if !state.is_empty() => state.copy_from_slice(initial.data),
+                    _ => state.fill(0.0),
+                }
+            }
+            weights.run(x.data, [n_steps, n_batch], &mut scratch.recurrent, out, [h, c]);
+        }
+        _ => return Err(wrong_shape),
+    }
+    Ok(())
+}
+
+/// Indices counted from the front, checked.
+fn positions(indices: View<'_>, length: usize) -> Result<Vec<usize>, EvaluationError> {
+    let indices = indices.data.to_i64().ok_or(EvaluationError::Missing(1))?;
+    let position = |index: i64| {
+        let from_front = if index < 0 { index + length as i64 } else { index };
+        let position = usize::try_from(from_front).ok().filter(|&position| position < length);
+        position.ok_or(EvaluationError::Index { index, length })
+    };
+    indices.into_iter().map(position).collect()
+}
+
+/// An operand with the strides it is read with; `None` when it is the result's own memory.
+type MaybeRead<'a> = Option<(&'a [f32], Vec<isize>)>;
+
+fn run_binary(
+    function: Binary,
+    operands: &Operands<'_>,
+    dims: &[usize],
+    out: &mut [f32],
+) -> Result<(), EvaluationError> {
+    let read = |position: usize| -> Result<MaybeRead<'_>, EvaluationError> {
+        if operands.is_in_place(position) {
+            return Ok(None);
+        }
+        let operand = operands.floats(position)?;
+        let strides = broadcast_strides(operand.dims, dims);
+        Ok(Some((operand.data, strides.into_iter().map(|stride| stride as isize).collect())))
+    };
+    let (left, mut right) = (read(0)?, read(1)?);
+    let copied;
+    if left.is_none() && right.is_none() {
+        // Both operands are the result's own memory: x + x, x · x.
+        copied = out.to_vec();
+        right = Some((&copied, strides(dims).into_iter().map(|stride| stride as isize).collect()));
+    }
+    elementwise::binary(function, dims, side(&left), side(&right), out);
+    Ok(())
+}
+
+/// What an operand becomes when it may be the result's own memory.
+fn side<'a>(operand: &'a MaybeRead<'a>) -> Side<'a> {
+    match operand {
+        Some((data, strides)) => Side::Read(data, strides),
+        None => Side::InPlace,
+    }
+}
+
+/// Bias per column, residual and activations on complete rows.
+fn finish_rows(epilogue: &Epilogue, bias: Option<&[f32]>, residual: Option<&[f32]>, out: &mut [f32]) {
+    if let Some(bias) = bias {
+        for row in out.chunks_exact_mut(bias.len().max(1)) {
+            row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+        }
+    }
+    if let Some(residual) = residual {
+        out.iter_mut().zip(residual).for_each(|(x, residual)| *x += residual);
+    }
+    elementwise::apply(&epilogue.activations, out);
+}
+
+fn run_matmul(
+    packed: Option<&PackedColumns>,
+    operands: &Operands<'_>,
+    dims: &[usize],
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) -> Result<(), EvaluationError> {
+    let Op::MatMul { trans_a, trans_b, epilogue } = &operands.step.op else {
+        return Err(EvaluationError::Shape { operator: "matmul" });
+    };
+    let a = operands.floats(0)?;
+    let [column_bias, residual] = operands.epilogue(epilogue, 2)?;
+    let (a_batch, a_matrix) = a.dims.split_at(a.dims.len() - 2);
+    let n_columns = dims[dims.len() - 1];
+    let keep = |x| x;
+    let Scratch { rows: row_panels, columns, turned, .. } = scratch;
+    if let (Some(columns), false) = (packed, *trans_a) {
+        let rows = Rows { data: a.data, stride: a_matrix[1], n_rows: out.len() / n_columns.max(1) };
+        let target = RowsMut { data: &mut *out, stride: n_columns };
+        gemm(rows, columns, Addends { column_bias, residual }, keep, target, row_panels);
+        elementwise::apply(&epilogue.activations, out);
+        return Ok(());
+    }
+    let b = operands.floats(1)?;
+    let (b_batch, b_matrix) = b.dims.split_at(b.dims.len() - 2);
+    let batch = broadcast(a_batch, b_batch).unwrap_or_default();
+    let per_matrix = |batch_dims: &[usize], matrix: &[usize]| -> Vec<isize> {
+        let n = n_elements(matrix);
+        broadcast_strides(batch_dims, &batch).into_iter().map(|stride| (stride * n) as isize).collect()
+    };
+    let (a_strides, b_strides) = (per_matrix(a_batch, a_matrix), per_matrix(b_batch, b_matrix));
+    let n_result = dims[dims.len() - 2] * n_columns;
+    let mut packed_from = None;
+    rows(&batch, [0, 0], [&a_strides, &b_strides], |row| {
+        for index in 0..row.length {
+            let offset = |side: usize| row.offsets[side] + index * row.steps[side] as usize;
+            let matrix = &a.data[offset(0)..offset(0) + n_elements(a_matrix)];
+            let a_rows = if *trans_a {
+                turn(matrix, a_matrix[1], turned);
+                Rows::dense(turned, a_matrix[0])
+            } else {
+                Rows { data: matrix, stride: a_matrix[1], n_rows: a_matrix[0] }
+            };
+            if packed_from != Some(offset(1)) {
+                let b_rows = Rows { data: &b.data[offset(1)..], stride: b_matrix[1], n_rows: b_matrix[0] };
+                if *trans_b {
+                    columns.repack_columns(b_rows, b_matrix[1], 1.0);
+                } else {
+                    columns.repack_rows(b_rows, b_matrix[1]);
+                }
+                packed_from = Some(offset(1));
+            }
+            let first = (row.start + index) * n_result;
+            let residual = residual.map(|residual| &residual[first..first + n_result]);
+            let target = RowsMut { data: &mut out[first..first + n_result], stride: n_columns };
+            gemm(a_rows, columns, Addends { column_bias, residual }, keep, target, row_panels);
+        }
+    });
+    elementwise::apply(&epilogue.activations, out);
+    Ok(())
+}
+
+/// The transpose of a matrix with rows of `n_columns`.
+fn turn(matrix: &[f32], n_columns: usize, turned: &mut Vec<f32>) {
+    turned.clear();
+    turned.extend((0..n_columns).flat_map(|column| matrix[column..].iter().step_by(n_columns)));
+}
+
+/// `x · weights` with x quantized to 8 bits, rescaled.
+fn run_quantized(x: &[f32], weights: &PackedBytes, scales: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
+    let (scale, zero_point) = quantize_dynamic(x, &mut scratch.quantized);
+    let bytes = Bytes::Unsigned(&scratch.quantized);
+    scratch.differences.fill(bytes, weights.depth(), &[i32::from(zero_point)]);
+    let n_columns = weights.n_columns();
+    integer_gemm(&scratch.differences, weights, |row, column, width, sums| {
+        let out = &mut out[row * n_columns + column..][..width];
+        let [left, right] = sums.map(|sums| sums.to_floats().to_array());
+        for (index, (out, sum)) in out.iter_mut().zip(left.into_iter().chain(right)).enumerate() {
+            *out = sum * (scale * scales[if scales.len() == 1 { 0 } else { column + index }]);
+        }
+    });
+}
+
+fn run_attention(
+    operands: &Operands<'_>,
+    scale: f32,
+    heads_inside: bool,
+    scratch: &mut attention::Scratch,
+    out: &mut [f32],
+) -> Result<(), EvaluationError> {
+    let [q, k, v] = [operands.floats(0)?, operands.floats(1)?, operands.floats(2)?];
+    let mask = operands.optional(3)?;
+    let heads_and_length =
+        |dims: &[usize]| if heads_inside { (dims[2], dims[1]) } else { (dims[1], dims[2]) };
+    let ((n_heads, n_queries), (_, n_keys)) = (heads_and_length(q.dims), heads_and_length(k.dims));
+    // First element and row stride of one head.
+    let place = |dims: &[usize], width: usize, batch: usize, head: usize| {
+        let (_, length) = heads_and_length(dims);
+        if heads_inside {
+            ((batch * length * n_heads + head) * width, n_heads * width)
+        } else {
+            ((batch * n_heads + head) * length * width, width)
+        }
+    };
+    let head_rows = |operand: Floats<'_>, batch: usize, head: usize| {
+        let (first, stride) = place(operand.dims, operand.dims[3], batch, head);
+        let (_, n_rows) = heads_and_length(operand.dims);
+        (first, stride, n_rows)
+    };
+    let score_dims = [q.dims[0], n_heads, n_queries, n_keys];
+    let mask = mask.map(|mask| (mask.data, broadcast_strides(mask.dims, &score_dims)));
+    for batch in 0..q.dims[0] {
+        for head in 0..n_heads {
+            let [queries, keys, values] = [q, k, v].map(|operand| {
+                let (first, stride, n_rows) = head_rows(operand, batch, head);
+                Rows { data: &operand.data[first..], stride, n_rows }
+            });
+            let mask = mask.as_ref().map(|(data, strides)| Mask {
+                data: &data[batch * strides[0] + head * strides[1]..],
+                query_stride: strides[2],
+                key_stride: strides[3],
+            });
+            let (width, v_width) = (q.dims[3], v.dims[3]);
+            let (first, stride) = place(q.dims, v_width, batch, head);
+            let target = RowsMut { data: &mut out[first..], stride };
+            let head = Head { queries, keys, values, width, v_width, scale, mask };
+            attention::attention(head, target, scratch);
+        }
+    }
+    Ok(())
+}
+
+fn kernel_window(window: &model::op::Window) -> Window {
+    let model::op::Window { kernel, strides, dilations, pads_begin, pads_end } = *window;
+    Window { kernel, strides, dilations, pads_begin, pads_end }
+}
+
+/// Height and width; one-dimensional images have height 1.
+fn size_of(dims: &[usize]) -> Size {
+    match *dims {
+        [_, _, width] => [1, width],
+        [_, _, height, width] => [height, width],
+        _ => [0, 0],
+    }
+}
+
+/// The operands of a convolution.
+struct Images<'a> {
+    x: &'a [f32],
+    window: Window,
+    epilogue: &'a Epilogue,
+    bias: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+    n: usize,
+    in_channels: usize,
+    out_channels: usize,
+    size: Size,
+    out_size: Size,
+}
+
+impl<'a> Images<'a> {
+    fn new(
+        operands: &Operands<'a>,
+        window: &model::op::Window,
+        epilogue: &'a Epilogue,
+        dims: &[usize],
+    ) -> Result<Self, EvaluationError> {
+        let x = operands.floats(0)?;
+        let [bias, residual] = operands.epilogue(epilogue, 2)?;
+        Ok(Self {
+            x: x.data,
+            window: kernel_window(window),
+            epilogue,
+            bias,
+            residual,
+            n: dims[0],
+            in_channels: x.dims[1],
+            out_channels: dims[1],
+            size: size_of(x.dims),
+            out_size: size_of(dims),
+        })
+    }
+
+    /// Input and output of one of several groups of channels of one image, by range of elements.
+    fn ranges(&self, image: usize, group: usize, n_groups: usize) -> [std::ops::Range<usize>; 2] {
+        let range = |channels: usize, size: Size| {
+            let length = channels / n_groups * size[0] * size[1];
+            let first = image * channels * size[0] * size[1] + group * length;
+            first..first + length
+        };
+        [range(self.in_channels, self.size), range(self.out_channels, self.out_size)]
+    }
+
+    fn conv(&self, kernel: &Kernel, weights: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
+        let keep = |x| x;
+        let n_groups = if let Kernel::Conv(groups) = kernel { groups.len() } else { 1 };
+        let per_group = self.out_channels / n_groups;
+        for n in 0..self.n {
+            for group in 0..n_groups {
+                let [from, to] = self.ranges(n, group, n_groups);
+                let image = Image { data: &self.x[from], size: self.size };
+                let addends = conv::Addends {
+                    channel_bias: self.bias.map(|bias| &bias[group * per_group..(group + 1) * per_group]),
+                    residual: self.residual.map(|residual| &residual[to.clone()]),
+                };
+                let out = &mut out[to];
+                match kernel {
+                    Kernel::Conv(groups) => {
+                        conv::conv(
+                            image,
+                            &groups[group],
+                            &self.window,
+                            addends,
+                            keep,
+                            out,
+                            &mut scratch.conv,
+                        );
+                    }
+                    _ => depthwise(image, weights, &self.window, addends, keep, out, &mut scratch.padded),
+                }
+                elementwise::apply(&self.epilogue.activations, out);
+            }
+        }
+    }
+
+    fn conv_transposed(
+        &self,
+        groups: &[transposed::TransposedFilters],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let n_pixels = (self.out_size[0] * self.out_size[1]).max(1);
+        for (index, channel) in out.chunks_exact_mut(n_pixels).enumerate() {
+            channel.fill(self.bias.map_or(0.0, |bias| bias[index % self.out_channels]));
+        }
+        for n in 0..self.n {
+            for (group, filters) in groups.iter().enumerate() {
+                let [from, to] = self.ranges(n, group, groups.len());
+                let image = Image { data: &self.x[from], size: self.size };
+                let out = &mut out[to];
+                add_transposed(image, filters, &self.window, out, self.out_size, &mut scratch.transposed);
+            }
+        }
+        finish_rows(self.epilogue, None, self.residual, out);
+    }
+}

@@ -1,0 +1,316 @@
+//! Every kernel against the operator's plain form, in the plans where it is used.
+
+use std::sync::Arc;
+
+use model::graph::{Graph, Node};
+use model::op::{Cell, Direction, PadMode, Pooling, Reduction, ResizeCoordinates, ResizeMode, Unary};
+
+use super::*;
+use crate::wasm::kernel::conv::tests::numbers;
+use model::Op;
+use model::op::{Binary, Window};
+
+/// A graph being written down.
+#[derive(Default)]
+struct Builder {
+    graph: Graph,
+}
+
+impl Builder {
+    fn input(&mut self, dims: &[usize]) -> usize {
+        let value = self.graph.add_value("input", Fact::new(DType::F32, dims.to_vec()));
+        self.graph.inputs.push(value);
+        value
+    }
+
+    fn constant(&mut self, dims: &[usize]) -> usize {
+        let data = numbers(n_elements(dims), self.graph.values.len());
+        let tensor = Tensor::new(dims.to_vec(), Data::F32(data)).expect("as many numbers as the shape says");
+        self.graph.add_constant("constant", Arc::new(tensor))
+    }
+
+    fn op(&mut self, op: Op, inputs: &[usize], dims: &[usize]) -> usize {
+        self.ops(op, inputs, &[dims])[0]
+    }
+
+    fn ops(&mut self, op: Op, inputs: &[usize], dims: &[&[usize]]) -> Vec<usize> {
+        let fact = |dims: &&[usize]| Fact::new(DType::F32, dims.to_vec());
+        let outputs: Vec<usize> =
+            dims.iter().map(|dims| self.graph.add_value(op.name(), fact(dims))).collect();
+        let inputs = inputs.iter().map(|&input| Some(input)).collect();
+        self.graph.nodes.push(Node { name: op.name().to_owned(), op, inputs, outputs: outputs.clone() });
+        outputs
+    }
+
+    /// Runs the graph both ways; every step but the named ones must have a kernel of its own.
+    #[track_caller]
+    fn check(mut self, output: usize, without_kernel: &[&str]) {
+        self.graph.outputs.push(("output".to_owned(), output));
+        self.graph.check().expect("the graph is valid");
+        let inputs: Vec<Tensor> = self
+            .graph
+            .inputs
+            .iter()
+            .map(|&input| {
+                let dims = self.graph.fact(input).dims.clone();
+                let data = Data::F32(numbers(n_elements(&dims), input + 50));
+                Tensor::new(dims, data).expect("as many numbers as the shape says")
+            })
+            .collect();
+        let expected = reference::run(&self.graph, &inputs).expect("the plain form runs");
+        let executable = Executable::new(Plan::new(self.graph), &mut Weights::default());
+        let plain: Vec<&str> = executable
+            .plan
+            .steps
+            .iter()
+            .zip(&executable.kernels)
+            .filter(|(_, kernel)| matches!(kernel, Kernel::Reference))
+            .map(|(step, _)| step.op.name())
+            .collect();
+        assert_eq!(plain, without_kernel);
+        let views: Vec<View<'_>> = inputs.iter().map(Tensor::view).collect();
+        let mut memory = Memory::default();
+        // Twice, because the second run starts with what the first left in memory.
+        for _ in 0..2 {
+            let actual = executable.run(&views, &["output"], &mut memory).expect("the kernels run");
+            check_close(&actual[0], &expected[0]);
+        }
+    }
+}
+
+#[track_caller]
+fn check_close(actual: &Tensor, expected: &Tensor) {
+    assert_eq!(actual.dims(), expected.dims());
+    let (Some(actual), Some(expected)) = (actual.data().as_f32(), expected.data().as_f32()) else {
+        panic!("both are floats");
+    };
+    let largest = expected.iter().fold(1.0_f32, |largest, x| largest.max(x.abs()));
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        assert!((actual - expected).abs() <= 1e-5 * largest, "element {index}: {actual} is not {expected}");
+    }
+}
+
+fn window(kernel: [usize; 2], strides: [usize; 2], pads: [usize; 2]) -> Window {
+    Window { kernel, strides, dilations: [1, 1], pads_begin: pads, pads_end: pads }
+}
+
+fn unary(function: Unary) -> Op {
+    Op::Unary(vec![function])
+}
+
+fn epilogue(has_bias: bool, has_residual: bool) -> Epilogue {
+    Epilogue { has_bias, has_residual, activations: vec![Unary::HardSwish, Unary::Tanh] }
+}
+
+#[test]
+fn elementwise_chains_run_in_place() {
+    let mut b = Builder::default();
+    let x = b.input(&[3, 7]);
+    let row = b.constant(&[7]);
+    let column = b.constant(&[3, 1]);
+    let y = b.op(unary(Unary::Sigmoid), &[x], &[3, 7]);
+    let y = b.op(Op::Binary(Binary::Add), &[y, row], &[3, 7]);
+    let y = b.op(Op::Binary(Binary::Sub), &[column, y], &[3, 7]);
+    let y = b.op(Op::Binary(Binary::Mul), &[y, y], &[3, 7]);
+    let y = b.op(unary(Unary::LeakyRelu(0.1)), &[y], &[3, 7]);
+    b.check(y, &[]);
+}
+
+#[test]
+fn a_value_with_two_readers_survives_the_first() {
+    let mut b = Builder::default();
+    let x = b.input(&[5]);
+    let y = b.op(unary(Unary::Exp), &[x], &[5]);
+    let z = b.op(unary(Unary::Gelu), &[y], &[5]);
+    let y = b.op(Op::Binary(Binary::Div), &[z, y], &[5]);
+    b.check(y, &[]);
+}
+
+#[test]
+fn movement_follows_its_strides() {
+    let mut b = Builder::default();
+    let x = b.input(&[2, 20, 18]);
+    let turned = b.op(Op::Transpose(vec![0, 2, 1]), &[x], &[2, 18, 20]);
+    let slice = Op::Slice { starts: vec![0, 17, 0], steps: vec![1, -2, 3] };
+    let sliced = b.op(slice, &[turned], &[2, 9, 7]);
+    let joined = b.op(Op::Concat { axis: 1 }, &[sliced, sliced], &[2, 18, 7]);
+    let flat = b.op(Op::Reshape, &[joined], &[1, 252]);
+    let repeated = b.op(Op::Expand, &[flat], &[3, 252]);
+    b.check(repeated, &[]);
+}
+
+#[test]
+fn products_take_bias_residual_and_activations() {
+    let mut b = Builder::default();
+    let (x, r) = (b.input(&[2, 5, 6]), b.input(&[2, 5, 9]));
+    let (w, bias) = (b.constant(&[6, 9]), b.constant(&[9]));
+    let op = Op::MatMul { trans_a: false, trans_b: false, epilogue: epilogue(true, true) };
+    let y = b.op(op, &[x, w, bias, r], &[2, 5, 9]);
+    b.check(y, &[]);
+}
+
+#[test]
+fn products_of_two_results_broadcast_and_turn() {
+    for (trans_a, trans_b) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut b = Builder::default();
+        let x = b.input(if trans_a { &[3, 1, 6, 5] } else { &[3, 1, 5, 6] });
+        let y = b.input(if trans_b { &[2, 7, 6] } else { &[2, 6, 7] });
+        let op = Op::MatMul { trans_a, trans_b, epilogue: Epilogue::default() };
+        let product = b.op(op, &[x, y], &[3, 2, 5, 7]);
+        b.check(product, &[]);
+    }
+}
+
+#[test]
+fn attention_reads_both_layouts_and_every_mask() {
+    for heads_inside in [true, false] {
+        for mask_dims in [&[2, 1, 1, 19][..], &[1, 3, 17, 19], &[17, 1]] {
+            let mut b = Builder::default();
+            let dims = |length: usize, width: usize| {
+                if heads_inside { [2, length, 3, width] } else { [2, 3, length, width] }
+            };
+            let [q, k, v] = [dims(17, 8), dims(19, 8), dims(19, 5)].map(|dims| b.input(&dims));
+            let mask = b.input(mask_dims);
+            let op = Op::Attention { scale: 0.3, heads_inside };
+            let y = b.op(op, &[q, k, v, mask], &dims(17, 5));
+            b.check(y, &[]);
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_all_kinds() {
+    // Weights, groups, window, output size of an input [2, 4, 9, 10].
+    let cases = [
+        ([6, 4, 3, 3], 1, window([3, 3], [1, 1], [1, 1]), [9, 10]),
+        ([5, 4, 1, 1], 1, window([1, 1], [1, 1], [0, 0]), [9, 10]),
+        ([6, 2, 3, 2], 2, window([3, 2], [2, 3], [0, 1]), [4, 4]),
+        ([4, 1, 3, 3], 4, window([3, 3], [2, 2], [1, 1]), [5, 5]),
+        ([8, 1, 3, 3], 4, window([3, 3], [1, 1], [1, 1]), [9, 10]),
+    ];
+    for (weights, groups, window, [height, width]) in cases {
+        let mut b = Builder::default();
+        let out = [2, weights[0], height, width];
+        let (x, r) = (b.input(&[2, 4, 9, 10]), b.input(&out));
+        let (w, bias) = (b.constant(&weights), b.constant(&[weights[0]]));
+        let y = b.op(Op::Conv { window, groups, epilogue: epilogue(true, true) }, &[x, w, bias, r], &out);
+        b.check(y, &[]);
+    }
+}
+
+#[test]
+fn one_dimensional_convolutions_and_transposed_ones() {
+    let mut b = Builder::default();
+    let x = b.input(&[3, 2, 40]);
+    let w = b.constant(&[5, 2, 9]);
+    let op = Op::Conv { window: window([1, 9], [1, 4], [0, 2]), groups: 1, epilogue: Epilogue::default() };
+    let y = b.op(op, &[x, w], &[3, 5, 9]);
+    b.check(y, &[]);
+
+    let mut b = Builder::default();
+    let x = b.input(&[2, 4, 3, 5]);
+    let (w, bias) = (b.constant(&[4, 3, 3, 2]), b.constant(&[6]));
+    let op = Op::ConvTranspose {
+        window: window([3, 2], [2, 2], [1, 0]),
+        groups: 2,
+        epilogue: epilogue(true, false),
+    };
+    let y = b.op(op, &[x, w, bias], &[2, 6, 5, 10]);
+    b.check(y, &[]);
+}
+
+#[test]
+fn pooling_and_reductions() {
+    let average = |counts_padding| Pooling::Average { counts_padding };
+    for kind in [Pooling::Max, average(true), average(false)] {
+        let mut b = Builder::default();
+        let x = b.input(&[2, 3, 7, 8]);
+        let y = b.op(Op::Pool { kind, window: window([3, 2], [2, 2], [1, 1]) }, &[x], &[2, 3, 4, 5]);
+        b.check(y, &[]);
+    }
+    let axes: [(&[usize], &[usize]); 4] =
+        [(&[2], &[2, 19, 1]), (&[1], &[2, 1, 5]), (&[0, 1], &[1, 1, 5]), (&[0, 1, 2], &[1, 1, 1])];
+    for kind in [Reduction::Sum, Reduction::Mean, Reduction::Max, Reduction::Min] {
+        for (axes, dims) in axes {
+            let mut b = Builder::default();
+            let x = b.input(&[2, 19, 5]);
+            let y = b.op(Op::Reduce { kind, axes: axes.to_vec() }, &[x], dims);
+            b.check(y, &[]);
+        }
+    }
+}
+
+#[test]
+fn norms_and_softmax() {
+    let mut b = Builder::default();
+    let x = b.input(&[4, 11]);
+    let (scale, bias) = (b.constant(&[11]), b.constant(&[11]));
+    let y = b.op(Op::LayerNorm { axis: 1, epsilon: 1e-5, is_rms: false }, &[x, scale, bias], &[4, 11]);
+    let y = b.op(Op::LayerNorm { axis: 1, epsilon: 1e-5, is_rms: true }, &[y, scale], &[4, 11]);
+    let y = b.op(Op::Softmax { axis: 1, is_log: false }, &[y], &[4, 11]);
+    let y = b.op(Op::Reshape, &[y], &[1, 11, 4]);
+    let y = b.op(Op::ChannelAffine, &[y, scale, bias], &[1, 11, 4]);
+    b.check(y, &[]);
+}
+
+#[test]
+fn recurrent_layers_run_in_both_directions() {
+    let cells = [
+        (Cell::Lstm, 4),
+        (Cell::Gru { linear_before_reset: false }, 3),
+        (Cell::Gru { linear_before_reset: true }, 3),
+    ];
+    for (cell, n_gates) in cells {
+        for direction in [Direction::Forward, Direction::Reverse, Direction::Bidirectional] {
+            let d = if direction == Direction::Bidirectional { 2 } else { 1 };
+            let mut b = Builder::default();
+            let x = b.input(&[6, 2, 5]);
+            let w = b.constant(&[d, n_gates * 3, 5]);
+            let r = b.constant(&[d, n_gates * 3, 3]);
+            let bias = b.constant(&[d, 2 * n_gates * 3]);
+            let op = Op::Recurrent { cell, direction, hidden_size: 3 };
+            let state = [d, 2, 3];
+            let y_dims = [6, d, 2, 3];
+            let dims: &[&[usize]] =
+                if cell == Cell::Lstm { &[&y_dims, &state, &state] } else { &[&y_dims, &state] };
+            let outputs = b.ops(op, &[x, w, r, bias], dims);
+            b.check(outputs[0], &[]);
+        }
+    }
+}
+
+#[test]
+fn operators_without_a_kernel_run_in_their_plain_form() {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 1, 3, 4]);
+    let pad = Op::Pad { before: vec![0, 0, 1, 1], after: vec![0, 0, 0, 1], mode: PadMode::Reflect };
+    let y = b.op(pad, &[x], &[1, 1, 4, 6]);
+    let resize = Op::Resize {
+        coordinates: ResizeCoordinates::HalfPixel,
+        mode: ResizeMode::Linear,
+        scales: vec![1.0, 1.0, 2.0, 2.0],
+    };
+    let y = b.op(resize, &[y], &[1, 1, 8, 12]);
+    let y = b.op(unary(Unary::Relu), &[y], &[1, 1, 8, 12]);
+    b.check(y, &["pad", "resize"]);
+}
+
+#[test]
+fn an_index_out_of_range_names_its_node() {
+    let mut graph = Graph::default();
+    let x = graph.add_value("x", Fact::new(DType::F32, vec![3]));
+    let indices = graph.add_value("indices", Fact::new(DType::I64, vec![1]));
+    let y = graph.add_value("y", Fact::new(DType::F32, vec![1]));
+    graph.inputs = vec![x, indices];
+    let (op, name) = (Op::Gather { axis: 0 }, "pick".to_owned());
+    graph.nodes.push(Node { name, op, inputs: vec![Some(x), Some(indices)], outputs: vec![y] });
+    graph.outputs.push(("y".to_owned(), y));
+    let executable = Executable::new(Plan::new(graph), &mut Weights::default());
+    let inputs = [
+        View { dims: &[3], data: DataRef::F32(&[1.0, 2.0, 3.0]) },
+        View { dims: &[1], data: DataRef::I64(&[7]) },
+    ];
+    let error = executable.run(&inputs, &["y"], &mut Memory::default()).expect_err("there are 3 elements");
+    assert_eq!(error.node, ("gather", "pick".to_owned()));
+    assert_eq!(error.to_string(), "index 7 is out of range for a dimension of 3");
+}
