@@ -38,8 +38,16 @@ fn open(database: &Path) -> Result<Connection> {
     Ok(Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-/// Rows that succeeded, by browser, engine and case: how many, how many cold, how many warm-ups.
-fn row_counts(database: &Path) -> Result<BTreeMap<(String, String, String), (i64, i64, i64)>> {
+/// Rows of one case in one browser.
+#[derive(Debug, PartialEq)]
+struct Counts {
+    n_runs: i64,
+    n_cold: i64,
+    n_warmup: i64,
+}
+
+/// Rows that succeeded, by browser, engine and case.
+fn row_counts(database: &Path) -> Result<BTreeMap<[String; 3], Counts>> {
     let connection = open(database)?;
     let mut statement = connection.prepare(
         "SELECT browser_name, engine, case_id, count(*), sum(cold), sum(is_warmup) FROM run
@@ -47,7 +55,8 @@ fn row_counts(database: &Path) -> Result<BTreeMap<(String, String, String), (i64
          GROUP BY browser_name, engine, case_id",
     )?;
     let rows = statement.query_map([], |row| {
-        Ok(((row.get(0)?, row.get(1)?, row.get(2)?), (row.get(3)?, row.get(4)?, row.get(5)?)))
+        let counts = Counts { n_runs: row.get(3)?, n_cold: row.get(4)?, n_warmup: row.get(5)? };
+        Ok(([row.get(0)?, row.get(1)?, row.get(2)?], counts))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -75,10 +84,10 @@ fn three_browsers_measure_and_every_run_is_a_row() -> Result<()> {
             ensure!(n > 0, "nothing of {model} in {browser}: {document}");
         }
     }
-    for (case, count) in &counts {
-        // The cold run, the warm-ups, the measured ones.
-        let (n, n_cold, n_warmup) = *count;
-        ensure!(n == 1 + N_WARMUP + N_RUNS && n_cold == 1 && n_warmup == N_WARMUP, "{case:?}: {count:?}");
+    // The cold run, the warm-ups, the measured ones.
+    let expected = Counts { n_runs: 1 + N_WARMUP + N_RUNS, n_cold: 1, n_warmup: N_WARMUP };
+    for (case, counts) in &counts {
+        ensure!(*counts == expected, "{case:?}: {counts:?}");
     }
     check_context(&database)
 }
