@@ -116,6 +116,8 @@ pub struct Pool {
     is_watching: bool,
     actions: VecDeque<Action>,
     stats: PoolStats,
+    /// Calls that the ready connections could serve at once.
+    n_slots: u32,
     /// Expected microseconds of all placements, and of those made to learn.
     placed_micros: f64,
     explored_micros: f64,
@@ -249,6 +251,7 @@ impl Pool {
             is_watching: false,
             actions: VecDeque::new(),
             stats: PoolStats::default(),
+            n_slots: 0,
             placed_micros: 0.0,
             explored_micros: 0.0,
             config,
@@ -332,7 +335,7 @@ impl Pool {
             n_timers: self.timers.len(),
             n_ready: self.connections().filter(is_ready).count(),
             n_connections: self.connections().count(),
-            n_slots: self.n_slots(),
+            n_slots: self.n_slots as usize,
             ..self.stats
         }
     }
@@ -358,13 +361,6 @@ impl Pool {
 
     fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.connections.get_mut(id.0 as usize)?.as_deref_mut()
-    }
-
-    fn n_slots(&self) -> usize {
-        self.connections()
-            .filter(|connection| connection.state == ConnectionState::Ready)
-            .map(|connection| connection.capabilities.capacity as usize)
-            .sum()
     }
 
     fn act(&mut self, action: Action) {

@@ -2,10 +2,12 @@
 
 mod sim;
 
-use pool::Pool;
+use std::time::Duration;
+
+use pool::{BreakerConfig, Pool};
 use sim::check::Checker;
 use sim::compare::{Contestant, Metric, compare, even, faulty, pick, saturated};
-use sim::scenario::Scenario;
+use sim::scenario::{Arrivals, Scenario};
 use sim::world::{Outcome, World};
 
 /// Runs a scenario under the checker's eyes.
@@ -49,6 +51,45 @@ fn nothing_breaks_in_chaos() {
     let n_seeds = 400 * effort();
     let n_jobs: u64 = (0..n_seeds).map(|seed| check(&Scenario::chaos(seed, 2500)).n_submitted).sum();
     assert!(n_jobs >= 1_000_000 * effort(), "{n_jobs} jobs");
+}
+
+/// Every run fails. The breakers alone keep calls from being sent; without them, the budget bounds the retries.
+#[test]
+fn a_total_outage_is_not_amplified() {
+    for with_breakers in [true, false] {
+        let mut scenario = Scenario::calm(1, 3000);
+        scenario.faults.internal = 1.0;
+        if !with_breakers {
+            let never = BreakerConfig {
+                consecutive_failures: u32::MAX,
+                failure_ratio: 2.0,
+                ..BreakerConfig::default()
+            };
+            scenario.config.breaker = Some(never);
+        }
+        let outcome = check(&scenario);
+        assert_eq!(outcome.n_completed, 0);
+        let amplification = outcome.n_calls as f64 / outcome.n_submitted as f64;
+        assert!(amplification <= 1.2, "{amplification:.2} calls per job, breakers: {with_breakers}");
+    }
+}
+
+/// Three times the load that the fleet can serve, almost all of it urgent: the others are served all the same.
+#[test]
+fn no_priority_starves() {
+    let mut scenario = Scenario::calm(1, 20_000);
+    scenario.arrivals = Arrivals::Open(3.0 * scenario.jobs_per_second());
+    scenario.priorities = [0.02, 0.03, 0.95];
+    scenario.deadline = (Duration::from_secs(3600), Duration::from_secs(3600));
+    scenario.config.queue_capacity = 20_000;
+    let outcome = check(&scenario);
+    assert_eq!(outcome.n_completed, 20_000);
+    let [low, normal, high] = outcome.worst_wait_micros.map(|micros| micros as f64 / 1e6);
+    // Each priority has more than its share, so the small ones are served while the large one still waits.
+    assert!(
+        low < high && normal < high,
+        "worst waits: low {low:.1} s, normal {normal:.1} s, high {high:.1} s"
+    );
 }
 
 /// The goals of the comparison, over 30 seeds. All figures are simulated; `cargo run --release -p tabpool-pool --example

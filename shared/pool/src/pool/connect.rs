@@ -209,17 +209,22 @@ impl Pool {
         cause: Option<FaultCategory>,
     ) {
         let Some(connection) = self.connection_mut(id) else { return };
-        let (from, group) = (connection.state, connection.group);
+        let (from, group, capacity) = (connection.state, connection.group, connection.capabilities.capacity);
         if from == to {
             return;
         }
         connection.state = to;
-        if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
-            match (from == ConnectionState::Ready, to == ConnectionState::Ready) {
-                (false, true) => group.n_ready += 1,
-                (true, false) => group.n_ready -= 1,
-                (true, true) | (false, false) => {}
+        let group = &mut self.groups[usize::from(group.0)];
+        match (from == ConnectionState::Ready, to == ConnectionState::Ready) {
+            (false, true) => {
+                group.n_ready += 1;
+                self.n_slots += capacity;
             }
+            (true, false) => {
+                group.n_ready -= 1;
+                self.n_slots -= capacity;
+            }
+            (true, true) | (false, false) => {}
         }
         self.reindex(now, id);
         self.record(now, Event::Connection { connection: id, to, cause });

@@ -57,7 +57,7 @@ impl Pool {
         }
         let is_failing = self.families[own].failing > FAMILY_FAILING;
         let ratio = if is_failing { self.config.failing_bulkhead_ratio } else { self.config.bulkhead_ratio };
-        let share = (self.n_slots() as f64 * ratio).round() as u32;
+        let share = (f64::from(self.n_slots) * ratio).round() as u32;
         n_in_flight >= share.max(1)
     }
 

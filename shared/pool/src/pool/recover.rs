@@ -185,7 +185,11 @@ impl Pool {
         match strategy {
             Strategy::RetryInPlace => true,
             Strategy::RetryElsewhere => {
-                entry.job.pinned.is_none() && self.n_places(backends, entry.job.model, |_| true) > 1
+                // The connection that failed may still count as a place.
+                let is_place =
+                    |connection: &crate::Connection| backends.iter().any(|on| connection.is_serving(on));
+                let n_own = u32::from(self.connection(call.connection).is_some_and(is_place));
+                entry.job.pinned.is_none() && self.n_places(backends, entry.job.model, |_| true) > n_own
             }
             Strategy::OtherBackend => {
                 let others = call.backend.map_or(BackendSet::NONE, |backend| backends.without(backend));

@@ -103,7 +103,7 @@ impl Pool {
     /// Time in which the pool should free one place of the queue.
     pub(super) fn expected_wait_per_place(&self) -> Duration {
         let cost_micros = self.queue.next().map_or(100_000, |(key, _)| self.expected_cost_micros(key.model));
-        Duration::from_micros(cost_micros / self.n_slots().max(1) as u64).max(Duration::from_millis(1))
+        Duration::from_micros(cost_micros / u64::from(self.n_slots.max(1))).max(Duration::from_millis(1))
     }
 
     /// Expected time of one run of a model, wherever it runs: the fair queue's measure of cost.

@@ -52,6 +52,8 @@ impl Pool {
             let Some(call) = self.calls.get_mut(id.0) else { continue };
             let previous = core::mem::replace(&mut call.timeout_at, Timestamp::ZERO);
             call.timeout_at = previous + slept;
+            // Nor does the call seem to have taken that long.
+            call.started = call.started + slept;
             let later = call.timeout_at;
             self.timers.remove(previous, Timer::Call(id));
             self.timers.insert(later, Timer::Call(id));
