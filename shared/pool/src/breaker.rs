@@ -3,7 +3,7 @@
 //! | from | to | when |
 //! | --- | --- | --- |
 //! | closed | open | n failures in a row; or the window's failure ratio or slow-call ratio reaches its threshold |
-//! | open | half-open | the open interval has passed |
+//! | open | half-open | the open interval has passed; or, the first time, what it protects was made anew |
 //! | half-open | closed | enough of the permitted probes succeeded |
 //! | half-open | open | so many failed that the ratio is out of reach; or the probes' answers never came |
 //!
@@ -79,8 +79,8 @@ pub enum TransitionReason {
     ProbesLost,
     /// The member does worse than its peers or than it used to.
     Outlier,
-    /// The member shares the cause of a correlated outage.
-    Incident,
+    /// What it protects was made anew.
+    Repaired,
     /// An operator asked for it.
     Operator,
 }
@@ -261,9 +261,12 @@ impl Breaker {
         Some(self.open(now, reason))
     }
 
-    /// Half-opens now, when open: for a recovery that knows more than the clock.
-    pub fn half_open(&mut self, now: Timestamp) -> Option<Transition> {
-        (self.state == BreakerState::Open).then(|| self.start_probing(now, TransitionReason::Incident))
+    /// What it protects was made anew: half-opens now, when it has opened only once. A repair that did not hold before is
+    /// no reason to hurry.
+    pub fn on_repaired(&mut self, now: Timestamp) -> Option<Transition> {
+        let is_due =
+            self.state == BreakerState::Open && self.n_openings == 1 && self.mode == BreakerMode::Automatic;
+        is_due.then(|| self.start_probing(now, TransitionReason::Repaired))
     }
 
     /// Puts the breaker under an operator's hand, or back to work. Going back starts closed with an empty window.

@@ -90,6 +90,10 @@ impl BreakerScript {
                 }
                 self.now = until;
             }
+            "repaired" => {
+                let transition = self.breaker.on_repaired(self.now);
+                self.note(transition);
+            }
             "mode" => {
                 let mode: BreakerMode = words.next().unwrap_or_default().parse().expect("a mode");
                 let transition = self.breaker.set_mode(self.now, mode);
@@ -168,7 +172,7 @@ impl BreakerScript {
             }
             TransitionReason::ProbesLost => "the probes were lost".to_owned(),
             TransitionReason::Outlier => "an outlier".to_owned(),
-            TransitionReason::Incident => "an incident".to_owned(),
+            TransitionReason::Repaired => "it was repaired".to_owned(),
             TransitionReason::Operator => "an operator".to_owned(),
         };
         let until = self.breaker.poll_timeout().filter(|_| to == BreakerState::Open);

@@ -47,6 +47,6 @@ fn states_cap_it() {
     let mut breaker = Breaker::new(Arc::new(BreakerConfig::default()), 1);
     breaker.trip(NOW, TransitionReason::Operator);
     assert!(of_breaker(&mut breaker, NOW) <= 10.0);
-    breaker.half_open(NOW);
+    breaker.on_repaired(NOW);
     assert!(of_breaker(&mut breaker, NOW) <= 50.0);
 }

@@ -383,6 +383,8 @@ impl Pool {
         }
         if let Some(connection) = self.connection_mut(call.connection) {
             connection.n_device_failures = 0;
+            let transition = connection.breaker_mut(call.component).on_repaired(now);
+            self.on_transition(now, call.connection, call.component, transition);
         }
         self.settle_repair(now, call.connection, true);
         self.conclude(now, call.connection, call.component, true);
