@@ -1,43 +1,47 @@
 //! The state machine: what it holds, and what a driver may ask of it.
 
-use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::backoff::Backoff;
-use crate::breaker::{Breaker, BreakerMode, Permit, Transition};
+use crate::breaker::{Breaker, BreakerMode, Transition};
 use crate::connection::{BreakerConfigs, Connection, ConnectionState};
 use crate::incident::Incidents;
 use crate::latency::Latencies;
 use crate::quarantine::Quarantine;
 use crate::queue::Queue;
-use crate::record::{CallKind, Event};
-use crate::recovery::{Playbook, Trial};
+use crate::record::Event;
+use crate::recovery::Playbook;
 use crate::retry_budget::RetryBudget;
 use crate::rng::Rng;
 use crate::root_cause::Analyst;
-use crate::router::{Entry, Index, RANK_SCALE};
+use crate::router::Index;
 use crate::scaling::Scaler;
 use crate::slab::Slab;
 use crate::timers::{Timer, Timers};
 use crate::{
-    Action, Backend, BreakerState, CallId, Component, Config, ConnectionId, FaultCategory, GroupId, Job,
-    JobId, ModelId, ModelSpec, Record, ShapeClass, Strategy, Timestamp, health,
+    Action, Backend, BackendSet, CallId, Component, Config, ConnectionId, GroupId, ModelId, ModelSpec,
+    Record, Timestamp, health,
 };
 
 mod connect;
 mod correlate;
 mod dispatch;
+mod estimate;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 mod hedge;
 mod pick;
 mod probe;
 mod recover;
+mod reindex;
+mod repair;
 mod settle;
+mod state;
 mod submit;
 mod timeouts;
 mod watch;
+
+use state::{Call, Family, Group, JobEntry, Model};
 
 /// Numbers of the pool, now and since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,105 +125,6 @@ pub struct Pool {
     /// Expected microseconds of all placements, and of those made to learn.
     placed_micros: f64,
     explored_micros: f64,
-}
-
-#[derive(Debug)]
-struct Model {
-    spec: ModelSpec,
-    family: usize,
-    /// Guards loads of this model everywhere, so that a model which cannot be loaded costs no connection its loader.
-    breaker: Breaker,
-    /// Distinct connections that failed to load it since one succeeded.
-    failed_on: Vec<ConnectionId>,
-    is_refetch: bool,
-    /// Where it was found to lack an operator.
-    unsupported: Vec<(GroupId, Backend)>,
-}
-
-#[derive(Debug)]
-struct Family {
-    name: String,
-    n_in_flight: u32,
-    last_submitted: Option<Timestamp>,
-    /// Share of its last calls that failed for a reason that is not the caller's, newer ones counted more, 0–1.
-    failing: f64,
-}
-
-#[derive(Debug)]
-struct Group {
-    browser: String,
-    /// The first group of the same browser: stands for the browser.
-    browser_id: GroupId,
-    adapter: String,
-    is_fallback_adapter: bool,
-    /// Backends that any of its connections had.
-    backends: crate::BackendSet,
-    n_ready: u32,
-}
-
-#[derive(Debug)]
-struct JobEntry {
-    job: Job,
-    deadline: Timestamp,
-    submitted: Timestamp,
-    tag: u64,
-    state: JobState,
-    /// The call in flight, and the one started beside it.
-    calls: [Option<CallId>; 2],
-    n_attempts: u32,
-    retry: Option<Box<Retry>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum JobState {
-    Queued,
-    /// Back-off before the next try, or no token for it yet.
-    Waiting {
-        until: Timestamp,
-        needs_token: bool,
-    },
-    InFlight,
-}
-
-/// What a job that failed before carries along.
-#[derive(Debug)]
-struct Retry {
-    fault: FaultCategory,
-    call: CallId,
-    backoff: Backoff,
-    /// Distinct connections that were healthy and failed on it.
-    failed_on: Vec<ConnectionId>,
-    /// Constraints of the chosen strategy, kept until `insists_until`.
-    avoid_connection: Option<ConnectionId>,
-    avoid_backend: Option<Backend>,
-    /// First group of the browser to avoid.
-    avoid_browser: Option<GroupId>,
-    insists_until: Timestamp,
-    /// Lower-precision variant to run instead.
-    model: Option<ModelId>,
-    /// Whether this try costs no token.
-    is_free: bool,
-    /// Strategies that did not help; the next one is another, while there is one.
-    tried: Vec<Strategy>,
-    /// The strategy that this try is the test of, and when the fault was.
-    trial: Option<Trial>,
-}
-
-#[derive(Debug, Clone)]
-struct Call {
-    connection: ConnectionId,
-    component: Component,
-    kind: CallKind,
-    backend: Option<Backend>,
-    permit: Option<Permit>,
-    model: Option<ModelId>,
-    shape: ShapeClass,
-    jobs: Vec<JobId>,
-    attempt: u32,
-    queued: Duration,
-    started: Timestamp,
-    timeout_at: Timestamp,
-    is_aborting: bool,
 }
 
 impl Pool {
@@ -389,7 +294,7 @@ impl Pool {
                 browser_id: GroupId(first.unwrap_or(self.groups.len()) as u16),
                 adapter: adapter.to_owned(),
                 is_fallback_adapter: false,
-                backends: crate::BackendSet::NONE,
+                backends: BackendSet::NONE,
                 n_ready: 0,
             });
             self.groups.len() - 1
@@ -422,66 +327,6 @@ impl Pool {
         }
         if let Some(due) = due {
             self.timers.insert(due, Timer::Breaker(id, component));
-        }
-    }
-
-    /// Brings the router's index up to date with a connection.
-    fn reindex(&mut self, now: Timestamp, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
-            return;
-        };
-        for entry in connection.indexed.drain(..) {
-            self.index.remove(&entry);
-        }
-        let group = connection.group;
-        let has_free_slot = connection.has_free_slot();
-        let mut served = Vec::with_capacity(connection.served.len());
-        for backend in Backend::ALL.iter().copied() {
-            let component = backend.component();
-            let is_half_open = connection.is_reachable(backend)
-                && connection.breaker(component).state() == BreakerState::HalfOpen
-                && connection.breaker(component).n_probes_free() > 0;
-            // Golden inferences spare the jobs being tried on a component that may still be broken.
-            let has_golden = connection
-                .residents
-                .keys()
-                .any(|(model, on)| *on == backend && self.models[model.0 as usize].spec.has_golden);
-            self.index.set_half_open(backend, id, is_half_open && has_free_slot && !has_golden);
-            if !connection.is_serving(backend) {
-                continue;
-            }
-            served.push((None, backend));
-            let residents = connection.residents.keys().filter(|(_, on)| *on == backend);
-            served.extend(residents.map(|&(model, _)| (Some(model), backend)));
-            if !has_free_slot {
-                continue;
-            }
-            let health = health::of_breaker(connection.breaker_mut(component), now).max(1.0);
-            let cost_ln = self.latencies.member_offset(id, backend) + (100.0 / health).ln();
-            let entry = Entry {
-                model: None,
-                backend,
-                group,
-                rank: (cost_ln * RANK_SCALE).round().clamp(-1000.0, 1000.0) as i16,
-                n_calls: connection.calls.len() as u32,
-                last_used: connection.last_used,
-                connection: id,
-            };
-            let first = served.iter().rposition(|&(model, _)| model.is_none()).unwrap_or(0);
-            for &(model, _) in &served[first..] {
-                let entry = Entry { model, ..entry };
-                self.index.insert(entry);
-                connection.indexed.push(entry);
-            }
-        }
-        if served != connection.served {
-            for &(model, backend) in &connection.served {
-                self.index.unserve(model, backend, group);
-            }
-            for &(model, backend) in &served {
-                self.index.serve(model, backend, group);
-            }
-            connection.served = served;
         }
     }
 }

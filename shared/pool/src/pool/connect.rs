@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{Call, Pool};
+use super::Pool;
+use super::state::Call;
 use crate::backoff::Backoff;
 use crate::breaker::Admission;
 use crate::connection::{Capabilities, Connection, ConnectionSpec, ConnectionState};

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use super::Pool;
 use super::pick::{Pick, Place};
+use super::state::{Call, JobState};
 use super::timeouts::TIMEOUT_REVIEW;
-use super::{Call, JobState, Pool};
 use crate::breaker::{Admission, Permit};
 use crate::latency::LatencyKey;
 use crate::queue::LaneKey;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{JobState, Pool};
+use super::Pool;
+use super::state::JobState;
 use crate::latency::LatencyKey;
 use crate::record::{CallKind, Event};
 use crate::timers::Timer;

@@ -1,14 +1,12 @@
 //! Where the head of a lane should run: the decision itself, which changes nothing but the random stream.
 
-use super::{JobEntry, Pool};
-use crate::latency::{Estimate, LatencyKey};
+use super::Pool;
+use super::state::JobEntry;
 use crate::queue::LaneKey;
-use crate::record::CallKind;
 use crate::router::{Entry, RANK_SCALE};
 use crate::time::micros;
 use crate::{
-    Backend, BackendSet, Component, ConnectionId, ConnectionState, FaultCategory, GroupId, JobId, ModelId,
-    Timestamp,
+    Backend, BackendSet, ConnectionId, ConnectionState, FaultCategory, GroupId, JobId, ModelId, Timestamp,
 };
 
 /// Loads are judged as if their cost were shared by this many later runs, when a place is tried out.
@@ -17,10 +15,6 @@ const LOAD_SHARED_BY: f64 = 32.0;
 const HOLD_FACTOR: f64 = 1.5;
 /// One placement in this many looks at places that would have to load the model first.
 const REVIEW_EVERY: u64 = 16;
-/// ln of how much slower a software adapter is taken to be than wasm until it is measured (FACTS: 3–100×).
-const FALLBACK_ADAPTER_LN: f64 = 2.3;
-/// ln of how much slower each further backend of the preference list `webgpu, webnn, wasm` is taken to be.
-const PREFERENCE_LN: f64 = 0.1;
 
 /// What a decision came to.
 #[derive(Debug, Clone, Copy)]
@@ -214,33 +208,6 @@ impl Pool {
             .is_some_and(|wait_micros| place.cost_ln.exp() > HOLD_FACTOR * wait_micros)
     }
 
-    /// Expected microseconds until busy places that hold the model have served `n_ahead` calls; `None` without any.
-    /// Places of the group and backend of `free` are left out, because one of them is free.
-    fn busy_wait(
-        &self,
-        model: ModelId,
-        backends: BackendSet,
-        n_ahead: f64,
-        free: Option<Place>,
-    ) -> Option<f64> {
-        let free_kind =
-            free.and_then(|place| Some((self.connection(place.connection)?.group, place.backend)));
-        let mut calls_per_micro = 0.0;
-        let mut fastest = f64::INFINITY;
-        for group in (0..self.groups.len() as u16).map(GroupId) {
-            for backend in backends.iter().filter(|&backend| Some((group, backend)) != free_kind) {
-                let n_places = self.index.n_serving(Some(model), backend, group);
-                if n_places == 0 || self.index.best(Some(model), backend, group, |_| true).is_some() {
-                    continue;
-                }
-                let micros = self.estimate(model, backend, group).mean_ln.exp().max(1.0);
-                calls_per_micro += f64::from(n_places) / micros;
-                fastest = fastest.min(micros);
-            }
-        }
-        (calls_per_micro > 0.0).then(|| fastest + n_ahead / calls_per_micro)
-    }
-
     /// The best free place that could load the model, if loading there beats waiting for those that hold it.
     fn pick_load(&self, key: &LaneKey, wish: Wish) -> Pick {
         if self.models[wish.model.0 as usize].breaker.state() == crate::BreakerState::Open {
@@ -360,71 +327,5 @@ impl Pool {
         } else {
             FaultCategory::UnsupportedOperator
         })
-    }
-
-    /// Whether a connection may load the model: its loader works and there is memory to be had.
-    pub(super) fn could_hold(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
-        let Some(connection) = self.connection(id) else { return false };
-        let loader = connection.breaker(Component::Loader);
-        if !loader.is_passing() && loader.n_probes_free() == 0 {
-            return false;
-        }
-        let mut calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
-        if calls.any(|call| {
-            call.kind == CallKind::Load && call.model == Some(model) && call.backend == Some(backend)
-        }) {
-            return false;
-        }
-        let limit = connection.capabilities.memory_limit_bytes;
-        let needed = self.models[model.0 as usize].spec.memory_bytes;
-        let in_use = self.busy_models(connection).filter(|&resident| resident != (model, backend));
-        let busy_bytes: u64 = in_use.map(|resident| self.resident_bytes(connection, resident)).sum();
-        limit == 0 || needed.saturating_add(busy_bytes) <= limit
-    }
-
-    /// Whether a connection may load the model now: as [`Pool::could_hold`], and the model itself is not held back.
-    fn could_load(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
-        self.models[model.0 as usize].breaker.state() != crate::BreakerState::Open
-            && !self.loading.contains_key(&(model, backend))
-            && self.could_hold(id, model, backend)
-    }
-
-    pub(super) fn busy_models<'a>(
-        &'a self,
-        connection: &'a crate::Connection,
-    ) -> impl Iterator<Item = (ModelId, Backend)> + 'a {
-        let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
-        calls.filter_map(|call| Some((call.model?, call.backend?)))
-    }
-
-    fn resident_bytes(&self, connection: &crate::Connection, resident: (ModelId, Backend)) -> u64 {
-        let loaded = connection.residents.get(&resident).map(|resident| resident.memory_bytes);
-        loaded.unwrap_or_else(|| self.models[resident.0.0 as usize].spec.memory_bytes)
-    }
-
-    /// Calls that the lane's jobs make.
-    pub(super) fn n_calls_waiting(&self, key: &LaneKey) -> f64 {
-        let n_jobs = self.queue.lane_len(key) as f64;
-        match key.batch {
-            Some(_) => (n_jobs / f64::from(self.models[key.model.0 as usize].spec.max_batch.max(1))).ceil(),
-            None => n_jobs,
-        }
-    }
-
-    /// The model's latency in a group over all shapes, with what is believed where nothing was measured.
-    pub(super) fn estimate(&self, model: ModelId, backend: Backend, group: GroupId) -> Estimate {
-        let mut estimate = self.latencies.run(LatencyKey { model, backend, group: Some(group), shape: None });
-        if estimate.weight <= 0.0 {
-            estimate.mean_ln += PREFERENCE_LN * f64::from(backend as u8);
-            if backend == Backend::Webgpu && self.groups[usize::from(group.0)].is_fallback_adapter {
-                estimate.mean_ln += FALLBACK_ADAPTER_LN;
-            }
-        }
-        estimate
-    }
-
-    pub(super) fn cost_ln(&self, model: ModelId, id: ConnectionId, backend: Backend) -> f64 {
-        let Some(connection) = self.connection(id) else { return f64::INFINITY };
-        self.estimate(model, backend, connection.group).mean_ln + self.latencies.member_offset(id, backend)
     }
 }

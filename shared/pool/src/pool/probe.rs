@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{Call, Pool};
+use super::Pool;
+use super::state::Call;
 use crate::record::CallKind;
 use crate::{Action, Backend, BreakerState, ConnectionId, ShapeClass, Timestamp};
 

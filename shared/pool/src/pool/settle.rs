@@ -1,7 +1,8 @@
 //! Answers to calls: what each says about its component, its connection and its jobs.
 
+use super::Pool;
 use super::dispatch::log2;
-use super::{Call, Pool};
+use super::state::Call;
 use crate::breaker::Permit;
 use crate::connection::{ConnectionState, Resident};
 use crate::fault::Blame;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{JobEntry, JobState, Pool};
+use super::Pool;
+use super::state::{JobEntry, JobState};
 use crate::latency::LatencyKey;
 use crate::queue::LaneKey;
 use crate::record::Event;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use super::{Call, Pool};
+use super::Pool;
+use super::state::Call;
 use crate::connection::ConnectionState;
 use crate::record::CallKind;
 use crate::timers::Timer;

@@ -67,7 +67,7 @@ impl Pool {
                 (load.n_connections - 1, reason)
             }
             Step::Shed => {
-                self.shed_models();
+                self.shed_models(now);
                 (load.n_connections, ScaleReason::Memory)
             }
         };
@@ -124,7 +124,7 @@ impl Pool {
     }
 
     /// Unloads every model that no call uses.
-    fn shed_models(&mut self) {
+    fn shed_models(&mut self, now: Timestamp) {
         let idle: Vec<(ConnectionId, (ModelId, Backend))> = self
             .connections()
             .flat_map(|connection| {
@@ -137,6 +137,7 @@ impl Pool {
             .collect();
         for (id, held) in idle {
             self.unload(id, held);
+            self.reindex(now, id);
         }
     }
 
@@ -184,7 +185,12 @@ impl Pool {
     }
 
     /// Takes a call into the root-cause analysis.
-    pub(super) fn analyse(&mut self, now: Timestamp, call: &super::Call, fault: Option<FaultCategory>) {
+    pub(super) fn analyse(
+        &mut self,
+        now: Timestamp,
+        call: &super::state::Call,
+        fault: Option<FaultCategory>,
+    ) {
         let (Some(model), Some(backend), Some(connection)) =
             (call.model, call.backend, self.connection(call.connection))
         else {

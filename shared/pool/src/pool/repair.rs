@@ -1,0 +1,223 @@
+//! After a fault: what is done for the connection that met it.
+
+use core::time::Duration;
+
+use super::Pool;
+use super::state::Call;
+use crate::connection::ConnectionState;
+use crate::incident::Role;
+use crate::record::{CallKind, Event};
+use crate::recovery::{STABLE_AFTER, Trial, repair_ladder};
+use crate::timers::Timer;
+use crate::{
+    Action, Backend, CallId, Component, ConnectionId, FaultCategory, ShapeClass, Strategy, Timestamp,
+};
+
+/// Devices that may fail to come back before the whole connection is replaced for one.
+const PATIENT_REPAIRS: u32 = 3;
+
+impl Pool {
+    /// Does what a fault asks for where it happened. Faults that end the connection go through [`Pool::lose`].
+    pub(super) fn repair(&mut self, now: Timestamp, call: &Call, category: FaultCategory) {
+        let id = call.connection;
+        let (Some(backend), Some(connection)) = (call.backend, self.connection_mut(id)) else { return };
+        match category {
+            FaultCategory::DeviceLost => {
+                connection.residents.retain(|&(_, on), _| on != backend);
+                self.start_repair(now, id, backend.component(), category);
+            }
+            FaultCategory::OutOfMemory => {
+                let busy: Vec<_> = self
+                    .connection(id)
+                    .into_iter()
+                    .flat_map(|connection| self.busy_models(connection))
+                    .collect();
+                let held: Vec<_> =
+                    self.connection(id).into_iter().flat_map(crate::Connection::residents).collect();
+                for resident in held.into_iter().filter(|resident| !busy.contains(resident)) {
+                    self.unload(id, resident);
+                }
+            }
+            FaultCategory::Numeric | FaultCategory::Integrity | FaultCategory::ModelLoad => {
+                if let Some(model) = call.model {
+                    self.unload(id, (model, backend));
+                }
+            }
+            FaultCategory::ConnectionLost
+            | FaultCategory::WorkerCrash
+            | FaultCategory::Timeout
+            | FaultCategory::UnsupportedOperator
+            | FaultCategory::Validation
+            | FaultCategory::Overload
+            | FaultCategory::Cancelled
+            | FaultCategory::Internal => {}
+        }
+    }
+
+    /// Repairs a component: the strategy is chosen by what worked before.
+    pub(super) fn start_repair(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        component: Component,
+        category: FaultCategory,
+    ) {
+        if self.correlate(now, id, component, category) == Role::Held {
+            return;
+        }
+        let Some(connection) = self.connection(id) else { return };
+        // What else works there is not taken down for one device, unless that device keeps failing.
+        let may_replace = connection.n_device_failures >= PATIENT_REPAIRS
+            || !connection.capabilities.backends.iter().any(|backend| connection.is_serving(backend));
+        let ladder = repair_ladder(category, connection.spec.kind).iter().copied();
+        let ladder = ladder.filter(|&strategy| may_replace || strategy == Strategy::RecreateDevice);
+        let chosen = self.playbook.choose(&mut self.rng, category, component, ladder);
+        let Some(strategy) = chosen else { return };
+        self.note_repair(now, id, Trial { category, component, strategy, since: now }, Duration::ZERO);
+        match (strategy, component.backend()) {
+            (Strategy::RecreateDevice, Some(backend)) => self.recreate(now, id, backend),
+            _ => self.lose_for_repair(now, id, category),
+        }
+    }
+
+    fn recreate(&mut self, now: Timestamp, id: ConnectionId, backend: Backend) {
+        let timeout = self.config.open_timeout;
+        let call = self.start_call(Call {
+            connection: id,
+            component: backend.component(),
+            kind: CallKind::RecreateDevice,
+            backend: Some(backend),
+            permit: None,
+            model: None,
+            shape: ShapeClass(0),
+            jobs: Vec::new(),
+            attempt: 0,
+            queued: Duration::ZERO,
+            started: now,
+            timeout_at: now + timeout,
+            is_aborting: false,
+        });
+        if let Some(connection) = self.connection_mut(id) {
+            connection.repairing = connection.repairing.with(backend);
+            connection.residents.retain(|&(_, on), _| on != backend);
+            connection.side_calls.push(call);
+        }
+        self.reindex(now, id);
+        self.act(Action::RecreateDevice { connection: id, call, backend });
+    }
+
+    pub(super) fn on_recreated(&mut self, now: Timestamp, call: &Call) {
+        if let (Some(backend), Some(connection)) = (call.backend, self.connection_mut(call.connection)) {
+            connection.repairing = connection.repairing.without(backend);
+        }
+        if let Some(connection) = self.connection_mut(call.connection) {
+            connection.n_device_failures = 0;
+            let transition = connection.breaker_mut(call.component).on_repaired(now);
+            self.on_transition(now, call.connection, call.component, transition);
+        }
+        self.settle_repair(now, call.connection, true);
+        self.conclude(now, call.connection, call.component, true);
+    }
+
+    /// A device could not be had back. The other backends of the connection go on; this one is tried again later.
+    pub(super) fn on_recreate_failed(&mut self, now: Timestamp, call_id: CallId, category: FaultCategory) {
+        let Some(call) = self.end_call(now, call_id, Some(category)) else { return };
+        let (id, component) = (call.connection, call.component);
+        if category.ends_connection() {
+            return self.lose(now, id, category, None, false);
+        }
+        self.settle_repair(now, id, false);
+        self.count_spontaneous(now, id, component);
+        let (Some(backend), Some(connection)) =
+            (call.backend, self.connections[id.0 as usize].as_deref_mut())
+        else {
+            return;
+        };
+        connection.n_device_failures += 1;
+        connection.repairing = connection.repairing.without(backend);
+        connection.suspended = connection.suspended.with(backend);
+        let pause = connection.backoff.next(&mut self.rng);
+        let until_probe = connection.breaker(component).open_for(now).unwrap_or_default();
+        self.conclude(now, id, component, false);
+        if !self.is_held(id, component) {
+            self.timers.insert(now + pause.max(until_probe), Timer::Release(id, component));
+        }
+        self.reindex(now, id);
+    }
+
+    /// A repair that goes beyond the component: the connection is replaced, at a cost to what else runs there.
+    fn lose_for_repair(&mut self, now: Timestamp, id: ConnectionId, category: FaultCategory) {
+        let trial = self.connection(id).and_then(|connection| connection.repair);
+        self.lose(now, id, category, None, true);
+        if let Some(connection) = self.connection_mut(id) {
+            connection.repair = trial.or(connection.repair);
+        }
+    }
+
+    /// Arranges the next opening of a connection that was lost or could not be opened.
+    pub(super) fn schedule_open(&mut self, now: Timestamp, id: ConnectionId, category: FaultCategory) {
+        let Some(connection) = self.connection(id) else { return };
+        let ladder = repair_ladder(category, connection.spec.kind);
+        let ladder = if ladder.is_empty() {
+            repair_ladder(FaultCategory::ConnectionLost, connection.spec.kind)
+        } else {
+            ladder
+        };
+        let respawns = ladder
+            .iter()
+            .copied()
+            .filter(|&strategy| !matches!(strategy, Strategy::RecreateDevice | Strategy::ReloadModel));
+        let chosen = self.playbook.choose(&mut self.rng, category, Component::Transport, respawns);
+        let Some(connection) = self.connections[id.0 as usize].as_deref_mut() else { return };
+        let after = connection.backoff.next(&mut self.rng);
+        connection.open_at = now + after;
+        self.timers.insert(now + after, Timer::Open(id));
+        self.set_state(now, id, ConnectionState::Waiting, Some(category));
+        if let Some(strategy) = chosen {
+            self.note_repair(
+                now,
+                id,
+                Trial { category, component: Component::Transport, strategy, since: now },
+                after,
+            );
+        }
+    }
+
+    fn note_repair(&mut self, now: Timestamp, id: ConnectionId, trial: Trial, after: Duration) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        // A fault soon after a recovery shows that it did not hold; one during it, that it failed.
+        let previous = connection.repair.replace(trial);
+        let ended_well = connection.repaired.take();
+        if let Some(previous) = previous {
+            self.learn(now, previous, false);
+        } else if let Some((recovered, at)) = ended_well
+            && now.since(at) < STABLE_AFTER
+        {
+            self.playbook.observe_relapse(recovered);
+        }
+        let Trial { category, component, strategy, .. } = trial;
+        self.record(
+            now,
+            Event::Recovering { job: None, connection: id, component, category, strategy, after },
+        );
+    }
+
+    /// A repair is over.
+    pub(super) fn settle_repair(&mut self, now: Timestamp, id: ConnectionId, is_success: bool) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let Some(trial) = connection.repair.take() else { return };
+        connection.repaired = is_success.then_some((trial, now));
+        self.learn(now, trial, is_success);
+    }
+
+    /// An `Open` or `Respawn` failed or took too long.
+    pub(super) fn on_open_failed(&mut self, now: Timestamp, call_id: CallId, category: FaultCategory) {
+        let Some(call) = self.end_call(now, call_id, Some(category)) else { return };
+        let id = call.connection;
+        if let Some(permit) = call.permit {
+            self.count_failure(now, id, Component::Transport, permit, call.started);
+        }
+        self.schedule_open(now, id, category);
+        self.conclude(now, id, Component::Transport, false);
+    }
+}
