@@ -2,6 +2,7 @@
 
 mod sim;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pool::{BreakerConfig, Pool};
@@ -10,14 +11,18 @@ use sim::compare::{Contestant, Metric, compare, even, faulty, pick, saturated};
 use sim::scenario::{Arrivals, Scenario};
 use sim::world::{Outcome, World};
 
-/// Runs a scenario under the checker's eyes.
-fn check(scenario: &Scenario) -> Outcome {
+/// Runs a scenario under the checker's eyes; gives what it came to and what happened in it.
+fn watch(scenario: &Scenario) -> (Outcome, BTreeSet<&'static str>) {
     let pool = Pool::new(scenario.config.clone(), scenario.seed);
     let mut world = World::new(scenario, pool);
     let mut checker = Checker::new(scenario);
-    world.run(|pool, now, action| checker.watch(pool, now, action));
+    world.run(|pool, _, action| checker.watch(pool, action));
     checker.finish(&world.brain, world.now);
-    world.outcome
+    (world.outcome, checker.happened)
+}
+
+fn check(scenario: &Scenario) -> Outcome {
+    watch(scenario).0
 }
 
 /// Factor on the number of simulated jobs: 1 in the ordinary run, 100 in the nightly one, which is
@@ -48,9 +53,50 @@ fn a_run_replays_exactly() {
 /// At least a million jobs over fleets of every kind. A failing seed is in the message; `Scenario::chaos(seed, n)` replays it.
 #[test]
 fn nothing_breaks_in_chaos() {
-    let n_seeds = 400 * effort();
-    let n_jobs: u64 = (0..n_seeds).map(|seed| check(&Scenario::chaos(seed, 2500)).n_submitted).sum();
+    let mut n_jobs = 0;
+    let mut happened = BTreeSet::new();
+    for seed in 0..400 * effort() {
+        let (outcome, seen) = watch(&Scenario::chaos(seed, 2500));
+        n_jobs += outcome.n_submitted;
+        happened.extend(seen);
+    }
     assert!(n_jobs >= 1_000_000 * effort(), "{n_jobs} jobs");
+    // What never happens is not tested either.
+    for expected in [
+        "hedge",
+        "exploration",
+        "probing job",
+        "golden inference",
+        "batch",
+        "streak",
+        "failure ratio",
+        "interval",
+        "probes passed",
+        "probes failed",
+        "outlier",
+        "repaired",
+        "retry_in_place",
+        "retry_elsewhere",
+        "other_backend",
+        "other_browser",
+        "smaller_batch",
+        "recreate_device",
+        "respawn_worker",
+        "restart_browser",
+        "incident",
+        "incident over",
+        "incident handed over",
+        "root cause",
+        "quarantine",
+        "refused input",
+        "back-pressure",
+        "minimum",
+        "utilization",
+        "queue_delay",
+        "memory",
+    ] {
+        assert!(happened.contains(expected), "no {expected} in {happened:?}");
+    }
 }
 
 /// Every run fails. The breakers alone keep calls from being sent; without them, the budget bounds the retries.

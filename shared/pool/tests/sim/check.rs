@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pool::{
     Action, Backend, BreakerState, CallId, CallKind, Component, Config, ConnectionId, ConnectionState, Event,
-    JobId, ModelId, Pool, Timestamp,
+    IncidentPhase, JobId, ModelId, Pool, Refusal, Timestamp, TransitionReason,
 };
 
 use crate::sim::scenario::Scenario;
@@ -40,7 +40,8 @@ pub(crate) struct Checker<'a> {
     residents: BTreeMap<ConnectionId, BTreeSet<(ModelId, Backend)>>,
     n_running: BTreeMap<JobId, u32>,
     ended: BTreeSet<JobId>,
-    pub(crate) n_records: u64,
+    /// What happened at least once.
+    pub(crate) happened: BTreeSet<&'static str>,
 }
 
 impl<'a> Checker<'a> {
@@ -55,11 +56,11 @@ impl<'a> Checker<'a> {
             residents: BTreeMap::new(),
             n_running: BTreeMap::new(),
             ended: BTreeSet::new(),
-            n_records: 0,
+            happened: BTreeSet::new(),
         }
     }
 
-    pub(crate) fn watch(&mut self, pool: &Pool, now: Timestamp, action: &Action) {
+    pub(crate) fn watch(&mut self, pool: &Pool, action: &Action) {
         let seed = self.seed;
         match action {
             Action::Open { connection, call } | Action::Respawn { connection, call, .. } => {
@@ -110,7 +111,7 @@ impl<'a> Checker<'a> {
                 assert!(self.ended.insert(*job), "seed {seed}: {job} ended twice");
                 self.n_running.remove(job);
             }
-            Action::Record(record) => self.note(now, &record.event),
+            Action::Record(record) => self.note(&record.event),
             Action::Ping { connection, .. } | Action::Abort { connection, .. } => {
                 let state = self.states.get(connection);
                 assert!(state != Some(&ConnectionState::Closed), "seed {seed}: {connection} is closed");
@@ -154,8 +155,8 @@ impl<'a> Checker<'a> {
         assert!(self.sent.insert(call, sent).is_none(), "seed {seed}: {call} is used twice");
     }
 
-    fn note(&mut self, _now: Timestamp, event: &Event) {
-        self.n_records += 1;
+    fn note(&mut self, event: &Event) {
+        self.happened.extend(happening(event));
         let seed = self.seed;
         match event {
             Event::Called(called) => {
@@ -242,5 +243,46 @@ impl Sent {
     /// Whether the call needs no slot.
     fn is_side(&self) -> bool {
         self.component == Component::Transport
+    }
+}
+
+/// What an event shows that a simulation has to show at least once.
+fn happening(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::Placed { is_hedge: true, .. } => Some("hedge"),
+        Event::Placed { is_exploration: true, .. } => Some("exploration"),
+        Event::Placed { is_probe: true, .. } => Some("probing job"),
+        Event::Called(called) if called.kind == CallKind::Probe => Some("golden inference"),
+        Event::Called(called) if called.jobs.len() > 1 => Some("batch"),
+        Event::Breaker { transition, .. } => Some(match transition.reason {
+            TransitionReason::ConsecutiveFailures(_) => "streak",
+            TransitionReason::FailureRatio(_) => "failure ratio",
+            TransitionReason::SlowRatio(_) => "slow ratio",
+            TransitionReason::IntervalPassed => "interval",
+            TransitionReason::ProbesPassed { .. } => "probes passed",
+            TransitionReason::ProbesFailed { .. } => "probes failed",
+            TransitionReason::ProbesLost => "probes lost",
+            TransitionReason::Outlier => "outlier",
+            TransitionReason::Repaired => "repaired",
+            TransitionReason::Operator => "operator",
+        }),
+        Event::Recovered { strategy, is_success: true, .. } => Some(strategy.as_str()),
+        Event::Incident { phase, .. } => Some(match phase {
+            IncidentPhase::Opened => "incident",
+            IncidentPhase::Returning => "incident over",
+            IncidentPhase::Failed => "incident handed over",
+        }),
+        Event::RootCause(cause) if !cause.factors.is_empty() => Some("root cause"),
+        Event::Quarantined { .. } => Some("quarantine"),
+        Event::Refused { refusal: Refusal::Quarantined { .. }, .. } => Some("refused input"),
+        Event::Refused { refusal: Refusal::QueueFull { .. }, .. } => Some("back-pressure"),
+        Event::Scaled { reason, .. } => Some(reason.as_str()),
+        Event::Placed { .. }
+        | Event::Called(_)
+        | Event::Connection { .. }
+        | Event::Recovering { .. }
+        | Event::Recovered { .. }
+        | Event::RootCause(_)
+        | Event::Refused { .. } => None,
     }
 }
