@@ -15,8 +15,8 @@ import { mountSentences } from "./tasks/sentences.js";
 import { mountSpeech } from "./tasks/speech.js";
 import { startTheme } from "./theme.js";
 
-/** What a task offers to the rest of the page: the model it uses, and the inputs that stand in its form now. */
-/** @typedef {{ modelId: () => string | undefined, inputs: () => Promise<object> | object }} Task */
+/** What a task offers to the rest of the page: the model it uses, loaded, and the inputs that stand in its form now. */
+/** @typedef {{ model: () => Promise<object> | object, inputs: () => Promise<object> | object }} Task */
 
 const MOUNTS = {
   sentences: mountSentences,
@@ -91,7 +91,7 @@ async function main() {
     view.addRecord(record);
     runs.add(record);
   });
-  startBursts(find("#burst"), models, () => tasks[current]);
+  startBursts(find("#burst"), () => tasks[current]);
   const capabilities = started
     .stats()
     .connections.find((connection) => connection.capabilities)?.capabilities;

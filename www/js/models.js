@@ -1,10 +1,12 @@
-// The models that this page has asked for: each is loaded once, whoever asks.
+// The models that this page has asked for: each of the catalogue is loaded once, whoever asks.
 
 import { PageError } from "./fault.js";
 
 export class Models {
   /** @type {Map<string, Promise<object>>} */
   #loading = new Map();
+  /** The person's own model, while there is one. */
+  #own;
   #pool;
   #catalogue;
 
@@ -35,42 +37,40 @@ export class Models {
     );
   }
 
-  /** The handle of a model that was loaded before, or undefined. */
-  loaded(id) {
-    return this.#loading.get(id);
-  }
-
   /**
    * Loads a model of the catalogue into the pool, once; a failed load may be tried again.
    * @param {string} id
-   * @param {(progress: object) => void} onProgress
+   * @param {(progress: object) => void} [onProgress]
    */
-  load(id, onProgress) {
-    return this.#once(id, async () => {
-      const card = await this.card(id);
-      if (!card.available) {
-        throw new PageError(
-          "model_load",
-          "model-not-fetched",
-          `the agent has not fetched ${id} yet`,
-          `run \`tabpool model fetch ${id}\`, then reload this page`,
-        );
-      }
-      return (await this.#pool).load(id, { onProgress });
-    });
-  }
-
-  /** Loads a person's own file. */
-  loadFile(file, onProgress) {
-    return this.#once(file.name, async () => (await this.#pool).load(file, { name: file.name, onProgress }));
-  }
-
-  #once(id, start) {
+  load(id, onProgress = () => {}) {
     const known = this.#loading.get(id);
     if (known) return known;
-    const loading = start();
+    const loading = this.#start(id, onProgress);
     this.#loading.set(id, loading);
     loading.catch(() => this.#loading.delete(id));
     return loading;
+  }
+
+  /** Loads a person's own file, in place of the one before: two files may have one name. */
+  async loadFile(file, onProgress) {
+    const pool = await this.#pool;
+    const before = this.#own;
+    this.#own = undefined;
+    await before?.unload();
+    this.#own = await pool.load(file, { name: file.name, onProgress });
+    return this.#own;
+  }
+
+  async #start(id, onProgress) {
+    const card = await this.card(id);
+    if (!card.available) {
+      throw new PageError(
+        "model_load",
+        "model-not-fetched",
+        `the agent has not fetched ${id} yet`,
+        `run \`tabpool model fetch ${id}\`, then reload this page`,
+      );
+    }
+    return (await this.#pool).load(id, { onProgress });
   }
 }

@@ -3,6 +3,8 @@
 import { postJson, request } from "../agent.js";
 import { PageError } from "../fault.js";
 
+/** As many records as the pool posts at once: what a crash of the browser can lose, and far below the agent's limit. */
+const MAX_WAITING_RECORDS = 64;
 /** The pool's own limits for a launch, a load and a run. */
 const TIMEOUT_MILLIS = { start: 30_000, load: 120_000, run: 60_000 };
 
@@ -13,6 +15,7 @@ export class OrtWebRunner {
   #worker;
   #version = "";
   #loadMicros;
+  #isCold = true;
   #records = [];
 
   constructor(context) {
@@ -32,20 +35,26 @@ export class OrtWebRunner {
     const started = performance.now();
     const { outputs, micros } = await this.#ask("run", { inputs });
     this.#record(started, micros, performance.now());
+    if (this.#records.length >= MAX_WAITING_RECORDS) await this.#post();
     return outputs;
   }
 
   async close() {
     this.#worker?.terminate();
-    if (this.#records.length > 0) {
-      await postJson("/v1/metrics", { schema: this.#context.plan.schema, records: this.#records });
-    }
+    if (this.#records.length > 0) await this.#post();
     return 0;
+  }
+
+  /** Records wait until the agent has them. */
+  async #post() {
+    await postJson("/v1/metrics", { schema: this.#context.plan.schema, records: this.#records });
+    this.#records = [];
   }
 
   #record(started, runMicros, ended) {
     const { session, plan, benchCase } = this.#context;
-    const cold = this.#records.length === 0;
+    const cold = this.#isCold;
+    this.#isCold = false;
     this.#records.push({
       id: crypto.randomUUID(),
       session,

@@ -1,15 +1,14 @@
 // Sends many jobs of the current task at once, so that one sees them spread over the pool.
 
 import { find, setText } from "../dom.js";
-import { PageError, faultOf } from "../fault.js";
+import { faultOf } from "../fault.js";
 import { count, median, micros } from "../format.js";
 
 /**
  * @param {HTMLElement} form
- * @param {import("../models.js").Models} models
  * @param {() => import("../main.js").Task} currentTask
  */
-export function startBursts(form, models, currentTask) {
+export function startBursts(form, currentTask) {
   const output = find("output", form);
   const sendButton = find("[type=submit]", form);
   const stopButton = find("[type=button]", form);
@@ -23,8 +22,9 @@ export function startBursts(form, models, currentTask) {
     stopButton.disabled = false;
     try {
       const task = currentTask();
-      const model = await modelOf(task, models, (text) => setText(output, text));
-      setText(output, await sendBurst(model, task.inputs(), Number(size.value), controller.signal));
+      setText(output, "Working …");
+      const model = await task.model();
+      setText(output, await sendBurst(model, await task.inputs(), Number(size.value), controller.signal));
     } catch (cause) {
       const fault = faultOf(cause);
       setText(output, `${fault.message} (${fault.code})${fault.hint ? `. Hint: ${fault.hint}` : ""}`);
@@ -33,15 +33,6 @@ export function startBursts(form, models, currentTask) {
     stopButton.disabled = true;
   });
   stopButton.addEventListener("click", () => controller?.abort());
-}
-
-function modelOf(task, models, say) {
-  const id = task.modelId();
-  if (!id) throw new PageError("validation", "no-model", "no model is loaded", "load one first");
-  const known = models.loaded(id);
-  if (known) return known;
-  say(`Loading ${id} …`);
-  return models.load(id, () => {});
 }
 
 /** Runs `n` jobs at once and says how they did. */

@@ -61,7 +61,7 @@ export function mountFile(section, models) {
     panel.perform(button, identify);
   });
   SAMPLE_FILES[0].make().then((blob) => take(blob, SAMPLE_FILES[0].name));
-  return { modelId: () => MODEL, inputs: () => ({ bytes: ends }) };
+  return { model: () => models.load(MODEL), inputs: () => ({ bytes: ends }) };
 }
 
 async function readEnds(blob) {

@@ -33,10 +33,11 @@ export function mountModel(section, models) {
     runButton.disabled = false;
   };
   const describe = async () => panel.describe(await models.card(choice.value));
-  const inputs = () => {
-    if (!model) throw new PageError("validation", "no-model", "no model is loaded", "load one first");
-    return readInputs(section, model.inputs);
+  const loaded = () => {
+    if (model) return model;
+    throw new PageError("validation", "no-model", "no model is loaded", "load one first");
   };
+  const inputs = () => readInputs(section, loaded().inputs);
 
   models
     .cards()
@@ -51,11 +52,13 @@ export function mountModel(section, models) {
     forget();
     describe();
   });
-  acceptFiles(section, (file) => {
-    forget();
-    panel.describeFile(file);
-    panel.perform(loadButton, () => take(models.loadFile(file, panel.progress)));
-  });
+  acceptFiles(section, (file) =>
+    panel.perform(loadButton, () => {
+      forget();
+      panel.describeFile(file);
+      return take(models.loadFile(file, panel.progress));
+    }),
+  );
   loadButton.addEventListener("click", () =>
     panel.perform(loadButton, async () => {
       forget();
@@ -71,7 +74,7 @@ export function mountModel(section, models) {
       return run;
     });
   });
-  return { modelId: () => model?.id, inputs };
+  return { model: loaded, inputs };
 }
 
 function showContract(section, inputs) {

@@ -57,7 +57,7 @@ export function mountPicture(section, models) {
     });
   });
   showSample();
-  return { modelId: () => MODEL, inputs };
+  return { model: () => models.load(MODEL), inputs };
 }
 
 async function decode(file) {

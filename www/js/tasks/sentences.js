@@ -33,7 +33,7 @@ export function mountSentences(section, models) {
       return run;
     });
   });
-  return { modelId: () => MODEL, inputs };
+  return { model: () => models.load(MODEL), inputs };
 }
 
 function sentencesOf(text) {

@@ -67,7 +67,7 @@ export function mountSpeech(section, models) {
     });
   });
   takeSample();
-  return { modelId: () => MODEL, inputs: () => ({ audio: samples }) };
+  return { model: () => models.load(MODEL), inputs: () => ({ audio: samples }) };
 }
 
 /** A button that records until it is pressed again. */
