@@ -60,47 +60,37 @@ impl Inputs {
     /// # Errors
     /// `input-name`, `input-dtype` or `input-shape` when it is something else.
     pub(crate) fn of_pipeline(inputs: &JsValue, kind: PipelineKind, transfer: bool) -> Result<Self, Fault> {
-        let name = check::pipeline_input(kind);
-        let value = property(inputs, name).ok_or_else(|| {
-            invalid("input-name", format!("input '{name}' is missing"))
-                .with_hint(format!("this pipeline runs on {{ {name} }}"))
-        })?;
-        match kind {
+        let (name, hint) = check::pipeline_input(kind);
+        let refuse = |code: &str, what: &str| invalid(code, format!("input '{name}' {what}"));
+        let read = |value: JsValue| match kind {
             PipelineKind::TextEmbedding => {
                 let texts = Array::is_array(&value).then(|| Array::from(&value));
-                let lengths = texts.as_ref().and_then(|texts| {
-                    texts.iter().map(|text| text_length(&text)).collect::<Option<Vec<_>>>()
-                });
-                let (Some(texts), Some(lengths)) = (texts, lengths) else {
-                    return Err(invalid("input-dtype", "input 'texts' is not an array of strings")
-                        .with_hint("give it as { texts: ['...', '...'] }"));
+                let lengths =
+                    texts.as_ref().map(|texts| texts.iter().map(|text| text_length(&text)).collect());
+                let (Some(texts), Some(Some(lengths))) = (texts, lengths) else {
+                    return Err(refuse("input-dtype", "is not an array of strings"));
                 };
+                let lengths: Vec<usize> = lengths;
                 let shapes = format!("{name}:{}", lengths.len());
                 Ok(Self::of_params(object(&[(name, texts.into())]), shapes, lengths.into_iter().sum()))
             }
             PipelineKind::WriteTitle => {
-                let n_chars = text_length(&value).ok_or_else(|| {
-                    invalid("input-dtype", "input 'text' is not a string")
-                        .with_hint("give it as { text: '...' }")
-                })?;
+                let n_chars = text_length(&value).ok_or_else(|| refuse("input-dtype", "is not a string"))?;
                 Ok(Self::of_params(object(&[(name, value)]), format!("{name}:{n_chars}"), n_chars))
             }
             PipelineKind::ReadText => {
                 let side = |side| property(&value, side).and_then(|side| side.as_f64()).unwrap_or(f64::NAN);
+                let dims = [side("height"), side("width"), 4.0];
                 let data = property(&value, "data").unwrap_or(JsValue::UNDEFINED);
-                Self::of_array(
-                    name,
-                    &data,
-                    check::image_spec(),
-                    Some([side("height"), side("width"), 4.0].as_slice()),
-                    transfer,
-                )
+                Self::of_array(name, &data, check::image_spec(), Some(&dims), transfer)
             }
             PipelineKind::DetectSpeech | PipelineKind::WakeWord => {
                 Self::of_array(name, &value, check::audio_spec(), None, transfer)
             }
             PipelineKind::IdentifyFile => Self::of_array(name, &value, check::bytes_spec(), None, transfer),
-        }
+        };
+        let value = property(inputs, name).ok_or_else(|| refuse("input-name", "is missing"));
+        value.and_then(read).map_err(|fault| fault.with_hint(hint))
     }
 
     /// One tensor that is the whole input; its shape is the array's length unless `dims` says otherwise.

@@ -123,7 +123,12 @@ impl PoolHandle {
     #[wasm_bindgen(skip_typescript)]
     pub fn flush(&self) -> Promise {
         let reporter = self.reporter.clone();
-        future_to_promise(async move { Ok(n_left(reporter).await) })
+        future_to_promise(async move {
+            Ok(match reporter {
+                Some(reporter) => reporter.flush().await.into(),
+                None => 0.into(),
+            })
+        })
     }
 
     /// Ends every job as cancelled and every worker, and posts what records it can.
@@ -133,16 +138,11 @@ impl PoolHandle {
         self.shell.feed(tab::Tab::close);
         let reporter = self.reporter.clone();
         future_to_promise(async move {
-            n_left(reporter).await;
+            if let Some(reporter) = reporter {
+                reporter.close().await;
+            }
             Ok(JsValue::UNDEFINED)
         })
-    }
-}
-
-async fn n_left(reporter: Option<Rc<Reporter>>) -> JsValue {
-    match reporter {
-        Some(reporter) => reporter.flush().await.into(),
-        None => 0.into(),
     }
 }
 

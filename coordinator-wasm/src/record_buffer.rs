@@ -120,6 +120,14 @@ impl RecordBuffer {
         self.n_posted += n_records as u64;
     }
 
+    /// Drops and counts everything that has no answer: there will be no further try.
+    pub(crate) fn give_up(&mut self) {
+        self.n_dropped += self.waiting.len() as u64;
+        self.waiting.clear();
+        self.n_in_flight = 0;
+        self.next_post = None;
+    }
+
     /// Records without an answer.
     pub(crate) fn n_pending(&self) -> usize {
         self.waiting.len()

@@ -87,6 +87,14 @@ impl Reporter {
         self.buffer.borrow().n_pending()
     }
 
+    /// Posts what it can, then stops for good; what is left counts as dropped.
+    pub(crate) async fn close(self: &Rc<Self>) {
+        self.flush().await;
+        self.buffer.borrow_mut().give_up();
+        *self.timer.borrow_mut() = None;
+        *self.pagehide.borrow_mut() = None;
+    }
+
     /// Records waiting, posted, dropped.
     pub(crate) fn counts(&self) -> (usize, u64, u64) {
         let buffer = self.buffer.borrow();

@@ -210,6 +210,7 @@ impl Tab {
         let calls: Vec<CallId> =
             self.calls.iter().filter(|(_, call)| call.connection == connection).map(|(id, _)| id).collect();
         for call in calls {
+            self.calls.remove(call);
             self.note_fault(call, fault.clone());
         }
         if let Some(connection) = self.connections.get_mut(connection) {

@@ -67,14 +67,18 @@ pub(crate) fn check_tensor(spec: &TensorHeader, given: &Given<'_>) -> Result<Ten
     Ok(header)
 }
 
-/// The only key that a pipeline's inputs have.
-pub(crate) fn pipeline_input(kind: PipelineKind) -> &'static str {
+/// The only key that a pipeline's inputs have, and how to give it.
+pub(crate) fn pipeline_input(kind: PipelineKind) -> (&'static str, &'static str) {
     match kind {
-        PipelineKind::TextEmbedding => "texts",
-        PipelineKind::ReadText => "image",
-        PipelineKind::DetectSpeech | PipelineKind::WakeWord => "audio",
-        PipelineKind::IdentifyFile => "bytes",
-        PipelineKind::WriteTitle => "text",
+        PipelineKind::TextEmbedding => ("texts", "this pipeline runs on { texts: ['...', '...'] }"),
+        PipelineKind::ReadText => {
+            ("image", "this pipeline runs on { image }: an ImageData, or { width, height, data } in RGBA")
+        }
+        PipelineKind::DetectSpeech | PipelineKind::WakeWord => {
+            ("audio", "this pipeline runs on { audio }: a Float32Array of 16 kHz mono samples")
+        }
+        PipelineKind::IdentifyFile => ("bytes", "this pipeline runs on { bytes }: a Uint8Array"),
+        PipelineKind::WriteTitle => ("text", "this pipeline runs on { text: '...' }"),
     }
 }
 

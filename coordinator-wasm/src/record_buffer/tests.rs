@@ -105,3 +105,13 @@ fn last_message_takes_records_in_flight_too() {
     buffer.on_accepted(2);
     check(&buffer, 0, 4, 0);
 }
+
+#[test]
+fn what_is_given_up_is_counted() {
+    let mut buffer = buffer(10, 3);
+    buffer.take_batch().unwrap();
+    buffer.on_unreachable(0);
+    buffer.give_up();
+    check(&buffer, 0, 0, 3);
+    assert_eq!(buffer.poll_timeout(), None);
+}

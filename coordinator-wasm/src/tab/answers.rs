@@ -58,6 +58,10 @@ impl Tab {
                 self.lose(id, &Fault::new(FaultCategory::ConnectionLost, "worker-protocol", message));
             }
         }
+        // Calls that the pool has given up end here; of the others it gives word itself.
+        if let Some(call) = call {
+            self.calls.remove(call);
+        }
     }
 
     fn on_ready(&mut self, id: ConnectionId, capabilities: Capabilities) {

@@ -1,6 +1,6 @@
 //! What happened, told to the page: ends of jobs, records of runs, events.
 
-use pool::{CallKind, Called, Event, JobEnd, JobId};
+use pool::{CallId, CallKind, Called, Event, JobEnd, JobId};
 use wasm_bindgen::prelude::*;
 use wire::{Fault, RunRecord};
 
@@ -60,20 +60,16 @@ impl Tab {
 
     fn on_called(&mut self, called: &Called) {
         self.calls.remove(called.call);
-        let fault = called.fault.map(|category| {
-            self.fault_of(called.call).unwrap_or_else(|| {
-                let fault = undescribed(category, called.kind);
-                self.note_fault(called.call, fault.clone());
-                fault
-            })
-        });
+        let fault = called.fault.map(|category| self.described(called.call, category, called.kind));
         let is_job = |job: &JobId| matches!(self.jobs.get(*job), Some(Owner::Run(_)));
         let is_run = called.kind == CallKind::Run && called.jobs.iter().any(is_job);
+        // What the pool itself takes back, because it closes, is nobody's fault.
+        let is_fault = called.fault.is_some_and(|category| category != pool::FaultCategory::Cancelled);
         if let Some(connection) = self.connections.get_mut(called.connection) {
             if connection.running.is_some_and(|(call, _, _)| call == called.call) {
                 connection.running = None;
             }
-            connection.n_faults += u32::from(fault.is_some());
+            connection.n_faults += u32::from(is_fault);
             connection.n_runs += u32::from(is_run && fault.is_none());
         }
         if is_run {
@@ -82,7 +78,7 @@ impl Tab {
         if called.kind == CallKind::Open {
             self.on_opened(fault.as_ref());
         }
-        if let Some(fault) = fault {
+        if let Some(fault) = fault.filter(|_| is_fault) {
             let model = called.model.and_then(|model| self.models.get(model));
             let model = model.map_or(JsValue::NULL, |model| model.id.as_str().into());
             self.tell(
@@ -94,6 +90,15 @@ impl Tab {
                 ]),
             );
         }
+    }
+
+    /// The call's fault in its source's words; what the pool found out by itself is described and kept.
+    fn described(&mut self, call: CallId, category: pool::FaultCategory, kind: CallKind) -> Fault {
+        self.fault_of(call).unwrap_or_else(|| {
+            let fault = undescribed(category, kind);
+            self.note_fault(call, fault.clone());
+            fault
+        })
     }
 
     fn on_run_called(&mut self, called: &Called, fault: Option<&Fault>) {

@@ -3,6 +3,11 @@
 /** Behaviour of a test worker, by name. A run adds 1 to every element of `x`; negative first elements have special meanings. */
 const BEHAVIOURS = {
     answers: `serve({});`,
+    // Gives back what it was asked.
+    answersPipelines: `serve({
+        run: (id, { header: { request } }) =>
+            post(id, { kind: 'ran', outputs: [], result: request, phases: { run_micros: 7 }, memory_bytes: 4096 }),
+    });`,
     // Traps on a negative input, answers others.
     traps: `serve({ run: (id, message) => (first(message) < 0 ? trap() : answerRun(id, message)) });`,
     // Throws where nobody catches it.
@@ -34,8 +39,8 @@ const PRELUDE = `
     const answerRun = (id, message) => {
         const x = new Float32Array(message.buffers[0]);
         const outputs = [{ name: 'y', dtype: 'float32', dims: [x.length] }];
-        const result = message.header.request.params;
-        post(id, { kind: 'ran', outputs, result, phases: { run_micros: 7 }, memory_bytes: 4096 }, [x.map((v) => v + 1).buffer]);
+        const phases = { run_micros: 7 };
+        post(id, { kind: 'ran', outputs, phases, memory_bytes: 4096 }, [x.map((v) => v + 1).buffer]);
     };
     const serve = (special) => {
         const tensor = (name) => ({ name, dtype: 'float32', dims: [0] });
@@ -68,21 +73,6 @@ export function inputs(values) {
 }
 
 
-/** Calls `look` after every `change` of the pool until it gives something. */
-export function until(pool, look) {
-    return new Promise((resolve) => {
-        const check = () => {
-            const value = look(pool.stats());
-            if (value) {
-                off();
-                resolve(value);
-            }
-        };
-        const off = pool.on('change', check);
-        check();
-    });
-}
-
 /** An agent at http://agent.test that answers from memory. `status` 0 means that nobody listens. */
 export class AgentDouble {
     constructor() {
@@ -90,7 +80,13 @@ export class AgentDouble {
         this.records = [];
         this.files = new Map();
         this.models = [];
+        this.pipelines = [];
         this.real = globalThis.fetch;
+        this.beacons = [];
+        navigator.sendBeacon = (url, body) => {
+            this.beacons.push({ url, body });
+            return true;
+        };
         globalThis.fetch = (url, init) => {
             const { origin, pathname } = new URL(url, location.href);
             return origin === 'http://agent.test' ? this.answer(pathname, init) : this.real.call(globalThis, url, init);
@@ -107,7 +103,7 @@ export class AgentDouble {
             return Response.json({ accepted: batch.records.length, duplicates: 0 });
         }
         if (path === '/v1/models' && this.status === 200) {
-            return Response.json({ models: this.models, pipelines: [] });
+            return Response.json({ models: this.models, pipelines: this.pipelines });
         }
         const file = this.files.get(path);
         if (file && this.status === 200) {
@@ -126,7 +122,21 @@ export class AgentDouble {
         });
     }
 
+    addPipeline(id, kind, bytes, sha256) {
+        const url = `/models/${sha256}`;
+        this.files.set(url, bytes);
+        const parts = [{ role: 'model', sha256, size_bytes: bytes.length, url }];
+        this.pipelines.push({ id, title: id, family: 'text', kind, parts, available: true });
+    }
+
+    /** Records in the beacons that the browser took. */
+    async beaconRecords() {
+        const batches = await Promise.all(this.beacons.map(({ body }) => body.text()));
+        return batches.flatMap((batch) => JSON.parse(batch).records);
+    }
+
     restore() {
         globalThis.fetch = this.real;
+        delete navigator.sendBeacon;
     }
 }

@@ -12,8 +12,6 @@ extern "C" {
 
     pub(crate) fn inputs(values: &[f32]) -> JsValue;
 
-    pub(crate) fn wait(millis: f64) -> Promise;
-
     pub(crate) type AgentDouble;
 
     #[wasm_bindgen(constructor)]
@@ -27,6 +25,12 @@ extern "C" {
 
     #[wasm_bindgen(method, js_name = addModel)]
     pub(crate) fn add_model(this: &AgentDouble, id: &str, bytes: &Uint8Array, sha256: &str);
+
+    #[wasm_bindgen(method, js_name = addPipeline)]
+    pub(crate) fn add_pipeline(this: &AgentDouble, id: &str, kind: &str, bytes: &Uint8Array, sha256: &str);
+
+    #[wasm_bindgen(method, js_name = beaconRecords)]
+    pub(crate) fn beacon_records(this: &AgentDouble) -> Promise;
 
     #[wasm_bindgen(method)]
     pub(crate) fn restore(this: &AgentDouble);

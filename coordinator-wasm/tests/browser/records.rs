@@ -48,6 +48,36 @@ async fn agent_may_go_and_come_back() {
 }
 
 #[wasm_bindgen_test]
+async fn page_that_goes_leaves_its_records_to_the_browser() {
+    let agent = AgentDouble::new();
+    let pool = pool("answers", &[("agent", AGENT.into())]).await;
+    let model = model(&pool).await;
+    let result = run(&model, &[1.0]).await.unwrap();
+    assert_eq!(number(&pool.stats(), "records.pending"), 1.0);
+    js_sys::eval("dispatchEvent(new Event('pagehide'))").unwrap();
+    let records = js_sys::Array::from(&JsFuture::from(agent.beacon_records()).await.unwrap());
+    assert_eq!(records.length(), 1);
+    assert_eq!(text(&records.get(0), "id"), text(&result, "record.id"));
+    assert_eq!(number(&pool.stats(), "records.pending"), 0.0);
+    close(&pool).await;
+    assert_eq!(agent.records().length(), 0);
+    agent.restore();
+}
+
+#[wasm_bindgen_test]
+async fn pool_that_closes_without_an_agent_counts_what_is_lost() {
+    let agent = AgentDouble::new();
+    let pool = pool("answers", &[("agent", AGENT.into())]).await;
+    let model = model(&pool).await;
+    agent.set_status(0);
+    run(&model, &[1.0]).await.unwrap();
+    close(&pool).await;
+    assert_eq!(number(&pool.stats(), "records.dropped"), 1.0);
+    assert_eq!(number(&pool.stats(), "records.pending"), 0.0);
+    agent.restore();
+}
+
+#[wasm_bindgen_test]
 async fn refused_records_are_counted() {
     let agent = AgentDouble::new();
     let pool = pool("answers", &[("agent", AGENT.into())]).await;

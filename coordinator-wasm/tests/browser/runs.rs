@@ -185,6 +185,19 @@ async fn same_bytes_are_one_model_until_the_last_handle_goes() {
 }
 
 #[wasm_bindgen_test]
+async fn backend_that_no_worker_has_is_told_at_once() {
+    let pool = pool("answers", &[]).await;
+    let options = object(&[("backend", "webgpu".into())]);
+    let bytes = Uint8Array::from(&[1_u8][..]);
+    check_fault(
+        JsFuture::from(pool.load(bytes.into(), &options)).await,
+        "unsupported_operator",
+        "no-backend",
+    );
+    close(&pool).await;
+}
+
+#[wasm_bindgen_test]
 async fn what_is_no_model_is_refused() {
     let pool = pool("refuses", &[]).await;
     check_fault(load(&pool, &Uint8Array::from(&[1_u8][..])).await, "model_load", "not-onnx");
