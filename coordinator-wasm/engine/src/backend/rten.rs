@@ -9,6 +9,7 @@ use model::{ElementType, ValueContract};
 use rten::{
     LoadError, LoadErrorKind, Model, ModelOptions, NodeId, RunError, RunErrorKind, Value, ValueOrView,
 };
+use rten_onnx::onnx;
 use rten_tensor::{Layout as _, Tensor as RtenTensor};
 use wire::{DType, Fault, FaultCategory};
 
@@ -111,10 +112,18 @@ fn values(contracts: &[ValueContract]) -> Result<Vec<ValueInfo>, Fault> {
     let value = |contract: &ValueContract| {
         // `rten` turns float16 into float32 inside, but has no float16 inputs and outputs.
         let value = ValueInfo::from_contract(contract).filter(|value| value.dtype != DType::Float16);
-        let element_type = contract.dtype.map_or("not a tensor", ElementType::as_str);
-        value.ok_or_else(|| fault::unsupported_type(&contract.name, element_type))
+        value.ok_or_else(|| fault::unsupported_type(&contract.name, &type_text(contract.dtype)))
     };
     contracts.iter().map(value).collect()
+}
+
+/// The element type as ONNX calls it.
+fn type_text(element_type: Option<ElementType>) -> String {
+    match element_type {
+        Some(ElementType::Other(number)) => onnx::DataType(number).to_string().to_lowercase(),
+        Some(named) => named.as_str().to_owned(),
+        None => "not a tensor".to_owned(),
+    }
 }
 
 fn load_fault(error: &LoadError, nodes: &[(String, String)]) -> Fault {
