@@ -13,7 +13,8 @@ use crate::poll::eventually;
 use crate::process::Group;
 use crate::webdriver::Session;
 
-const START_LIMIT: Duration = Duration::from_secs(20);
+/// Seconds on a quiet machine; a busy one with two cores takes much longer.
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// A browser with a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Browser {
             ensure!(status["value"]["ready"] == Value::Bool(true), "{status}");
             Ok(())
         })?;
-        let session = Session::open(&url, &self.capabilities())?;
+        let session = Session::open(&url, &self.capabilities()?)?;
         Ok(Driven { session, _driver: driver, _display: display })
     }
 
@@ -83,8 +84,8 @@ impl Browser {
     }
 
     /// Fake microphones where the browser has them: the page must record without a person who allows it.
-    fn capabilities(self) -> Value {
-        match self {
+    fn capabilities(self) -> Result<Value> {
+        Ok(match self {
             Self::Chromium => json!({ "browserName": "chrome", "goog:chromeOptions": { "args": [
                 "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--window-size=1280,900",
@@ -95,14 +96,27 @@ impl Browser {
                 "prefs": { "media.navigator.streams.fake": true, "media.navigator.permission.disabled": true },
             } }),
             Self::Webkit => json!({ "browserName": "MiniBrowser", "webkitgtk:browserOptions": {
-                "binary": MINI_BROWSER, "args": ["--automation"],
+                "binary": mini_browser()?, "args": ["--automation"],
             } }),
-        }
+        })
     }
 }
 
-/// Where Debian's multiarch packages put it.
-const MINI_BROWSER: &str = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+/// MiniBrowser is off `PATH`: below a folder of WebKitGTK's version, below one that may name the machine's architecture.
+fn mini_browser() -> Result<PathBuf> {
+    let architectures =
+        std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders: Vec<PathBuf> = ["/usr/lib", "/usr/libexec", "/usr/lib64"]
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(architectures)
+        .collect();
+    ["webkit2gtk-4.1", "webkitgtk-6.0", "webkit2gtk-4.0"]
+        .iter()
+        .flat_map(|version| folders.iter().map(move |folder| folder.join(version).join("MiniBrowser")))
+        .find(|path| path.is_file())
+        .context("no MiniBrowser below /usr/lib, /usr/libexec and /usr/lib64\nhint: `make setup` installs webkit2gtk-driver")
+}
 
 /// Starts an X server without a screen; it chooses a free display and says which.
 fn start_display() -> Result<(Group, String)> {

@@ -10,8 +10,8 @@ use crate::poll::eventually;
 /// Key under which WebDriver hands out elements (W3C WebDriver, section "Elements").
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// No single command takes longer: scripts end after `SCRIPT_LIMIT`, pages load from this machine.
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
-const SCRIPT_LIMIT: Duration = Duration::from_secs(90);
+const COMMAND_LIMIT: Duration = Duration::from_secs(400);
+const SCRIPT_LIMIT: Duration = Duration::from_secs(300);
 
 /// One browser window that a driver steers; closed when this is dropped.
 #[derive(Debug)]

@@ -16,11 +16,11 @@ const BROWSERS: [&str; 3] = ["chromium", "firefox", "webkit"];
 const N_WARMUP: i64 = 1;
 const N_RUNS: i64 = 2;
 /// Three browsers, some small models, on a busy machine with two cores.
-const BENCH_LIMIT: Duration = Duration::from_secs(240);
+const BENCH_LIMIT: Duration = Duration::from_secs(900);
 /// A browser starts and runs something.
-const BROWSER_LIMIT: Duration = Duration::from_secs(60);
+const BROWSER_LIMIT: Duration = Duration::from_secs(300);
 /// Browsers end, and whoever watches over them.
-const END_LIMIT: Duration = Duration::from_secs(20);
+const END_LIMIT: Duration = Duration::from_secs(120);
 
 fn bench(database: &Path, more: &[&str]) -> Result<Running> {
     let database = database.to_string_lossy();

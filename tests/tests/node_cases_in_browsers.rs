@@ -10,7 +10,7 @@ use tabpool_tests::operator_table::{self, Expectations, Row};
 use tabpool_tests::verdict::{Verdict, judge};
 
 /// All cases together take some seconds on a quiet machine.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(900);
 
 #[track_caller]
 fn check(browser: Browser, build: &str) {
@@ -32,7 +32,8 @@ fn check(browser: Browser, build: &str) {
     let rows: Vec<Row> = cases.iter().zip(verdicts).map(|(case, verdict)| Row::new(case, verdict)).collect();
     let surprises = expectations.surprises(&rows);
     assert!(surprises.is_empty(), "{} surprises:\n{}", surprises.len(), surprises.join("\n"));
-    let changes = operator_table::changes(include_str!("../../docs/operators.md"), &expectations.table(&rows));
+    let changes =
+        operator_table::changes(include_str!("../../docs/operators.md"), &expectations.table(&rows));
     assert!(changes.is_empty(), "docs/operators.md does not hold here:\n{}", changes.join("\n"));
 }
 

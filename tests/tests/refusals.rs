@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use tabpool_tests::agent::{self, Finished, Server};
 use tabpool_tests::driver::Browser;
 use wire::{Backend, Outcome, Phases, Precision, RunRecord};
 
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+const COMMAND_LIMIT: Duration = Duration::from_secs(240);
 /// The exit code for something outside tabpool that is missing or refuses.
 const ENVIRONMENT: i32 = 3;
 
@@ -65,14 +65,7 @@ fn files_that_are_not_models() -> Result<()> {
 #[test]
 fn a_full_disk() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    // A disk of two megabytes, in a mount namespace that needs no privilege and ends with the process.
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
-    command.arg(
-        "mount -t tmpfs -o size=2m tabpool \"$1\" && exec \"$2\" serve --json --port 0 --db \"$1/h.sqlite\"",
-    );
-    command.arg("sh").arg(folder.path()).arg(agent::binary()?);
-    let server = Server::start_command(command)?;
+    let server = Server::start_command(serve_on_a_small_disk(folder.path())?)?;
 
     let refusal = (0..40).find_map(|batch| post_records(&server, batch).transpose());
     let refusal = refusal.context("the disk never filled up")??;
@@ -83,6 +76,34 @@ fn a_full_disk() -> Result<()> {
     ensure!(health["status"] == "ok", "{health}");
     ensure!(server.stop()? == Some(0), "the agent did not end in order");
     Ok(())
+}
+
+/// The agent with its database on a disk of two megabytes, in a mount namespace that ends with it. Root needs nothing
+/// else for that; others need a user namespace around it.
+fn serve_on_a_small_disk(folder: &Path) -> Result<Command> {
+    const MOUNT: &str = "mount -t tmpfs -o size=2m tabpool \"$1\"";
+    let mut refusals = Vec::new();
+    for namespaces in [["--mount"].as_slice(), &["--user", "--map-root-user", "--mount"]] {
+        let shell = |script: &str| {
+            let mut command = Command::new("unshare");
+            command.args(namespaces).args(["sh", "-c", script, "sh"]).arg(folder);
+            command
+        };
+        let attempt = shell(MOUNT).output().context("unshare did not start\nhint: it is in util-linux")?;
+        if attempt.status.success() {
+            let mut command =
+                shell(&format!("{MOUNT} && exec \"$2\" serve --json --port 0 --db \"$1/h.sqlite\""));
+            command.arg(agent::binary()?);
+            return Ok(command);
+        }
+        refusals.push(String::from_utf8_lossy(&attempt.stderr).trim().to_owned());
+    }
+    bail!(
+        "this system lets nobody mount a small disk: {}\nhint: run the tests as root (in a container: with CAP_SYS_ADMIN), \
+         or `sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=1000` and, where AppArmor forbids it, \
+         `sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+        refusals.join("; ")
+    )
 }
 
 /// Posts a batch of records, and gives the fault when the agent refuses it.
