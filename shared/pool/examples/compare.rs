@@ -6,6 +6,7 @@ mod sim {
     pub(crate) mod baselines;
     pub(crate) mod brain;
     pub(crate) mod compare;
+    pub(crate) mod physics;
     pub(crate) mod rng;
     pub(crate) mod scenario;
     pub(crate) mod world;

@@ -1,4 +1,9 @@
 //! Where the head of a lane should run: the decision itself, which changes nothing but the random stream.
+//!
+//! The best place is the one with the least expected time: load, if needed, and latency, weighed by health. Learning is by
+//! Thompson sampling: each candidate's latency is drawn from what is believed of it, and the job goes to the best draw,
+//! so that a place is tried as often as it could be the best. Tries may take a bounded share of the pool's time.
+//! Waiting is a choice as well: a free place that is much slower than busy ones is left free for a job further back.
 
 use super::Pool;
 use super::state::JobEntry;

@@ -39,8 +39,20 @@ impl Pool {
                 }
             }
             FaultCategory::Numeric | FaultCategory::Integrity | FaultCategory::ModelLoad => {
+                // The next job that needs it loads it again.
                 if let Some(model) = call.model {
                     self.unload(id, (model, backend));
+                    self.record(
+                        now,
+                        Event::Recovering {
+                            job: None,
+                            connection: id,
+                            component: call.component,
+                            category,
+                            strategy: Strategy::ReloadModel,
+                            after: Duration::ZERO,
+                        },
+                    );
                 }
             }
             FaultCategory::ConnectionLost

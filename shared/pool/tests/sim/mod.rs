@@ -5,6 +5,7 @@ pub(crate) mod brain;
 pub(crate) mod chaos;
 pub(crate) mod check;
 pub(crate) mod compare;
+pub(crate) mod physics;
 pub(crate) mod rng;
 pub(crate) mod scenario;
 pub(crate) mod world;
