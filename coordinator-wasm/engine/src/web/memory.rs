@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes of one wasm page, from the WebAssembly specification.
 const PAGE_BYTES: u64 = 65_536;
 
+/// Where the standard library refuses sizes that no allocation can have.
+const VECTOR_SOURCE: &str = "alloc/src/raw_vec/mod.rs";
+
 thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
@@ -23,14 +26,20 @@ pub(super) fn size_bytes() -> u64 {
 
 /// Keeps the message of each panic, which ends in a trap that has none.
 pub(super) fn keep_panics() {
-    std::panic::set_hook(Box::new(|info| LAST_PANIC.set(Some(info.to_string()))));
+    std::panic::set_hook(Box::new(|info| {
+        // A vector of more than half the address space panics before it asks the allocator.
+        if info.location().is_some_and(|location| location.file().ends_with(VECTOR_SOURCE)) {
+            FAILED_ALLOCATION_BYTES.store(1 << 31, Ordering::Relaxed);
+        }
+        LAST_PANIC.set(Some(info.to_string()));
+    }));
 }
 
 pub(super) fn last_panic() -> Option<String> {
     LAST_PANIC.take()
 }
 
-/// Size of the last allocation that failed, bytes; 0 when none did.
+/// Size of the last allocation that failed, bytes, or a lower bound of it; 0 when none did.
 pub(super) fn failed_allocation_bytes() -> usize {
     FAILED_ALLOCATION_BYTES.load(Ordering::Relaxed)
 }
