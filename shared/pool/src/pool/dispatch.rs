@@ -25,7 +25,9 @@ const TIMEOUT_SCORE: f64 = 4.0;
 const TIMEOUT_FACTOR: f64 = 3.0;
 /// Runs that must have been seen before they bound the next ones.
 const TIMEOUT_WEIGHT: f64 = 5.0;
-/// Times more again where only other shapes or other browsers were seen.
+/// ln of how many times longer the first run after a load may take: the worst that FACTS saw is 27.
+const COLD_LN: f64 = 3.3;
+/// ln of how many times more again where only other shapes or other browsers were seen.
 const STAND_IN_LN: f64 = 1.6;
 
 impl Pool {
@@ -255,7 +257,9 @@ impl Pool {
         let limit = if n_jobs > 1 { self.config.batch_timeout } else { self.config.run_timeout };
         let group = self.connection(connection).map(|connection| connection.group);
         let key = LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) };
-        let offset_ln = self.latencies.member_offset(connection, backend).max(0.0);
+        let resident = self.connection(connection).and_then(|c| c.residents.get(&(model, backend)));
+        let cold_ln = if resident.is_some_and(|resident| resident.is_warm) { 0.0 } else { COLD_LN };
+        let offset_ln = self.latencies.member_offset(connection, backend).max(0.0) + cold_ln;
         let estimate = self.latencies.run(key);
         if estimate.weight >= TIMEOUT_WEIGHT {
             return self.bounded(estimate, offset_ln, limit);

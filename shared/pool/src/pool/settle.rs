@@ -236,7 +236,9 @@ impl Pool {
         let Some(connection) = self.connection_mut(id) else { return };
         // What was loaded onto a device that is gone meanwhile is gone with it.
         if connection.is_reachable(backend) {
-            connection.residents.insert((model_id, backend), Resident { last_used: now, memory_bytes });
+            connection
+                .residents
+                .insert((model_id, backend), Resident { is_warm: false, last_used: now, memory_bytes });
         }
         if let Some(memory_bytes) = measured.memory_bytes {
             connection.memory_bytes = memory_bytes;
@@ -271,8 +273,10 @@ impl Pool {
         let latency = now.since(call.started);
         let Some(connection) = self.connection_mut(id) else { return };
         connection.backoff.reset();
+        let mut is_first = false;
         if let Some(resident) = connection.residents.get_mut(&(model, backend)) {
             resident.last_used = now;
+            is_first = !core::mem::replace(&mut resident.is_warm, true);
         }
         let group = connection.group;
         let key = LatencyKey {
@@ -287,14 +291,16 @@ impl Pool {
                 && latency.as_secs_f64() < SLOW_FACTOR * expected.median().as_secs_f64();
             let Some(connection) = self.connection_mut(id) else { return };
             let breaker = connection.breaker_mut(call.component);
-            let is_slow = latency >= breaker.config().slow_call && !is_expected;
+            let is_slow = latency >= breaker.config().slow_call && !is_expected && !is_first;
             let transition = breaker.on_success(now, permit, latency, is_slow);
             self.on_transition(now, id, call.component, transition);
         }
         if call.is_aborting || call.kind == CallKind::Probe {
             return;
         }
-        self.latencies.observe_run(now, key, id, latency);
+        if !is_first {
+            self.latencies.observe_run(now, key, id, latency);
+        }
         for &job in &call.jobs {
             self.budget.on_success();
             self.settle_trial(now, job, true);

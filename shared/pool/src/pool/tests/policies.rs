@@ -124,6 +124,20 @@ fn a_slow_call_is_hedged_and_the_loser_stopped() {
 }
 
 #[test]
+fn the_first_run_after_a_load_teaches_nothing() {
+    let mut world = World::with_workers(1, &[Backend::Wasm]);
+    let model = world.model("minilm");
+    let (_, run, _) = world.submit_loaded(model);
+    world.now = world.now + Duration::from_secs(3);
+    world.finish(run);
+    assert_eq!(world.pool.latencies().count(), 0);
+    world.train(model, 1);
+    let medians: Vec<Duration> = world.pool.latencies().map(|evidence| evidence.estimate.median()).collect();
+    let is_close = |median: &Duration| median.abs_diff(Duration::from_millis(20)) < Duration::from_millis(1);
+    assert!(!medians.is_empty() && medians.iter().all(is_close), "{medians:?}");
+}
+
+#[test]
 fn golden_inferences_decide_whether_a_backend_returns() {
     let mut world = World::with_workers(1, &[Backend::Wasm]);
     let spec = ModelSpec { has_golden: true, ..ModelSpec::new("minilm", "vision", Precision::F32) };
