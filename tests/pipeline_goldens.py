@@ -54,6 +54,9 @@ STEPS = [
 # A title only counts when no step of its decoding was close: the best two logits differ by more than this, so that
 # a rounding step in the quantised layers cannot change it.
 MIN_MARGIN = 0.25
+# Where a margin above that was not enough: the title when everything around the 8-bit steps is computed in double
+# precision (`model::reference`). ONNX Runtime's own float rounding flips steps of the encoder there.
+EXACT = {"Read the log files of the web server to find out why requests time out.": "Read web source files"}
 MAX_TOKENS = 32
 END_TOKEN = 1
 
@@ -123,7 +126,7 @@ def write_title():
         title = tokenizer.decode(tokens, skip_special_tokens=True)
         print(f"  {margin:.2f} {title}")
         if margin > MIN_MARGIN:
-            titles.append({"text": text, "title": title})
+            titles.append({"text": text, "title": title, "exact": EXACT.get(text, title)})
     return {"titles": titles}
 
 

@@ -3,8 +3,9 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use engine::backend::{self, Backend as _, RtenBackend, Session};
+use engine::backend::{self, Backend as _, Session};
 use engine::tensor::{Tensor, TensorData};
+use engine::wasm::WasmBackend;
 use wire::{DType, Fault};
 
 use crate::node_case::WireTensor;
@@ -14,7 +15,7 @@ use crate::node_case::WireTensor;
 /// # Errors
 /// The backend's own faults.
 pub fn load(bytes: Vec<u8>) -> Result<Box<dyn Session>, Fault> {
-    finish(RtenBackend.load(bytes))
+    finish(WasmBackend.load(bytes))
 }
 
 /// Checks the inputs and computes every output.

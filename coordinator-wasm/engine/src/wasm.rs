@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use model::{DType as PlanType, Data, DataRef, Dim, Fact, Model, ModelError, View};
-use wire::{DType, Fault};
+use wire::{DType, Fault, FaultCategory};
 
-use crate::backend::{Backend, LocalFuture, Session};
+use crate::backend::{Backend, LocalFuture, RtenBackend, Session};
 use crate::fault;
 use crate::tensor::{Tensor, TensorData};
 use crate::value::ValueInfo;
@@ -29,19 +29,25 @@ const MAX_PLANS: usize = 16;
 /// Lengths that are tried for dimensions the caller chooses, to learn at load whether a model's operators are known.
 const PROBES: [usize; 5] = [1, 8, 64, 320, 576];
 
-/// Runs models on our own kernels, on the calling thread.
+/// The wasm backend: our own kernels, and `rten` for a model that uses an operator which plans do not know.
 #[derive(Debug, Default)]
-pub struct PlanBackend;
+pub struct WasmBackend;
 
-impl Backend for PlanBackend {
+impl Backend for WasmBackend {
     fn kind(&self) -> wire::Backend {
         wire::Backend::Wasm
     }
 
     fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
-        Box::pin(
-            async move { PlanSession::load(&bytes).map(|session| Box::new(session) as Box<dyn Session>) },
-        )
+        Box::pin(async move {
+            match PlanSession::load(&bytes) {
+                Ok(session) => Ok(Box::new(session) as Box<dyn Session>),
+                Err(fault) if fault.category == FaultCategory::UnsupportedOperator => {
+                    RtenBackend.load(bytes).await
+                }
+                Err(fault) => Err(fault),
+            }
+        })
     }
 }
 
@@ -172,11 +178,12 @@ fn model_fault(error: &ModelError) -> Fault {
     match error {
         ModelError::Decode(error) => fault::decode(error),
         ModelError::Structure { .. } => fault::invalid_model(error),
+        ModelError::Feature { reason } => fault::unsupported_operator(None, reason),
         ModelError::Unsupported { operator, node, reason, .. } => {
             fault::unsupported_operator(Some((operator, node)), reason)
         }
         ModelError::Invalid { .. } | ModelError::Input { .. } => {
-            Fault::new(wire::FaultCategory::Validation, "input-shape", error.to_string())
+            Fault::new(FaultCategory::Validation, "input-shape", error.to_string())
         }
     }
 }

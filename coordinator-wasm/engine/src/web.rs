@@ -9,9 +9,10 @@ use js_sys::{Array, ArrayBuffer};
 use wasm_bindgen::prelude::*;
 use wire::{EngineReply, EngineRequest, Fault, FaultCategory, Reply, Request};
 
-use crate::backend::{Backend, RtenBackend};
+use crate::backend::Backend;
 use crate::engine::{Engine, Platform};
 use crate::tensor::Tensor;
+use crate::wasm::WasmBackend;
 
 /// The engine of this worker.
 #[wasm_bindgen(js_name = Engine)]
@@ -27,7 +28,7 @@ impl EngineHandle {
     pub fn new(wasm_build: String) -> Self {
         memory::keep_panics();
         let platform = Platform { now_micros: sys::now_micros, memory_bytes: memory::size_bytes };
-        let backends: Vec<Box<dyn Backend>> = vec![Box::new(RtenBackend)];
+        let backends: Vec<Box<dyn Backend>> = vec![Box::new(WasmBackend)];
         Self { engine: Engine::new(platform, backends), wasm_build }
     }
 

@@ -26,7 +26,13 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
-    /// The model needs something that is not there.
+    /// The model needs something other than an operator that is not there.
+    #[error("model is not supported: {reason}")]
+    Feature {
+        /// What is missing.
+        reason: String,
+    },
+    /// The model needs an operator, or a form of it, that is not there.
     #[error("operator `{operator}` (opset {opset}) of node `{node}` is not supported: {reason}")]
     Unsupported {
         /// ONNX operator, with its domain when that is not the standard one.
@@ -218,8 +224,7 @@ fn standard_opset(proto: &ModelProto<'_>) -> Result<i64, ModelError> {
         return Ok(opset);
     }
     let (first, last) = OPSETS.into_inner();
-    let reason = format!("it uses opset {opset}; {first} to {last} are understood");
-    Err(ModelError::Structure { reason })
+    Err(feature(&format!("it uses opset {opset}; {first} to {last} are understood")))
 }
 
 #[derive(Default)]
@@ -235,7 +240,7 @@ struct Builder {
 impl Builder {
     fn graph(&mut self, graph: &GraphProto<'_>, is_main: bool) -> Result<Branch, ModelError> {
         if graph.has_sparse_initializers {
-            return Err(structure("sparse initializers are not supported"));
+            return Err(feature("it has sparse initializers"));
         }
         self.scopes.push(BTreeMap::new());
         for tensor in &graph.initializers {
@@ -248,13 +253,13 @@ impl Builder {
                 continue;
             }
             if !is_main {
-                return Err(structure("a subgraph has inputs; only `If` is supported"));
+                return Err(feature("a subgraph has inputs, as those of loops have"));
             }
             let contract = value_contract(input)?;
             let dtype = contract.dtype.filter(|&dtype| dtype != ElementType::Float16);
-            let dtype = dtype.and_then(DType::for_element).ok_or_else(|| ModelError::Input {
-                input: contract.name.clone(),
-                reason: "its data type is not supported".to_owned(),
+            let dtype = dtype.and_then(DType::for_element).ok_or_else(|| {
+                let dtype = contract.dtype.map_or("not a tensor", ElementType::as_str);
+                feature(&format!("its input `{}` is {dtype}", contract.name))
             })?;
             let value = self.define(input.name)?;
             self.inputs.push(ModelInput { value, contract, dtype });
@@ -334,6 +339,10 @@ impl Builder {
         self.constants.push(None);
         Ok(value)
     }
+}
+
+fn feature(reason: &str) -> ModelError {
+    ModelError::Feature { reason: reason.to_owned() }
 }
 
 fn structure(reason: &str) -> ModelError {
@@ -421,12 +430,10 @@ fn decode_tensor(proto: &TensorProto<'_>) -> Result<Tensor, ModelError> {
     if proto.is_external {
         let location =
             proto.external.iter().find(|(key, _)| *key == "location").map_or("", |&(_, value)| value);
-        let reason = format!("weight `{}` is in another file, `{location}`", proto.name);
-        return Err(ModelError::Structure { reason });
+        return Err(feature(&format!("its weight `{}` is in another file, `{location}`", proto.name)));
     }
-    let dtype = DType::for_element(element).ok_or_else(|| ModelError::Structure {
-        reason: format!("weight `{}` is {}, which is not supported", proto.name, element.as_str()),
-    })?;
+    let dtype = DType::for_element(element)
+        .ok_or_else(|| feature(&format!("its weight `{}` is {}", proto.name, element.as_str())))?;
     let data = match (proto.raw, dtype) {
         (Some(raw), DType::F32) if element == ElementType::Float16 => Data::F32(
             raw.as_chunks::<2>().0.iter().map(|&bytes| widen_half(u16::from_le_bytes(bytes))).collect(),

@@ -105,7 +105,15 @@ pub(super) fn run_kernel(
             let (x, scales) = (operands.floats(0)?.data, operands.floats(2)?.data);
             run_quantized(x, weights, scales, scratch, out);
             let [bias, residual] = operands.epilogue(epilogue, 4)?;
-            finish_rows(epilogue, bias, residual, out);
+            add_rows(bias, residual, out);
+            elementwise::apply(&epilogue.activations, out);
+        }
+        (Kernel::Pixels(columns), Op::Conv { epilogue, .. }) => {
+            let [column_bias, residual] = operands.epilogue(epilogue, 2)?;
+            let pixels = Rows::dense(operands.floats(0)?.data, columns.depth());
+            let target = RowsMut { data: &mut *out, stride: columns.n_columns() };
+            gemm(pixels, columns, Addends { column_bias, residual }, |x| x, target, &mut scratch.rows);
+            elementwise::apply(&epilogue.activations, out);
         }
         (Kernel::Conv(_) | Kernel::Depthwise, Op::Conv { window, epilogue, .. }) => {
             let images = Images::new(operands, window, epilogue, dims)?;
@@ -192,8 +200,8 @@ fn side<'a>(operand: &'a MaybeRead<'a>) -> Side<'a> {
     }
 }
 
-/// Bias per column, residual and activations on complete rows.
-fn finish_rows(epilogue: &Epilogue, bias: Option<&[f32]>, residual: Option<&[f32]>, out: &mut [f32]) {
+/// Adds a bias per column and a residual to complete rows.
+fn add_rows(bias: Option<&[f32]>, residual: Option<&[f32]>, out: &mut [f32]) {
     if let Some(bias) = bias {
         for row in out.chunks_exact_mut(bias.len().max(1)) {
             row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
@@ -202,7 +210,6 @@ fn finish_rows(epilogue: &Epilogue, bias: Option<&[f32]>, residual: Option<&[f32
     if let Some(residual) = residual {
         out.iter_mut().zip(residual).for_each(|(x, residual)| *x += residual);
     }
-    elementwise::apply(&epilogue.activations, out);
 }
 
 fn run_matmul(
@@ -448,6 +455,7 @@ impl<'a> Images<'a> {
                 add_transposed(image, filters, &self.window, out, self.out_size, &mut scratch.transposed);
             }
         }
-        finish_rows(self.epilogue, None, self.residual, out);
+        add_rows(None, self.residual, out);
+        elementwise::apply(&self.epilogue.activations, out);
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Kernel {
     /// With packed weights, or operands that are packed per call.
     MatMul(Option<Rc<PackedColumns>>),
     Quantized(Rc<PackedBytes>),
+    /// A convolution of single pixels, which is a product of channels.
+    Pixels(Rc<PackedColumns>),
     /// One set of filters per group.
     Conv(Rc<Vec<PackedFilters>>),
     Depthwise,
@@ -137,7 +139,8 @@ impl<'a> Chooser<'a> {
             Op::Conv { .. } => self.conv(weights),
             Op::ConvTranspose { .. } => self.conv_transposed(weights),
             Op::Pool { .. } => Some(Kernel::Pool),
-            // What is quantized next must be rounded like the exact value: one step is worth thousands of float errors.
+            // What is quantized next must round like the exact value: one step is worth thousands of float errors,
+            // and those of attention scores are the largest.
             Op::Attention { .. } if self.quantizes() => None,
             Op::Attention { .. } => Some(Kernel::Attention),
             Op::Recurrent { .. } => self.recurrent(weights),
@@ -191,9 +194,25 @@ impl<'a> Chooser<'a> {
     }
 
     fn conv(&self, weights: &mut Weights) -> Option<Kernel> {
-        let Op::Conv { groups, .. } = &self.step.op else { return None };
+        let Op::Conv { window, groups, .. } = &self.step.op else { return None };
         let data = self.floats(1)?;
         let dims = self.dims(1);
+        let is_pixel = |dims: &[usize]| dims[2..].iter().all(|&length| length == 1);
+        if *groups == 1
+            && is_pixel(dims)
+            && is_pixel(self.dims(0))
+            && window.pads_begin == [0, 0]
+            && window.pads_end == [0, 0]
+        {
+            let pack = || {
+                let filters = Rows::dense(data, dims[1]);
+                Some(Packed::Columns(Rc::new(PackedColumns::from_columns(filters, dims[1]))))
+            };
+            return match weights.get(self.constant(1)?, "pixels".to_owned(), pack) {
+                Some(Packed::Columns(packed)) => Some(Kernel::Pixels(packed)),
+                _ => None,
+            };
+        }
         if *groups > 1 && dims[0] == *groups && dims[1] == 1 {
             return Some(Kernel::Depthwise);
         }

@@ -137,7 +137,7 @@ fn refusals_name_operator_node_and_opset() {
     refused(
         &one_node(6, "Relu", "x").bytes("y"),
         &[1, 3],
-        "model is malformed: it uses opset 6; 7 to 22 are understood",
+        "model is not supported: it uses opset 6; 7 to 22 are understood",
     );
     let twice = one_node(17, "Relu", "x").node("Neg", "x", "y").bytes("y");
     refused(&twice, &[1, 3], "model is malformed: value `y` is defined twice");

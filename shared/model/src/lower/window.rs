@@ -215,9 +215,12 @@ fn conv_transpose(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let mut counts = [1; 2];
     for axis in 2 - rank..2 {
         let cropped = window.pads_begin[axis] + window.pads_end[axis];
-        let Some(count) = spread(&window, axis, extra[axis]).checked_sub(cropped) else {
-            return invalid("its padding crops more than there is");
+        let count = match wanted {
+            // A shape larger than the taps reach is filled with zeros.
+            Some(given) => Some(length(given[axis + rank - 2])?),
+            None => spread(&window, axis, extra[axis]).checked_sub(cropped),
         };
+        let Some(count) = count else { return invalid("its padding crops more than there is") };
         counts[axis] = count;
     }
     let (epilogue, bias) = epilogue_of(call, n_channels)?;

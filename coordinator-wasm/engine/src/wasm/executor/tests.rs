@@ -199,6 +199,16 @@ fn convolutions_of_all_kinds() {
 }
 
 #[test]
+fn a_convolution_of_single_pixels_is_a_product() {
+    let mut b = Builder::default();
+    let (x, r) = (b.input(&[3, 5, 1, 1]), b.input(&[3, 7, 1, 1]));
+    let (w, bias) = (b.constant(&[7, 5, 1, 1]), b.constant(&[7]));
+    let op = Op::Conv { window: window([1, 1], [1, 1], [0, 0]), groups: 1, epilogue: epilogue(true, true) };
+    let y = b.op(op, &[x, w, bias, r], &[3, 7, 1, 1]);
+    b.check(y, &[]);
+}
+
+#[test]
 fn one_dimensional_convolutions_and_transposed_ones() {
     let mut b = Builder::default();
     let x = b.input(&[3, 2, 40]);
