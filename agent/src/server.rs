@@ -84,7 +84,8 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+    let listens_on = listener.local_addr().context("the listener has no address")?.ip();
+    let server = axum::serve(listener, router(app, listens_on)).with_graceful_shutdown(async move {
         stop.await;
         stopping.send_replace(true);
     });
@@ -99,8 +100,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// Every route.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// Every route of a server that listens on the address `listens_on`.
+fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
     let mut router = Router::new()
         .route("/v1/health", get(metrics::health))
         .route("/v1/metrics", post(metrics::receive))
@@ -117,7 +118,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = router
         .fallback_service(files::folder(&app.www))
         .with_state(app)
-        .layer(middleware::from_fn(origin::check));
+        .layer(middleware::from_fn_with_state(listens_on, origin::check));
     for (name, value) in HEADERS {
         router = router.layer(SetResponseHeaderLayer::overriding(name, value));
     }

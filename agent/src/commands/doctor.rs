@@ -27,7 +27,7 @@ const TOOLS: [(&str, &str, &str); 7] = [
     ("npm", "bench --peer ort-web", "Debian: apt-get install npm"),
     ("curl", "model add URL", "Debian: apt-get install curl"),
     ("chromedriver", "make test", "Debian: apt-get install chromium-driver"),
-    ("geckodriver", "make test", "`make setup` builds it"),
+    ("geckodriver", "make test", "`make test` builds it"),
     ("WebKitWebDriver", "make test", "Debian: apt-get install webkit2gtk-driver"),
 ];
 

@@ -35,9 +35,19 @@ pub(crate) fn run(command: &ModelCommand, printer: &Printer) -> anyhow::Result<E
     Ok(Exit::Done)
 }
 
-/// Downloads those of the entries that are not in the cache, package by package.
+/// Downloads those of the entries that are not in the cache or not intact, package by package.
 pub(crate) fn fetch_entries(entries: &[&Entry], cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
     let packages = fetch::missing(entries.iter().copied(), cache);
+    for entry in entries {
+        if let Source::Added(from) = &entry.source
+            && !cache.has_intact(entry)
+        {
+            let id = &entry.id;
+            return Err(Failure::environment(format!("the file of {id} is missing or damaged"))
+                .hint(format!("add it again: `tabpool model add {from} --id {id}`"))
+                .into());
+        }
+    }
     if packages.is_empty() {
         printer.note(&format!("{} here already", quantity::plural(entries.len(), "file")));
         return Ok(());

@@ -8,7 +8,7 @@ use crate::golden::{Case, Limits, Output, element};
 /// How the outputs of one run compare with the golden ones: the worst over all outputs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Check {
-    /// True when every output is there, has the right shape and keeps the limits.
+    /// True when every output is there, has the right type and shape and keeps the limits.
     pub(crate) ok: bool,
     /// Largest absolute difference over the range of the expected values; `None` when nothing was comparable.
     pub(crate) max_abs_ratio: Option<f64>,
@@ -67,6 +67,10 @@ impl Distance {
 fn distance(expected: &Output, actual: &[(TensorHeader, &[u8])]) -> Result<Distance, String> {
     let name = &expected.header.name;
     let (header, data) = actual.iter().find(|(header, _)| header.name == *name).ok_or("is missing")?;
+    if header.dtype != expected.header.dtype {
+        let (found, wanted) = (header.dtype.as_str(), expected.header.dtype.as_str());
+        return Err(format!("element type is {found}, expected {wanted}"));
+    }
     if header.dims != expected.header.dims {
         return Err(format!("shape is {:?}, expected {:?}", header.dims, expected.header.dims));
     }

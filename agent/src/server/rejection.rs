@@ -29,6 +29,14 @@ impl Rejection {
         Self { status: StatusCode::NOT_FOUND, fault }
     }
 
+    /// The request came under a name that is not this server's.
+    pub(super) fn foreign_host() -> Self {
+        let message = "this agent does not answer under that host name";
+        let fault = Fault::new(FaultCategory::Validation, "host", message)
+            .with_hint("open it as localhost, or by the address that `--host` names");
+        Self { status: StatusCode::FORBIDDEN, fault }
+    }
+
     /// Another site's page wants to write.
     pub(super) fn foreign_origin() -> Self {
         let message = "pages of other sites may not write to this agent";

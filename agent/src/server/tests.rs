@@ -35,7 +35,7 @@ fn world() -> World {
 
 impl World {
     async fn send(&self, request: Request<Body>) -> Response<Body> {
-        router(Arc::clone(&self.app)).oneshot(request).await.unwrap()
+        router(Arc::clone(&self.app), IpAddr::from([127, 0, 0, 1])).oneshot(request).await.unwrap()
     }
 
     async fn get(&self, path: &str, headers: &[(header::HeaderName, &str)]) -> Response<Body> {
@@ -186,6 +186,44 @@ async fn pages_of_other_sites_cannot_post() {
     };
     check_fault(world.send(post("https://example.org")).await, 403, "origin").await;
     check_status(&world.send(post("http://127.0.0.1:8600")).await, 200);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_reaches_nothing() {
+    let world = world();
+    for path in ["/", "/v1/health", "/v1/models", "/pkg/a.wasm"] {
+        check_fault(world.get(path, &[(header::HOST, "rebind.example:8600")]).await, 403, "host").await;
+        let response = world.get(path, &[(header::HOST, "p1.localhost:8600")]).await;
+        check_status(&response, 200);
+    }
+    let own = [(header::HOST, "rebind.example:8600"), (header::ORIGIN, "http://rebind.example:8600")];
+    check_fault(world.get("/v1/models", &own).await, 403, "host").await;
+}
+
+#[tokio::test]
+async fn pages_of_this_machine_may_read_and_post_from_another_port() {
+    let world = world();
+    let allowed = |response: &Response<Body>| {
+        assert_eq!(response.headers()[header::VARY], "origin");
+        response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned()
+    };
+    for (origin, is_ours) in [("http://localhost:3000", true), ("https://example.org", false)] {
+        let expected = is_ours.then(|| HeaderValue::from_str(origin).unwrap());
+        let read = world.get("/v1/models", &[(header::ORIGIN, origin)]).await;
+        check_status(&read, 200);
+        assert_eq!(allowed(&read), expected);
+
+        let preflight = Request::options("/v1/metrics")
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type");
+        let answer = world.send(preflight.body(Body::empty()).unwrap()).await;
+        assert_eq!(allowed(&answer), expected);
+        assert_eq!(answer.status() == StatusCode::NO_CONTENT, is_ours);
+        let headers = answer.headers().get(header::ACCESS_CONTROL_ALLOW_HEADERS);
+        assert_eq!(headers.is_some_and(|names| names.to_str().unwrap().contains("content-type")), is_ours);
+    }
+    assert_eq!(allowed(&world.get("/v1/models", &[]).await), None);
 }
 
 #[tokio::test]

@@ -5,9 +5,14 @@ use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::exit::Failure;
 use crate::zoo::manifest::Entry;
+
+/// How the names of scratch folders begin; the id of their process follows.
+const SCRATCH: &str = ".download-";
 
 /// `${XDG_CACHE_HOME:-~/.cache}/tabpool`.
 #[derive(Debug, Clone)]
@@ -48,6 +53,23 @@ impl Cache {
         self.root.join("packages")
     }
 
+    /// A new folder for a download, removed when the value is dropped. Those of processes that were killed go now.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub(crate) fn scratch(&self) -> anyhow::Result<tempfile::TempDir> {
+        let folder = self.packages();
+        let describe = || disk_failure(&folder);
+        fs::create_dir_all(&folder).with_context(describe)?;
+        for entry in fs::read_dir(&folder).with_context(describe)?.flatten() {
+            if entry.file_name().to_str().is_some_and(is_abandoned) {
+                fs::remove_dir_all(entry.path()).with_context(describe)?;
+            }
+        }
+        let prefix = format!("{SCRATCH}{}-", std::process::id());
+        tempfile::Builder::new().prefix(&prefix).tempdir_in(&folder).with_context(describe)
+    }
+
     /// Where browsers that no package manager installs are.
     pub(crate) fn browsers(&self) -> PathBuf {
         self.root.join("browsers")
@@ -63,10 +85,27 @@ impl Cache {
         self.models().join(sha256)
     }
 
-    /// True when the entry's file is there with the right size. Readers verify the hash.
+    /// True when the entry's file is there with the right size. Readers verify the hash, as [`Cache::has_intact`] does.
     pub(crate) fn has(&self, entry: &Entry) -> bool {
         fs::metadata(self.model_path(&entry.sha256))
             .is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.size_bytes)
+    }
+
+    /// True when the entry's file is there and its bytes are the right ones.
+    pub(crate) fn has_intact(&self, entry: &Entry) -> bool {
+        let hash = || -> io::Result<String> {
+            let mut file = fs::File::open(self.model_path(&entry.sha256))?;
+            let mut hasher = content::Hasher::default();
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(hasher.finish()),
+                    n => hasher.update(&buffer[..n]),
+                }
+            }
+        };
+        // What cannot be read is fetched again, and that says what is wrong.
+        self.has(entry) && hash().is_ok_and(|sha256| sha256 == entry.sha256)
     }
 
     /// Copies `source` into the cache under its hash, which must be `expected` when that is given.
@@ -103,6 +142,14 @@ impl Cache {
         file.persist(self.model_path(&sha256)).map_err(|error| error.error).with_context(describe)?;
         Ok(Stored { sha256, size_bytes })
     }
+}
+
+/// True for the name of a scratch folder whose process is gone.
+fn is_abandoned(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(SCRATCH) else { return false };
+    let process = rest.split('-').next().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
+    // A process of somebody else may not be asked, but lives.
+    !process.is_some_and(|process| !matches!(test_kill_process(process), Err(Errno::SRCH)))
 }
 
 /// The folder `tabpool` in the base directory that `variable` names, or else in `fallback` under the home.

@@ -16,13 +16,13 @@ use crate::zoo::package::{self, Package};
 /// onnxruntime-web, the peer that `bench` compares with.
 const ORT_WEB: (&str, &str) = ("onnxruntime-web", "1.30.0");
 
-/// Entries that are not in the cache yet, grouped by the package that holds them.
+/// Entries that are not in the cache, or not intact, grouped by the package that holds them.
 pub(crate) fn missing<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     cache: &Cache,
 ) -> BTreeMap<Package, Vec<&'a Entry>> {
     let mut packages: BTreeMap<Package, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries.into_iter().filter(|entry| !cache.has(entry)) {
+    for entry in entries.into_iter().filter(|entry| !cache.has_intact(entry)) {
         if let Source::Package(file) = &entry.source {
             let package = Package {
                 registry: file.registry,
@@ -40,7 +40,7 @@ pub(crate) fn missing<'a>(
 /// # Errors
 /// The client is missing or fails, the package lacks a file, a hash differs, the disk is full.
 pub(crate) fn fetch(package: &Package, wanted: &[&Entry], cache: &Cache) -> anyhow::Result<()> {
-    let folder = scratch(cache)?;
+    let folder = cache.scratch()?;
     let archive = package.download(folder.path())?;
     let mut left: BTreeSet<&str> = BTreeSet::new();
     let mut by_path: BTreeMap<&str, &Entry> = BTreeMap::new();
@@ -87,7 +87,7 @@ pub(crate) fn ort_web(cache: &Cache) -> anyhow::Result<PathBuf> {
     if target.is_dir() {
         return Ok(target);
     }
-    let folder = scratch(cache)?;
+    let folder = cache.scratch()?;
     let package = Package { registry: Registry::Npm, name: name.to_owned(), version: version.to_owned() };
     let archive = package.download(folder.path())?;
     let unpacked = folder.path().join("unpacked");
@@ -112,13 +112,6 @@ fn ort_web_file(path: &str) -> Option<&str> {
     }
     let name = path.strip_prefix("dist/").filter(|name| !name.contains('/'))?;
     (name.starts_with("ort-wasm-") || name.ends_with(".min.mjs")).then_some(name)
-}
-
-fn scratch(cache: &Cache) -> anyhow::Result<tempfile::TempDir> {
-    let packages = cache.packages();
-    let describe = || disk_failure(&packages);
-    fs::create_dir_all(&packages).with_context(describe)?;
-    tempfile::Builder::new().prefix(".download-").tempdir_in(&packages).with_context(describe)
 }
 
 #[cfg(test)]

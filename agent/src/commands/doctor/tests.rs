@@ -65,6 +65,13 @@ fn what_is_absent_says_why() {
 }
 
 #[test]
+fn a_program_that_only_the_tests_need_is_not_promised_by_the_set_up() {
+    for (name, needed_by, hint) in TOOLS {
+        assert!(needed_by != "make test" || !hint.contains("make setup"), "{name}: {hint}");
+    }
+}
+
+#[test]
 fn json() {
     insta::assert_json_snapshot!(Document { schema: wire::SCHEMA, browsers: &diagnoses(), tools: tools() });
 }

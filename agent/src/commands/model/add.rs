@@ -1,6 +1,7 @@
 //! `tabpool model add`: takes a person's own ONNX file into the cache.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,8 +14,8 @@ use crate::zoo::cache::disk_failure;
 use crate::zoo::manifest::{Entry, EntryKind, ModelFacts, Source};
 use crate::zoo::{Cache, Zoo, added};
 
-/// Largest download, bytes: twice what a 32-bit wasm memory can hold.
-const DOWNLOAD_LIMIT: u64 = 8 << 30;
+/// Largest model, bytes: all that a 32-bit wasm memory can hold.
+const SIZE_LIMIT: u64 = 4 << 30;
 
 /// Adds the file or address `from` under `id`.
 pub(super) fn run(
@@ -31,12 +32,9 @@ pub(super) fn run(
     check_id(&id, zoo)?;
     let is_url = from.starts_with("http://") || from.starts_with("https://");
     // A download lives in this folder until it has been looked at.
-    let folder = cache.packages();
-    fs::create_dir_all(&folder).with_context(|| disk_failure(&folder))?;
-    let folder = tempfile::Builder::new().prefix(".download-").tempdir_in(&folder)?;
-    let path = if is_url { download(from, folder.path(), printer)? } else { PathBuf::from(from) };
-    let bytes =
-        fs::read(&path).with_context(|| Failure::environment(format!("cannot read {}", path.display())))?;
+    let folder = cache.scratch()?;
+    let path = if is_url { download(from, folder.path(), SIZE_LIMIT, printer)? } else { PathBuf::from(from) };
+    let bytes = read(&path)?;
     let inspection = model::inspect(&bytes).with_context(|| not_usable(from))?;
     let facts = ModelFacts {
         family: "unknown".to_owned(),
@@ -63,14 +61,18 @@ pub(super) fn run(
 fn id_from(from: &str) -> String {
     let without_query = from.split(['?', '#']).next().unwrap_or(from);
     let stem = Path::new(without_query).file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    stem.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect()
+    stem.chars().map(|c| if is_of_name(c) { c } else { '-' }).collect()
+}
+
+/// Pages take a text with a `.` for an address, and records separate parts of names with `/`.
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_".contains(c)
 }
 
 fn check_id(id: &str, zoo: &Zoo) -> anyhow::Result<()> {
-    let is_name = id.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-    if id.is_empty() || !is_name {
+    if id.is_empty() || !id.chars().all(is_of_name) {
         return Err(Failure::usage(format!("{id:?} cannot be a name"))
-            .hint("use letters, digits, `-`, `_` and `.` in --id")
+            .hint("use letters, digits, `-` and `_` in --id")
             .into());
     }
     let is_built_in = zoo.entry(id).is_some_and(|entry| matches!(entry.source, Source::Package(_)))
@@ -83,31 +85,66 @@ fn check_id(id: &str, zoo: &Zoo) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Downloads with curl, which knows the machine's proxies and certificates.
-fn download(url: &str, into: &Path, printer: &Printer) -> anyhow::Result<PathBuf> {
+/// The bytes of a file that is not too large.
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let describe = || Failure::environment(format!("cannot read {}", path.display()));
+    let size = fs::metadata(path).with_context(describe)?.len();
+    if size > SIZE_LIMIT {
+        return Err(Failure::environment(format!(
+            "{} is too large: {}",
+            path.display(),
+            quantity::bytes(size)
+        ))
+        .hint(format!("a page can hold models of up to {}", quantity::bytes(SIZE_LIMIT)))
+        .into());
+    }
+    fs::read(path).with_context(describe)
+}
+
+/// Downloads at most `limit` bytes with curl, which knows the machine's proxies and certificates.
+fn download(url: &str, into: &Path, limit: u64, printer: &Printer) -> anyhow::Result<PathBuf> {
     let path = into.join("model.onnx");
     let bar = printer.bar(1);
     bar.set_prefix("downloading");
     bar.set_message(url.to_owned());
-    let output = Command::new("curl")
-        .args(["--fail", "--location", "--silent", "--show-error", "--proto", "=http,https"])
-        .args(["--max-filesize", &DOWNLOAD_LIMIT.to_string(), "--connect-timeout", "20", "--output"])
-        .arg(&path)
-        .args(["--", url])
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| {
-            Failure::environment("cannot run curl")
-                .hint("install curl, or download the file and add it by its path")
-        })?;
-    bar.finish_and_clear();
-    if output.status.success() {
-        return Ok(path);
+    let mut curl = curl(url, limit).spawn().with_context(|| {
+        Failure::environment("cannot run curl")
+            .hint("install curl, or download the file and add it by its path")
+    })?;
+    // curl itself only knows the size that a server announces.
+    let body = curl.stdout.take().context("curl's output is piped")?;
+    let copied = File::create(&path).and_then(|mut file| io::copy(&mut body.take(limit + 1), &mut file));
+    let is_too_large = copied.as_ref().is_ok_and(|&n| n > limit);
+    if copied.is_err() || is_too_large {
+        curl.kill().context("cannot stop curl")?;
     }
+    let output = curl.wait_with_output().context("cannot wait for curl")?;
+    bar.finish_and_clear();
+    copied.with_context(|| disk_failure(into))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::environment(format!("cannot download {url}: {}", said.trim().trim_start_matches("curl: ")))
-        .hint("check the address, or download the file yourself and add it by its path")
+    let reason = match said.trim().trim_start_matches("curl: ") {
+        _ if is_too_large => "it has more than the largest model",
+        reason if !output.status.success() => reason,
+        _ => return Ok(path),
+    };
+    Err(Failure::environment(format!("cannot download {url}: {reason}"))
+        .hint(format!(
+            "models have up to {}; check the address, or add a file by its path",
+            quantity::bytes(limit)
+        ))
         .into())
+}
+
+/// curl with the file on its standard output; it gives up after a minute without a byte.
+fn curl(url: &str, limit: u64) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--fail", "--location", "--silent", "--show-error", "--proto", "=http,https"])
+        .args(["--connect-timeout", "20", "--speed-limit", "1", "--speed-time", "60"])
+        .args(["--max-filesize", &limit.to_string(), "--", url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    curl
 }
 
 /// The contract as pages read it; a symbolic or unknown dimension is 0.
@@ -139,3 +176,6 @@ fn not_usable(from: &str) -> Failure {
     Failure::environment(format!("cannot add {from}"))
         .hint("give a complete ONNX file with tensors as inputs and outputs")
 }
+
+#[cfg(test)]
+mod tests;

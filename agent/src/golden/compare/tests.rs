@@ -59,12 +59,14 @@ fn constant_and_zero_outputs_compare() {
 }
 
 #[test]
-fn names_and_shapes_must_match_but_not_integer_widths() {
+fn names_types_and_shapes_must_match() {
     let golden = case(&[1.0, 2.0], &[2], 1);
     assert_eq!(compare(&golden, &[]).problem.unwrap(), "output y: is missing");
     let body = floats(&[1.0, 2.0]);
     let misshapen = compare(&golden, &[(header(DType::Float32, &[1, 2]), body.as_slice())]);
     assert_eq!(misshapen.problem.unwrap(), "output y: shape is [1, 2], expected [2]");
     let narrow: Vec<u8> = [1_i32, 2].iter().flat_map(|value| value.to_le_bytes()).collect();
-    assert!(compare(&golden, &[(header(DType::Int32, &[2]), narrow.as_slice())]).ok);
+    let mistyped = compare(&golden, &[(header(DType::Int32, &[2]), narrow.as_slice())]);
+    assert!(!mistyped.ok);
+    assert_eq!(mistyped.problem.unwrap(), "output y: element type is int32, expected float32");
 }

@@ -39,6 +39,25 @@ fn a_wrong_file_leaves_nothing() {
 }
 
 #[test]
+fn scratch_folders_of_processes_that_are_gone_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let live = cache.scratch().unwrap();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let gone = child.id();
+    child.wait().unwrap();
+    let stale = [format!("{SCRATCH}{gone}-a"), format!("{SCRATCH}a")].map(|name| cache.packages().join(name));
+    for folder in &stale {
+        fs::create_dir_all(folder.join("unpacked")).unwrap();
+    }
+    let kept = cache.packages().join("onnxruntime-web-1");
+    fs::create_dir(&kept).unwrap();
+    let next = cache.scratch().unwrap();
+    assert!(stale.iter().all(|folder| !folder.exists()));
+    assert!(live.path().exists() && next.path().exists() && kept.exists());
+}
+
+#[test]
 fn a_cache_that_is_a_file_is_an_environment_failure() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Cache::at(file.path()).store(&mut b"abc".as_slice(), None).unwrap_err();

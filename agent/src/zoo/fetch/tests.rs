@@ -21,17 +21,20 @@ fn missing_files_are_grouped_by_package() {
 }
 
 #[test]
-fn files_of_the_right_size_are_not_missing() {
+fn a_file_is_missing_until_its_bytes_are_right() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
+    let stored = cache.store(&mut b"abc".as_slice(), None).unwrap();
     let zoo = Zoo::open(&cache).unwrap();
-    let entry = zoo.entry("magika-config").unwrap();
-    fs::create_dir_all(cache.models()).unwrap();
-    let file = File::create(cache.model_path(&entry.sha256)).unwrap();
-    file.set_len(entry.size_bytes - 1).unwrap();
-    assert_eq!(missing([entry], &cache).len(), 1);
-    file.set_len(entry.size_bytes).unwrap();
-    assert_eq!(missing([entry], &cache).len(), 0);
+    let entry = zoo.entry("magika-config").unwrap().clone();
+    let entry = Entry { sha256: stored.sha256, size_bytes: stored.size_bytes, ..entry };
+    let path = cache.model_path(&entry.sha256);
+    for (bytes, n_missing) in [("abc", 0), ("ab", 1), ("abd", 1)] {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(missing([&entry], &cache).len(), n_missing, "{bytes}");
+    }
+    fs::remove_file(path).unwrap();
+    assert_eq!(missing([&entry], &cache).len(), 1);
 }
 
 #[test]
