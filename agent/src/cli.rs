@@ -6,15 +6,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stats::Severity;
 use wire::{Backend, PeerEngine};
+
+use crate::analysis::severity_name;
+use crate::commands::gate::{Baseline, SEVERITIES};
+use crate::exit::Exit;
+use crate::store::{Dimension, Metric, NEWEST_SCHEMA};
 
 /// Where to begin, and what [`crate::exit::Exit`] means.
 const AFTER_HELP: &str = "\
 Begin with `tabpool doctor` to see what works here, then `tabpool bench` to measure it.
 
-Exit codes: 0 done, 1 finding (output outside its limits, failed case), 2 usage,
-3 environment (missing browser, port in use, unreadable file), 4 internal";
+Exit codes: 0 done, 1 finding (output outside its limits, failed case, regression), 2 usage,
+3 environment (missing browser, port in use, unreadable file), 4 internal, 5 not enough data (gate)";
 
 /// Runs AI models in a pool of browser contexts and keeps an honest history of how they did.
 #[derive(Debug, Parser)]
@@ -37,6 +43,12 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Look at what was measured before
     History(HistoryArgs),
+    /// See how the times of each series of comparable runs went
+    Trends(TrendArgs),
+    /// Say what got slower or faster, since when, and by how much; exit code 1 when something is slower now
+    Regressions(RegressionArgs),
+    /// Compare a campaign with a baseline; exit code 1 when it is slower
+    Gate(GateArgs),
     /// Serve the pages, the models and the place that records go to
     Serve(ServeArgs),
     /// List and fetch models, and add your own
@@ -94,6 +106,9 @@ pub(crate) struct BenchArgs {
     /// Models to run all cases of, separated by commas [default: the first case of each in the zoo]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) model: Vec<String>,
+    /// Length of a dimension that your own model only names; a first dimension (the batch) is 1 unless given here
+    #[arg(long, value_name = "NAME=N", value_parser = length)]
+    pub(crate) dim: Vec<(String, u32)>,
     /// Browsers, separated by commas, named as `tabpool doctor` does [default: all on this machine]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) browser: Vec<String>,
@@ -121,9 +136,9 @@ pub(crate) struct BenchArgs {
     pub(crate) db: DbArgs,
 }
 
-/// Arguments of `history`.
+/// Which runs count.
 #[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
+pub(crate) struct FilterArgs {
     /// Models or pipelines [default: all]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) model: Vec<String>,
@@ -133,14 +148,137 @@ pub(crate) struct HistoryArgs {
     /// Backends [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = backend())]
     pub(crate) backend: Vec<Backend>,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
     /// Only runs of the last while, e.g. 90m, 12h, 30d, 8w
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub(crate) since: Option<Duration>,
+    /// What the runs of a line have in common, separated by commas [default: model, shapes, browser,
+    /// browser_version, backend, engine]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = dimension())]
+    pub(crate) group_by: Vec<Dimension>,
     /// How many of the latest runs to list
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) limit: u32,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
+    /// Care for the history instead.
+    #[command(subcommand)]
+    pub(crate) care: Option<HistoryCare>,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// Aligned columns
+    Table,
+    /// One document, as --json prints it
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// Subcommands of `history`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryCare {
+    /// Check the file; exit code 1 when something is wrong with it
+    Check {
+        #[command(flatten)]
+        db: DbArgs,
+    },
+    /// Write a consistent copy, while others may go on writing
+    Backup {
+        /// Where to; must not exist
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        db: DbArgs,
+    },
+    /// Remove old runs; those of campaigns with a label stay
+    Prune {
+        /// Remove runs older than this, e.g. 30d, 8w
+        #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+        older_than: Duration,
+        #[command(flatten)]
+        db: DbArgs,
+    },
+    /// Take the file back to an older schema, for an older tabpool; this one takes it up again when it opens it
+    Migrate {
+        /// Version of the schema
+        #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..=i64::from(NEWEST_SCHEMA)))]
+        to: u32,
+        #[command(flatten)]
+        db: DbArgs,
+    },
+}
+
+/// Arguments of `trends`.
+#[derive(Debug, Args)]
+pub(crate) struct TrendArgs {
     #[command(flatten)]
-    pub(crate) db: DbArgs,
+    pub(crate) filter: FilterArgs,
+    /// How far to look back, e.g. 90m, 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+    pub(crate) since: Duration,
+    /// Warm runs, or cold starts (load and first run) [default: both]
+    #[arg(long, value_name = "METRIC", value_parser = metric())]
+    pub(crate) metric: Option<Metric>,
+}
+
+/// Arguments of `regressions`.
+#[derive(Debug, Args)]
+pub(crate) struct RegressionArgs {
+    #[command(flatten)]
+    pub(crate) trend: TrendArgs,
+    /// Print the evidence below each sentence
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// Arguments of `gate`.
+#[derive(Debug, Args)]
+pub(crate) struct GateArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Number of the campaign to judge [default: the latest]
+    #[arg(long, value_name = "ID")]
+    pub(crate) campaign: Option<i64>,
+    /// What to compare with: last, label:NAME, commit:HASH, campaign:ID or window:AGE
+    #[arg(long, value_name = "BASELINE", default_value = "last")]
+    pub(crate) baseline: Baseline,
+    /// Least severity that fails: minor (any size), moderate (5 %), severe (15 %), critical (more than 25 %)
+    #[arg(long, value_name = "SEVERITY", default_value = "moderate", value_parser = severity())]
+    pub(crate) fail_on: Severity,
+    /// Exit code when a regression of that size could have been missed
+    #[arg(long, value_name = "CODE", default_value = "5", value_parser = not_enough_data())]
+    pub(crate) not_enough_data: Exit,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = GateFormat::Text)]
+    pub(crate) format: GateFormat,
+}
+
+/// How a verdict is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GateFormat {
+    /// A sentence and a table
+    Text,
+    /// One document, as --json prints it
+    Json,
+    /// For a pull request
+    Markdown,
+    /// JUnit XML
+    Junit,
+    /// SARIF 2.1.0
+    Sarif,
 }
 
 /// Arguments of the hidden `leash`.
@@ -193,12 +331,50 @@ fn backend() -> impl TypedValueParser<Value = Backend> {
     })
 }
 
+fn dimension() -> impl TypedValueParser<Value = Dimension> {
+    PossibleValuesParser::new(Dimension::ALL.map(Dimension::as_str)).map(|name| {
+        // The parser lets only these names through.
+        Dimension::ALL.into_iter().find(|dimension| dimension.as_str() == name).unwrap_or(Dimension::Model)
+    })
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(SEVERITIES.map(severity_name)).map(|name| {
+        // The parser lets only these names through.
+        SEVERITIES.into_iter().find(|severity| severity_name(*severity) == name).unwrap_or(Severity::Moderate)
+    })
+}
+
+fn not_enough_data() -> impl TypedValueParser<Value = Exit> {
+    PossibleValuesParser::new(["0", "1", "5"]).map(|code| match code.as_str() {
+        "0" => Exit::Done,
+        "1" => Exit::Finding,
+        _ => Exit::NotEnoughData,
+    })
+}
+
+fn metric() -> impl TypedValueParser<Value = Metric> {
+    PossibleValuesParser::new(Metric::ALL.map(Metric::as_str)).map(|name| {
+        // The parser lets only these names through.
+        Metric::ALL.into_iter().find(|metric| metric.as_str() == name).unwrap_or(Metric::Warm)
+    })
+}
+
 fn peer() -> impl TypedValueParser<Value = PeerEngine> {
     PossibleValuesParser::new(["ort-web"]).map(|_| PeerEngine::OrtWeb)
 }
 
+/// A name and a whole number.
+fn length(text: &str) -> Result<(String, u32), String> {
+    let (name, length) = text.rsplit_once('=').ok_or("it has the form NAME=N, e.g. sequence=16")?;
+    match length.parse() {
+        Ok(length @ 1..) => Ok((name.to_owned(), length)),
+        Ok(0) | Err(_) => Err("the length is a whole number from 1 on".to_owned()),
+    }
+}
+
 /// A whole number and a unit: `m`, `h`, `d` or `w`.
-fn age(text: &str) -> Result<Duration, String> {
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let seconds_per_unit = match text.chars().last() {
         Some('m') => 60,
         Some('h') => 3600,

@@ -2,20 +2,26 @@
 
 pub(crate) mod bench;
 pub(crate) mod doctor;
+pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod model;
+pub(crate) mod regressions;
 pub(crate) mod serve;
+pub(crate) mod trends;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use wire::Backend;
 
 use crate::bench::summary::Warm;
-use crate::cli::{DbArgs, WwwArgs};
+use crate::cli::{DbArgs, FilterArgs, WwwArgs};
 use crate::exit::Failure;
+use crate::host::now_unix_micros;
 use crate::output::quantity;
-use crate::store::Store;
+use crate::store::{Filter, Store};
 
 /// Opens the history that the arguments name.
 pub(crate) fn open_store(args: &DbArgs) -> anyhow::Result<Store> {
@@ -23,6 +29,29 @@ pub(crate) fn open_store(args: &DbArgs) -> anyhow::Result<Store> {
         Some(path) => Store::open(path),
         None => Store::open(&Store::default_path()?),
     }
+}
+
+/// Opens a history that is there already.
+pub(crate) fn open_existing(args: &DbArgs) -> anyhow::Result<Store> {
+    if let Some(path) = args.db.as_ref().filter(|path| !path.exists()) {
+        return Err(Failure::environment(format!("there is no history {}", path.display())).into());
+    }
+    open_store(args)
+}
+
+/// The store's filter for these arguments.
+pub(crate) fn filter(args: &FilterArgs, since: Option<Duration>) -> Filter {
+    Filter {
+        models: args.model.clone(),
+        browsers: args.browser.clone(),
+        backends: args.backend.iter().copied().map(Backend::as_str).map(str::to_owned).collect(),
+        since_unix_micros: since.map(ago),
+    }
+}
+
+/// The moment this long before now, microseconds since the Unix epoch.
+pub(crate) fn ago(age: Duration) -> i64 {
+    now_unix_micros().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The folder of the pages, with the wasm that launched browsers need.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::store::StoreError;
+
 /// What the process tells its caller. The numbers are part of the command line's contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -17,6 +19,8 @@ pub(crate) enum Exit {
     Environment = 3,
     /// A bug in tabpool.
     Internal = 4,
+    /// `gate` cannot tell: too few runs, or nothing to compare with. `--not-enough-data` chooses another code.
+    NotEnoughData = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -62,10 +66,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Exit code and hint of an error: those of the outermost [`Failure`] in it.
+/// Exit code and hint of an error: those of the outermost [`Failure`] in it, or of what the history refused.
 pub(crate) fn verdict(error: &anyhow::Error) -> (Exit, Option<&str>) {
-    match error.downcast_ref::<Failure>() {
-        Some(failure) => (failure.exit, failure.hint.as_deref()),
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return (failure.exit, failure.hint.as_deref());
+    }
+    match error.downcast_ref().and_then(StoreError::hint) {
+        Some(hint) => (Exit::Environment, Some(hint)),
         None => (Exit::Internal, None),
     }
 }

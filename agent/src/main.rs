@@ -1,5 +1,6 @@
 //! Keeps the history of models measured in browsers it launches.
 
+mod analysis;
 mod bench;
 mod browser;
 mod cli;
@@ -50,6 +51,9 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Doctor(args) => runtime()?.block_on(commands::doctor::run(args, printer)),
         Command::Bench(args) => runtime()?.block_on(commands::bench::run(args, printer)),
         Command::History(args) => commands::history::run(args, printer),
+        Command::Trends(args) => commands::trends::run(args, printer),
+        Command::Regressions(args) => commands::regressions::run(args, printer),
+        Command::Gate(args) => commands::gate::run(args, printer),
         Command::Serve(args) => runtime()?.block_on(commands::serve::run(args, printer)),
         Command::Model(command) => commands::model::run(command, printer),
         Command::Leash(args) => {

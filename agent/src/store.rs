@@ -1,11 +1,13 @@
 //! The history in SQLite: one row per run, with everything needed to compare it fairly later.
 //!
-//! `store/schema.sql` documents the tables. The store has one connection behind a lock; every method is short.
+//! `store/migrations` documents the tables. The store has one connection behind a lock; every method is short.
 
 mod campaign;
 mod history;
 mod run;
 mod schema;
+mod series;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,15 +16,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::exit::Failure;
+use crate::exit::{Failure, verdict};
 use crate::zoo::cache::user_directory;
 
-pub(crate) use campaign::{Ending, NewCampaign};
-pub(crate) use history::{Filter, Group, HistoryRow, RecentRun};
-pub(crate) use run::SessionRun;
+pub(crate) use campaign::{Campaign, Ending, NewCampaign};
+pub(crate) use history::{Dimension, Filter, Group, HistoryRow, RecentRun};
+pub(crate) use run::{Place, SessionRun};
+pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
+pub(crate) use series::{Circumstances, Metric, Point, Series};
 
 /// How long a statement waits for another program's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to do about a file that is no history.
+const AFRESH_HINT: &str = "move the file away to start afresh, or name another one with --db";
+
+/// What to do about a place that cannot be written.
+const ACCESS_HINT: &str =
+    "check free space and the permissions of the file and its folder, or name another one with --db";
 
 /// An open history.
 #[derive(Debug)]
@@ -55,21 +66,50 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// The next thing to try; `None` for what only a bug can cause.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Full => Some("free some space where the history is, or name another file with --db"),
+            Self::Corrupt(_) => Some(AFRESH_HINT),
+            Self::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    Some("another program is writing to it: try again, or name another file with --db")
+                }
+                Some(
+                    ErrorCode::PermissionDenied
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::FileLockingProtocolFailed,
+                ) => Some(ACCESS_HINT),
+                Some(_) | None => None,
+            },
+        }
+    }
+}
+
 impl Store {
     /// Opens the history at `path`, creating or migrating it.
     ///
     /// # Errors
     /// The file cannot be created, is no history, or was written by a newer version.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let describe = || {
-            Failure::environment(format!("cannot open the history {}", path.display()))
-                .hint("move the file away to start afresh, or name another one with --db")
+        let open = || {
+            if let Some(folder) = path.parent() {
+                let describe = || Failure::environment("cannot make its folder").hint(ACCESS_HINT);
+                std::fs::create_dir_all(folder).with_context(describe)?;
+            }
+            let mut connection = Connection::open(path).map_err(StoreError::from)?;
+            schema::prepare(&mut connection)?;
+            Ok(connection)
         };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(describe)?;
-        }
-        let mut connection = Connection::open(path).map_err(StoreError::from).with_context(describe)?;
-        schema::prepare(&mut connection).with_context(describe)?;
+        let connection = open().map_err(|error: anyhow::Error| {
+            let (exit, hint) = verdict(&error);
+            let message = format!("cannot open the history {}", path.display());
+            let failure = Failure { exit, message, hint: hint.map(str::to_owned) };
+            error.context(failure)
+        })?;
         Ok(Self { connection: Mutex::new(connection), path: path.to_owned() })
     }
 

@@ -6,7 +6,7 @@ use wire::{Backend, BenchCase, Browser, Outcome, Phases, Precision, RunRecord};
 
 use crate::bench::plan::PlannedCase;
 use crate::golden::{Case, Limits};
-use crate::store::NewCampaign;
+use crate::store::{Ending, NewCampaign, Series, Store};
 
 /// A golden file with one case, whose output keeps every second element.
 pub(crate) const GOLDEN: &str = r#"{
@@ -69,6 +69,64 @@ pub(crate) fn campaign() -> NewCampaign {
         n_cpus: 2,
         load_before: Some(0.5),
     }
+}
+
+/// A series of no history.
+pub(crate) fn series(model: &str) -> Series {
+    Series {
+        id: 1,
+        model: model.to_owned(),
+        model_sha256: String::new(),
+        case: "1".to_owned(),
+        precision: "f32".to_owned(),
+        browser: "chromium".to_owned(),
+        backend: "wasm simd128".to_owned(),
+        adapter: String::new(),
+        host: "h".to_owned(),
+        cpu_model: "c".to_owned(),
+    }
+}
+
+/// `n` made-up times around `level` microseconds with a relative spread, the same ones for the same seed.
+pub(crate) fn synthetic_micros(seed: u64, n: usize, level: f64, spread: f64) -> Vec<f64> {
+    let mut random = stats::Random::new(seed);
+    (0..n).map(|_| level * (1.0 + spread * random.normal())).collect()
+}
+
+/// A history with one finished campaign of made-up warm runs of `tiny` per list, an hour apart, since the epoch.
+pub(crate) fn synthetic_history(campaigns: &[Vec<f64>]) -> Store {
+    let store = Store::in_memory().expect("a store");
+    for (index, micros) in campaigns.iter().enumerate() {
+        add_synthetic_campaign(&store, "test", index, &[("tiny", micros)]);
+    }
+    store
+}
+
+/// Adds a campaign `hours` after the epoch with made-up warm runs of models, and returns its id.
+pub(crate) fn add_synthetic_campaign(
+    store: &Store,
+    label: &str,
+    hours: usize,
+    models: &[(&str, &[f64])],
+) -> i64 {
+    let start = hours as i64 * 3_600_000_000 + 1;
+    let label = Some(label.to_owned());
+    let id = store
+        .begin_campaign(&NewCampaign { started_unix_micros: start, label, ..campaign() })
+        .expect("a campaign");
+    let session = format!("{id}-chromium-1");
+    store.begin_session(&session, id, &browser(), start).expect("a session");
+    for (model, micros) in models {
+        let record = |(index, micros): (usize, &f64)| {
+            let started = start + 1_000_000 * (1 + index as i64);
+            RunRecord { session: Some(session.clone()), ..record(model, started, *micros as u64) }
+        };
+        let records: Vec<RunRecord> = micros.iter().enumerate().map(record).collect();
+        store.insert(&records, start).expect("records");
+    }
+    store.end_session(&session, Ending::Finished, 0, start + 3_000_000_000).expect("a session");
+    store.end_campaign(id, start + 3_000_000_000, None).expect("a campaign");
+    id
 }
 
 /// A case of `model` with one warm-up and two measured runs.

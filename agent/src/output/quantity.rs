@@ -54,6 +54,17 @@ pub(crate) fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
+/// The size of a relative effect without its sign, e.g. `4.2 %` for −0.042.
+pub(crate) fn percent(effect: f64) -> String {
+    let percent = 100.0 * effect.abs();
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+/// A relative effect with its sign, e.g. `−4.2 %`.
+pub(crate) fn signed_percent(effect: f64) -> String {
+    format!("{}{}", if effect < 0.0 { "−" } else { "+" }, percent(effect))
+}
+
 /// Three significant digits for values up to 999, without an exponent.
 pub(crate) fn significant(value: f64) -> String {
     let magnitude = value.abs();

@@ -1,6 +1,7 @@
 //! Campaigns and sessions: which command launched which browser, when, and how that ended.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, Row, params};
+use serde::Serialize;
 
 use crate::golden::compare::Check;
 use crate::store::{Store, StoreError};
@@ -22,6 +23,23 @@ pub(crate) struct NewCampaign {
     pub(crate) n_cpus: u32,
     /// One-minute load average.
     pub(crate) load_before: Option<f64>,
+}
+
+/// A campaign of the history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Campaign {
+    /// Number in this history; later ones are larger.
+    pub(crate) id: i64,
+    /// Start, microseconds since the Unix epoch.
+    pub(crate) started_unix_micros: i64,
+    /// The caller's words.
+    pub(crate) label: Option<String>,
+    /// HEAD of the working folder's checkout.
+    pub(crate) git_commit: Option<String>,
+    /// Host name.
+    pub(crate) host: String,
+    /// CPU model.
+    pub(crate) cpu_model: String,
 }
 
 /// How a session ended.
@@ -77,6 +95,25 @@ impl Store {
         Ok(connection.last_insert_rowid())
     }
 
+    /// The campaign with this id, or the latest that is no side of an experiment.
+    pub(crate) fn campaign(&self, id: Option<i64>) -> Result<Option<Campaign>, StoreError> {
+        let connection = self.lock();
+        let found = connection.query_row(
+            "SELECT * FROM campaign WHERE id = ?1 OR (?1 IS NULL AND variant IS NULL) ORDER BY id DESC LIMIT 1",
+            [id],
+            campaign,
+        );
+        Ok(found.optional()?)
+    }
+
+    /// Every campaign, oldest first, that is no side of an experiment.
+    pub(crate) fn campaigns(&self) -> Result<Vec<Campaign>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare("SELECT * FROM campaign WHERE variant IS NULL ORDER BY id")?;
+        let rows = statement.query_map([], campaign)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Notes the end of a campaign.
     pub(crate) fn end_campaign(
         &self,
@@ -123,7 +160,7 @@ impl Store {
             params![session, finished_unix_micros, ending.as_str()],
         )?;
         transaction.execute(
-            "UPDATE run SET is_warmup = 1 WHERE id IN (
+            "UPDATE run SET is_warmup = 0 WHERE session = ?1 AND id NOT IN (
                  SELECT id FROM (
                      SELECT id, row_number() OVER (
                          PARTITION BY case_id, engine ORDER BY started_unix_micros, id
@@ -155,4 +192,15 @@ impl Store {
         )?;
         Ok(())
     }
+}
+
+fn campaign(row: &Row<'_>) -> rusqlite::Result<Campaign> {
+    Ok(Campaign {
+        id: row.get("id")?,
+        started_unix_micros: row.get("started_unix_micros")?,
+        label: row.get("label")?,
+        git_commit: row.get("git_commit")?,
+        host: row.get("host")?,
+        cpu_model: row.get("cpu_model")?,
+    })
 }

@@ -1,21 +1,21 @@
 //! Rows of runs: written as records arrive, read back when a session ends.
 
-use rusqlite::{Connection, Row, named_params};
-use wire::{Adapter, Fault, FaultCategory, Outcome, RunRecord};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use wire::{Adapter, Backend, Fault, FaultCategory, Outcome, RunRecord};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, schema};
 
 const INSERT: &str = "
 INSERT INTO run (
     id, session, case_id, started_unix_micros, received_unix_micros, browser_name, browser_version, user_agent,
     engine, engine_version, backend, backend_detail, adapter_vendor, adapter_architecture, adapter_description,
-    adapter_is_fallback, precision, model, model_sha256, shapes, cold, connection, attempt, queue_micros,
+    adapter_is_fallback, precision, model, model_sha256, shapes, cold, is_warmup, connection, attempt, queue_micros,
     download_micros, verify_micros, load_micros, run_micros, total_micros, memory_bytes, fault_category, fault_code,
     fault_message, fault_hint
 ) VALUES (
     :id, :session, :case_id, :started, :received, :browser_name, :browser_version, :user_agent,
     :engine, :engine_version, :backend, :backend_detail, :adapter_vendor, :adapter_architecture, :adapter_description,
-    :adapter_is_fallback, :precision, :model, :model_sha256, :shapes, :cold, :connection, :attempt, :queue_micros,
+    :adapter_is_fallback, :precision, :model, :model_sha256, :shapes, :cold, :is_warmup, :connection, :attempt, :queue_micros,
     :download_micros, :verify_micros, :load_micros, :run_micros, :total_micros, :memory_bytes, :fault_category,
     :fault_code, :fault_message, :fault_hint
 ) ON CONFLICT (id) DO NOTHING";
@@ -27,6 +27,15 @@ pub(crate) struct Inserted {
     pub(crate) accepted: usize,
     /// Records that were there already.
     pub(crate) duplicates: usize,
+}
+
+/// What ran a model; empty where nobody knows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Place {
+    /// E.g. `relaxed-simd`.
+    pub(crate) backend_detail: String,
+    /// The adapter, for a backend that has one.
+    pub(crate) adapter: Option<Adapter>,
 }
 
 /// What a summary needs of one run of a session.
@@ -42,8 +51,6 @@ pub(crate) struct SessionRun {
     pub(crate) backend_detail: String,
     /// First run after a load.
     pub(crate) cold: bool,
-    /// Not part of the summary.
-    pub(crate) is_warmup: bool,
     /// Decoding and preparing the model, microseconds.
     pub(crate) load_micros: Option<f64>,
     /// Computing, measured in the worker where that is known, microseconds.
@@ -70,8 +77,39 @@ impl Store {
         for record in records {
             accepted += insert_one(&transaction, record, received_unix_micros)?;
         }
+        schema::assign_series(&transaction)?;
         transaction.commit()?;
         Ok(Inserted { accepted, duplicates: records.len() - accepted })
+    }
+
+    /// Where the latest successful run of an engine's backend ran, in the same version of the session's browser and of
+    /// this program, on the same machine.
+    ///
+    /// # Errors
+    /// A failure of SQLite.
+    pub(crate) fn latest_place(
+        &self,
+        session: &str,
+        engine: &str,
+        backend: Backend,
+    ) -> Result<Place, StoreError> {
+        let connection = self.lock();
+        let found = connection.query_row(
+            "SELECT run.backend_detail, run.adapter_vendor, run.adapter_architecture, run.adapter_description,
+                    run.adapter_is_fallback
+             FROM run
+             JOIN session ON session.id = run.session
+             JOIN campaign ON campaign.id = session.campaign
+             JOIN session AS here ON here.id = ?1
+             JOIN campaign AS now ON now.id = here.campaign
+             WHERE run.engine = ?2 AND run.backend = ?3 AND run.fault_category IS NULL
+                   AND session.browser_name = here.browser_name AND session.browser_version = here.browser_version
+                   AND campaign.host = now.host AND campaign.agent_version = now.agent_version
+             ORDER BY run.started_unix_micros DESC LIMIT 1",
+            (session, engine, backend.as_str()),
+            place,
+        );
+        Ok(found.optional()?.unwrap_or_default())
     }
 
     /// Number of runs in the history.
@@ -89,7 +127,7 @@ impl Store {
     pub(crate) fn session_runs(&self, session: &str) -> Result<Vec<SessionRun>, StoreError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
-            "SELECT case_id, engine, engine_version, backend_detail, cold, is_warmup, load_micros,
+            "SELECT case_id, engine, engine_version, backend_detail, cold, load_micros,
                     coalesce(run_micros, total_micros) AS computed_micros, memory_bytes, fault_category, fault_code,
                     fault_message, fault_hint
              FROM run WHERE session = ?1 ORDER BY started_unix_micros, id",
@@ -130,6 +168,8 @@ fn insert_one(connection: &Connection, record: &RunRecord, received: i64) -> Res
         ":model_sha256": record.model_sha256,
         ":shapes": record.shapes,
         ":cold": record.cold,
+        // Until its session has ended nobody knows better.
+        ":is_warmup": record.session.is_some() && !record.cold,
         ":connection": record.connection,
         ":attempt": record.attempt,
         ":queue_micros": phases.queue_micros.map(clamp),
@@ -151,6 +191,21 @@ fn clamp(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let adapter = |vendor| {
+        Ok::<_, rusqlite::Error>(Adapter {
+            vendor,
+            architecture: row.get("adapter_architecture")?,
+            description: row.get("adapter_description")?,
+            is_fallback: row.get("adapter_is_fallback")?,
+        })
+    };
+    Ok(Place {
+        backend_detail: row.get("backend_detail")?,
+        adapter: row.get::<_, Option<String>>("adapter_vendor")?.map(adapter).transpose()?,
+    })
+}
+
 fn session_run(row: &Row<'_>) -> rusqlite::Result<SessionRun> {
     Ok(SessionRun {
         case_id: row.get("case_id")?,
@@ -158,7 +213,6 @@ fn session_run(row: &Row<'_>) -> rusqlite::Result<SessionRun> {
         engine_version: row.get("engine_version")?,
         backend_detail: row.get("backend_detail")?,
         cold: row.get("cold")?,
-        is_warmup: row.get("is_warmup")?,
         load_micros: row.get("load_micros")?,
         run_micros: row.get("computed_micros")?,
         memory_bytes: row.get("memory_bytes")?,

@@ -1,6 +1,6 @@
 //! The store in memory: rows go in once, and come out grouped.
 
-use wire::{Backend, Fault, FaultCategory, Outcome, Phases, RunRecord};
+use wire::{Adapter, Backend, Browser, Fault, FaultCategory, Outcome, Phases, RunRecord};
 
 use super::run::Inserted;
 use super::*;
@@ -15,11 +15,13 @@ fn failed(started: i64) -> RunRecord {
 }
 
 #[track_caller]
-fn check_refused(store: anyhow::Result<Store>, expected: &str) {
+fn check_refused(store: anyhow::Result<Store>, expected: &str, hint: &str) {
     let error = store.unwrap_err();
     assert_eq!(verdict(&error).0, Exit::Environment);
     let text = format!("{error:#}");
     assert!(text.contains(expected), "{text:?} lacks {expected:?}");
+    let said = verdict(&error).1.unwrap_or_default();
+    assert!(said.contains(hint) && said.contains("--db"), "{said:?} lacks {hint:?}");
 }
 
 #[test]
@@ -57,14 +59,14 @@ fn the_end_of_a_session_marks_warm_up_and_the_checked_run() {
     let check =
         Check { ok: false, max_abs_ratio: Some(0.5), cosine: Some(0.9), problem: Some("p".to_owned()) };
     store.set_check(SESSION, "tiny/1/wasm", "tabpool", &check).unwrap();
+    let rows = store.history(&Filter::default(), &Dimension::COMPARABLE).unwrap();
+    assert_eq!(rows[0].warm_micros, [0.0; 0], "nobody knows yet which runs were warm-up");
     store.end_session(SESSION, Ending::Finished, 2, 3).unwrap();
     store.end_campaign(campaign, 4, None).unwrap();
 
     let runs = store.session_runs(SESSION).unwrap();
-    let warm_up: Vec<bool> = runs.iter().map(|run| run.is_warmup).collect();
-    assert_eq!(warm_up, [true, true, false, false]);
     assert_eq!(runs[0].fault.as_ref().unwrap().code, "run-timeout");
-    let rows = store.history(&Filter::default()).unwrap();
+    let rows = store.history(&Filter::default(), &Dimension::COMPARABLE).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(
         (rows[0].n_runs, rows[0].n_failed, rows[0].warm_micros.as_slice()),
@@ -73,6 +75,29 @@ fn the_end_of_a_session_marks_warm_up_and_the_checked_run() {
     let checks: Vec<Option<bool>> =
         store.recent(&Filter::default(), 9).unwrap().into_iter().map(|run| run.check_ok).collect();
     assert_eq!(checks, [None, None, Some(false), None]);
+}
+
+#[test]
+fn a_place_is_known_from_the_same_browser_engine_and_machine() {
+    let store = Store::in_memory().unwrap();
+    let here = store.begin_campaign(&campaign()).unwrap();
+    let other = store.begin_campaign(&NewCampaign { host: "other".to_owned(), ..campaign() }).unwrap();
+    let newer = Browser { version: "2".to_owned(), ..browser() };
+    for (session, campaign, browser) in
+        [(SESSION, here, &browser()), ("next", here, &browser()), ("newer", here, &newer), ("away", other, &browser())]
+    {
+        store.begin_session(session, campaign, browser, 2).unwrap();
+    }
+    let adapter = Some(Adapter { vendor: "v".to_owned(), architecture: String::new(), description: String::new(), is_fallback: true });
+    let gpu = RunRecord { backend: Backend::Webgpu, adapter: adapter.clone(), backend_detail: String::new(), ..record("tiny", 2, 20) };
+    store.insert(&[record("tiny", 1, 10), gpu, failed(3)], 0).unwrap();
+    let place = |session: &str, engine: &str, backend| store.latest_place(session, engine, backend).unwrap();
+    let wasm = Place { backend_detail: "simd128".to_owned(), adapter: None };
+    assert_eq!(place("next", "tabpool", Backend::Wasm), wasm);
+    assert_eq!(place("next", "tabpool", Backend::Webgpu), Place { backend_detail: String::new(), adapter });
+    for (session, engine) in [("next", "ort-web"), ("newer", "tabpool"), ("away", "tabpool"), ("nothing", "tabpool")] {
+        assert_eq!(place(session, engine, Backend::Wasm), Place::default(), "{session} {engine}");
+    }
 }
 
 #[test]
@@ -95,18 +120,19 @@ fn files_that_are_no_history_are_refused() {
     let path = folder.path().join("x.sqlite");
     std::fs::write(&path, "certainly not a database, but long enough to be taken for one".repeat(20))
         .unwrap();
-    check_refused(Store::open(&path), "not a usable SQLite database");
+    check_refused(Store::open(&path), "not a usable SQLite database", "move the file away");
 
     let path = folder.path().join("other.sqlite");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-    check_refused(Store::open(&path), "belongs to another program");
+    check_refused(Store::open(&path), "belongs to another program", "move the file away");
 
     let path = folder.path().join("new.sqlite");
     drop(Store::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    check_refused(Store::open(&path), "schema is version 99");
+    check_refused(Store::open(&path), "schema is version 99", "update tabpool");
 
-    check_refused(Store::open(folder.path()), "cannot open the history");
+    check_refused(Store::open(folder.path()), "cannot open the history", "permissions");
+    check_refused(Store::open(&path.join("x.sqlite")), "cannot make its folder", "permissions");
 }
 
 #[test]
@@ -115,4 +141,103 @@ fn a_history_survives_reopening() {
     let path = folder.path().join("deep/er/history.sqlite");
     Store::open(&path).unwrap().insert(&[record("tiny", 1, 10)], 0).unwrap();
     assert_eq!(Store::open(&path).unwrap().n_runs().unwrap(), 1);
+}
+
+/// The text of every table and index, in one order.
+fn tables(store: &Store) -> Vec<String> {
+    let connection = store.lock();
+    let mut statement =
+        connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn migrations_lead_up_and_down_and_keep_the_runs() {
+    let store = Store::in_memory().unwrap();
+    store.insert(&[record("tiny", 1, 10), record("tiny", 2, 20)], 0).unwrap();
+    let newest = tables(&store);
+    for version in (1..NEWEST_SCHEMA).rev() {
+        store.migrate(version).unwrap();
+        assert_eq!(store.n_runs().unwrap(), 2);
+        let here = tables(&store);
+        store.migrate(NEWEST_SCHEMA).unwrap();
+        assert_eq!(tables(&store), newest);
+        store.migrate(version).unwrap();
+        assert_eq!(tables(&store), here);
+    }
+    store.migrate(0).unwrap();
+    assert_eq!(tables(&store), [""; 0]);
+}
+
+#[test]
+fn runs_of_an_older_version_get_their_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.sqlite");
+    let store = Store::open(&path).unwrap();
+    let campaign = store.begin_campaign(&campaign()).unwrap();
+    store.begin_session(SESSION, campaign, &browser(), 2).unwrap();
+    let visitor = RunRecord { session: None, case: None, ..record("tiny", 3, 30) };
+    store.insert(&[record("tiny", 1, 10), record("tiny", 2, 20), visitor], 0).unwrap();
+    store.end_session(SESSION, Ending::Finished, 0, 4).unwrap();
+    let before = store.series(&Filter::default()).unwrap();
+    store.migrate(1).unwrap();
+    drop(store);
+
+    let store = Store::open(&path).unwrap();
+    let series = store.series(&Filter::default()).unwrap();
+    assert_eq!(series, before);
+    let hosts: Vec<(&str, &str)> =
+        series.iter().map(|series| (series.host.as_str(), series.case.as_str())).collect();
+    assert_eq!(hosts, [("", "x:1"), ("h", "1")]);
+    let points = store.points(series[1].id, Metric::Warm, None, Some(campaign)).unwrap();
+    assert_eq!(points.iter().map(|point| point.micros).collect::<Vec<_>>(), [10.0, 20.0]);
+    assert_eq!(store.points(series[1].id, Metric::Cold, None, None).unwrap(), []);
+    let circumstances = store.circumstances(series[1].id, 2).unwrap().unwrap();
+    assert_eq!((circumstances.campaign, circumstances.label.as_deref()), (Some(campaign), Some("test")));
+}
+
+#[test]
+fn retention_keeps_what_is_young_and_what_has_a_label() {
+    let store = Store::in_memory().unwrap();
+    let old = NewCampaign { label: None, ..campaign() };
+    for (session, campaign) in [("a", &old), ("b", &campaign()), ("c", &old), ("d", &old)] {
+        let id = store.begin_campaign(campaign).unwrap();
+        store.begin_session(session, id, &browser(), 1).unwrap();
+        store.end_session(session, Ending::Finished, 0, 2).unwrap();
+    }
+    let record = |session: &str, started| RunRecord {
+        id: format!("{session}{started}"),
+        session: Some(session.to_owned()),
+        ..record("tiny", started, 1)
+    };
+    store
+        .insert(&[record("a", 1), record("b", 1), record("c", 1), record("c", 9), record("d", 1)], 0)
+        .unwrap();
+    let pruned = store.prune(5).unwrap();
+    assert_eq!((pruned.n_runs, pruned.n_sessions, pruned.n_campaigns), (3, 2, 1));
+    let kept: Vec<String> =
+        store.recent(&Filter::default(), 9).unwrap().into_iter().map(|run| run.id).collect();
+    assert_eq!(kept, ["c9", "b1"]);
+    assert_eq!(store.begin_campaign(&old).unwrap(), 5);
+    assert_eq!(store.problems().unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_copy_holds_everything_and_damage_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("history.sqlite"), folder.path().join("copy.sqlite"));
+    let store = Store::open(&path).unwrap();
+    let many: Vec<RunRecord> = (0..500).map(|n| record("tiny", n, 1)).collect();
+    store.insert(&many, 0).unwrap();
+    store.back_up(&copy).unwrap();
+    store.back_up(&copy).unwrap_err();
+    assert_eq!(Store::open(&copy).unwrap().n_runs().unwrap(), 500);
+
+    let mut bytes = std::fs::read(&copy).unwrap();
+    let n = bytes.len();
+    bytes[n / 2..n / 2 + 4096].fill(0x55);
+    std::fs::write(&copy, bytes).unwrap();
+    assert!(
+        !Store::open(&copy).is_ok_and(|store| store.problems().is_ok_and(|problems| problems.is_empty()))
+    );
 }

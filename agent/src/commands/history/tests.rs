@@ -3,7 +3,7 @@
 use wire::{Fault, FaultCategory, Outcome, Phases, RunRecord};
 
 use super::*;
-use crate::store::Store;
+use crate::store::{Filter, Store};
 use crate::testing::record;
 
 fn history() -> (Vec<HistoryRow>, Vec<RecentRun>) {
@@ -22,7 +22,7 @@ fn history() -> (Vec<HistoryRow>, Vec<RecentRun>) {
         run.time = "[time]".to_owned();
         run
     };
-    let mut rows = store.history(&filter).unwrap();
+    let mut rows = store.history(&filter, &Dimension::COMPARABLE).unwrap();
     rows.iter_mut().for_each(|row| row.last_time = "[time]".to_owned());
     (rows, store.recent(&filter, 4).unwrap().into_iter().map(without_time).collect())
 }
@@ -37,5 +37,24 @@ fn json() {
 fn tables() {
     let (rows, runs) = history();
     let printer = Printer::plain();
-    insta::assert_snapshot!(format!("{}\n\n{}", medians(&rows, &printer), latest(&runs, &printer)));
+    insta::assert_snapshot!(format!(
+        "{}\n\n{}",
+        medians(&rows, &Dimension::COMPARABLE, &printer),
+        latest(&runs, &printer)
+    ));
+}
+
+#[test]
+fn csv() {
+    insta::assert_snapshot!(comma_separated(&history().0, &Dimension::COMPARABLE));
+}
+
+#[test]
+fn groups_of_different_things_have_no_median() {
+    let store = Store::in_memory().unwrap();
+    store.insert(&[record("tiny", 1, 10), record("tiny", 2, 10), record("big", 3, 90)], 0).unwrap();
+    let rows = store.history(&Filter::default(), &[Dimension::Browser, Dimension::Day]).unwrap();
+    assert_eq!((rows.len(), rows[0].n_runs, comparable(&rows[0])), (1, 3, None));
+    let rows = store.history(&Filter::default(), &[Dimension::Model]).unwrap();
+    assert_eq!(rows.iter().map(|row| comparable(row).unwrap().n).collect::<Vec<_>>(), [1, 2]);
 }

@@ -45,3 +45,9 @@ fn sizes() {
     check_bytes(585_532, "586 kB");
     check_bytes(4_000_000_000, "4.00 GB");
 }
+
+#[test]
+fn percentages() {
+    let texts = [0.042, -0.0996, 0.25, -1.5, 0.0].map(signed_percent);
+    assert_eq!(texts, ["+4.2 %", "−10 %", "+25 %", "−150 %", "+0.0 %"]);
+}

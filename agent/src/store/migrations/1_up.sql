@@ -49,7 +49,7 @@ CREATE TABLE run (
     model_sha256          TEXT NOT NULL,    -- empty for a pipeline of several files
     shapes                TEXT NOT NULL,    -- e.g. input_ids:1x16,attention_mask:1x16
     cold                  INTEGER NOT NULL, -- 1: first run after a load
-    is_warmup             INTEGER NOT NULL DEFAULT 0, -- 1: among the first of a measured case, not part of its summary
+    is_warmup             INTEGER NOT NULL DEFAULT 0, -- 1: among the first of a measured case, or of a session without an end
     connection            INTEGER NOT NULL,
     attempt               INTEGER NOT NULL,
     queue_micros          INTEGER,

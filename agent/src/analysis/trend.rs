@@ -1,0 +1,311 @@
+//! Trends: since when is a series slower or faster, by how much, and is that sure?
+
+use serde::Serialize;
+use stats::change::{MIN_AFTER, MIN_BEFORE};
+use stats::severity::{DEFAULT_NOISE_FLOOR, noise_floor};
+use stats::{
+    Better, Detector, DetectorConfig, Interval, Sample, StatsError, benjamini_hochberg, drift, grade,
+};
+
+use crate::analysis::{ALPHA, Graded};
+use crate::bench::summary::LEVEL;
+use crate::store::{Metric, Point, Series};
+
+/// A day, microseconds.
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Fewest blocks whose noise can be told from a step among them.
+const MIN_BLOCKS: usize = 4;
+
+/// Standard deviation of a normal distribution, over the median of its absolute values.
+const MEDIAN_TO_SD: f64 = 1.4826;
+
+/// Consecutive measurements made together: a campaign, or what one UTC day's visitors did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Block {
+    /// Start of the first, microseconds since the Unix epoch.
+    pub(crate) started_unix_micros: i64,
+    /// Campaign.
+    pub(crate) campaign: Option<i64>,
+    /// Measurements.
+    pub(crate) n: usize,
+    /// Their median, microseconds.
+    pub(crate) median_micros: f64,
+}
+
+impl Block {
+    fn is_in(&self, level: Level) -> bool {
+        (level.first_unix_micros..=level.last_unix_micros).contains(&self.started_unix_micros)
+    }
+}
+
+/// How a level changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Shape {
+    /// From one run to the next.
+    Step,
+    /// Slowly, since the last step.
+    Drift,
+}
+
+/// A level and how many measurements show it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Level {
+    /// Measurements.
+    pub(crate) n: usize,
+    /// Their median, microseconds.
+    pub(crate) median_micros: f64,
+    /// Start of the first, microseconds since the Unix epoch.
+    pub(crate) first_unix_micros: i64,
+    /// Start of the last.
+    pub(crate) last_unix_micros: i64,
+}
+
+/// Something that may be a change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Finding {
+    /// How it changed.
+    pub(crate) shape: Shape,
+    /// The level before; of a drift, its first half.
+    pub(crate) before: Level,
+    /// The level after; of a drift, its second half.
+    pub(crate) after: Level,
+    /// Starts of the runs between which a step lies with 95 % confidence.
+    pub(crate) between_unix_micros: [i64; 2],
+    /// New level divided by old level, and its interval.
+    pub(crate) ratio: f64,
+    /// Bounds of the interval.
+    pub(crate) ratio_interval: [f64; 2],
+    /// Probability that noise looks like this anywhere in the series.
+    pub(crate) p_value: f64,
+    /// The same for the family of all series that were asked about.
+    pub(crate) adjusted_p_value: f64,
+    /// Relative effect that noise between campaigns may have.
+    pub(crate) noise_floor: f64,
+    /// What it amounts to; none when it is not significant, or within the noise.
+    pub(crate) graded: Option<Graded>,
+    /// Later changes took it back.
+    pub(crate) is_over: bool,
+    #[serde(skip)]
+    interval: Option<Interval>,
+}
+
+/// One metric of one series, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Trend {
+    /// What is measured.
+    pub(crate) metric: Metric,
+    /// Of what.
+    #[serde(flatten)]
+    pub(crate) series: Series,
+    /// Measurements.
+    pub(crate) n: usize,
+    /// Further measurements without which no change can be found.
+    pub(crate) n_missing: usize,
+    /// The level since the last change.
+    pub(crate) now: Level,
+    /// Relative change that unchanged code shows from one block to the next.
+    pub(crate) noise_floor: f64,
+    /// False when there are too few blocks to measure it, and a default stands for it.
+    pub(crate) noise_is_measured: bool,
+    /// Campaigns and days.
+    pub(crate) blocks: Vec<Block>,
+    /// Oldest first; the drift last.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Trend {
+    /// Looks for changes in the measurements of a series, oldest first. [`judge`] tells which of them count.
+    ///
+    /// # Errors
+    /// There are no measurements, or one is not positive.
+    pub(crate) fn of(series: Series, metric: Metric, points: &[Point]) -> Result<Self, StatsError> {
+        let mut detector = Detector::new(DetectorConfig::default());
+        for point in points {
+            detector.append(point.micros)?;
+        }
+        let changes = detector.changes();
+        let blocks = blocks(points)?;
+        let (floor, noise_is_measured) = measured_noise_floor(&blocks);
+        let mut edges: Vec<usize> = vec![0];
+        edges.extend(changes.iter().map(|change| change.index));
+        edges.push(points.len());
+        let levels: Vec<Level> =
+            edges.windows(2).map(|pair| level(&points[pair[0]..pair[1]])).collect::<Result<_, _>>()?;
+        let mut findings: Vec<Finding> = Vec::with_capacity(changes.len() + 1);
+        for (change, pair) in changes.iter().zip(levels.windows(2)) {
+            let time = |index: usize| points[index].started_unix_micros;
+            let between = [time(change.earliest), time(change.latest)];
+            let sides = (pair[0], pair[1]);
+            let n_blocks = |level: Level| blocks.iter().filter(|block| block.is_in(level)).count();
+            let noise = block_noise(&blocks, (n_blocks(pair[0]), n_blocks(pair[1]))).unwrap_or(0.0);
+            let floor = floor.max(noise);
+            findings.push(Finding::new(Shape::Step, sides, between, change.ratio, change.p_value, floor));
+        }
+        let now = levels[levels.len() - 1];
+        findings.extend(slow_change(&blocks, now.first_unix_micros, floor));
+        Ok(Self {
+            series,
+            metric,
+            n: points.len(),
+            n_missing: (MIN_BEFORE + MIN_AFTER).saturating_sub(points.len()),
+            now,
+            noise_floor: floor,
+            noise_is_measured,
+            blocks,
+            findings,
+        })
+    }
+
+    /// The findings that count.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&Finding, Graded)> {
+        self.findings.iter().filter_map(|finding| Some((finding, finding.graded?)))
+    }
+
+    /// Medians of the last `n` blocks as bars between the lowest and the highest of them.
+    pub(crate) fn sparkline(&self, n: usize) -> String {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let shown = &self.blocks[self.blocks.len().saturating_sub(n)..];
+        let medians = || shown.iter().map(|block| block.median_micros);
+        let (low, high) = (medians().fold(f64::INFINITY, f64::min), medians().fold(0.0, f64::max));
+        // Noise alone fills at most a quarter of the height.
+        let height = (high - low).max(4.0 * self.noise_floor * low);
+        medians().map(|median| BARS[((median - low) / height * 7.0).round() as usize]).collect()
+    }
+}
+
+impl Finding {
+    fn new(
+        shape: Shape,
+        (before, after): (Level, Level),
+        between_unix_micros: [i64; 2],
+        ratio: Interval,
+        p_value: f64,
+        noise_floor: f64,
+    ) -> Self {
+        Self {
+            shape,
+            before,
+            after,
+            between_unix_micros,
+            ratio: ratio.estimate,
+            ratio_interval: [ratio.low, ratio.high],
+            p_value,
+            adjusted_p_value: p_value,
+            noise_floor,
+            graded: None,
+            is_over: false,
+            interval: Some(ratio),
+        }
+    }
+}
+
+/// Decides which findings count, over all trends as one family: a series without a finding counts as one without evidence.
+pub(crate) fn judge(trends: &mut [Trend]) {
+    let mut p_values = Vec::new();
+    for trend in trends.iter() {
+        p_values.extend(trend.findings.iter().map(|finding| finding.p_value));
+        if trend.findings.is_empty() {
+            p_values.push(1.0);
+        }
+    }
+    let mut adjusted = benjamini_hochberg(&p_values).into_iter();
+    for trend in trends {
+        for finding in &mut trend.findings {
+            finding.adjusted_p_value = adjusted.next().unwrap_or(1.0);
+            let is_significant = finding.adjusted_p_value <= ALPHA;
+            finding.graded = finding.interval.and_then(|ratio| {
+                Graded::of(grade(ratio, is_significant, finding.noise_floor, Better::Lower))
+            });
+        }
+        if trend.findings.is_empty() {
+            adjusted.next();
+        }
+        let mut later = 1.0;
+        for finding in trend.findings.iter_mut().rev() {
+            if let Some(graded) = finding.graded {
+                let left = later * finding.ratio - 1.0;
+                finding.is_over = later != 1.0 && left * graded.effect.signum() <= trend.noise_floor;
+                later *= finding.ratio;
+            }
+        }
+    }
+}
+
+/// Relative step between so many blocks of unchanged code that noise would not show: many runs of one campaign share
+/// whatever was special about it, so the number of campaigns counts, not that of runs. `None` where there are too few
+/// blocks to measure their noise.
+pub(crate) fn block_noise(blocks: &[Block], (n_before, n_after): (usize, usize)) -> Option<f64> {
+    if blocks.len() < MIN_BLOCKS {
+        return None;
+    }
+    let medians: Vec<f64> = blocks.iter().map(|block| block.median_micros).collect();
+    let logarithms = Sample::new(&medians).ok()?.ln().ok()?;
+    let steps: Vec<f64> = logarithms.values().windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    // The median of the steps does not see a few real changes among them.
+    let deviation = MEDIAN_TO_SD * Sample::new(&steps).ok()?.median() / 2.0_f64.sqrt();
+    let error = deviation * (1.0 / n_before.max(1) as f64 + 1.0 / n_after.max(1) as f64).sqrt();
+    Some((DetectorConfig::default().threshold * error).exp_m1())
+}
+
+/// Relative change that unchanged code shows from one block to the next, and whether that was measured or assumed.
+pub(crate) fn measured_noise_floor(blocks: &[Block]) -> (f64, bool) {
+    let medians: Vec<f64> = blocks.iter().map(|block| block.median_micros).collect();
+    match Sample::new(&medians).and_then(|medians| noise_floor(&medians)) {
+        Ok(floor) => (floor, true),
+        Err(_) => (DEFAULT_NOISE_FLOOR, false),
+    }
+}
+
+/// The drift of the blocks since `start`, if there are enough of them to ask.
+fn slow_change(blocks: &[Block], start: i64, noise_floor: f64) -> Option<Finding> {
+    let regime: Vec<Block> =
+        blocks.iter().copied().filter(|block| block.started_unix_micros >= start).collect();
+    let medians: Vec<f64> = regime.iter().map(|block| block.median_micros).collect();
+    let found = drift(&Sample::new(&medians).ok()?, LEVEL).ok()?;
+    let half = |half: &[Block]| {
+        let medians: Vec<f64> = half.iter().map(|block| block.median_micros).collect();
+        Some(Level {
+            n: half.iter().map(|block| block.n).sum(),
+            median_micros: Sample::new(&medians).ok()?.median(),
+            first_unix_micros: half.first()?.started_unix_micros,
+            last_unix_micros: half.last()?.started_unix_micros,
+        })
+    };
+    let (first, second) = regime.split_at(regime.len() / 2);
+    let (first, second) = (half(first)?, half(second)?);
+    let between = [first.first_unix_micros, second.last_unix_micros];
+    Some(Finding::new(Shape::Drift, (first, second), between, found.ratio, found.p_value, noise_floor))
+}
+
+fn level(points: &[Point]) -> Result<Level, StatsError> {
+    let micros: Vec<f64> = points.iter().map(|point| point.micros).collect();
+    let time = |point: Option<&Point>| point.map_or(0, |point| point.started_unix_micros);
+    Ok(Level {
+        n: points.len(),
+        median_micros: Sample::new(&micros)?.median(),
+        first_unix_micros: time(points.first()),
+        last_unix_micros: time(points.last()),
+    })
+}
+
+/// Groups measurements, oldest first.
+///
+/// # Errors
+/// One is not finite.
+pub(crate) fn blocks(points: &[Point]) -> Result<Vec<Block>, StatsError> {
+    let day = |point: &Point| point.started_unix_micros.div_euclid(DAY_MICROS);
+    let is_same = |left: &Point, right: &Point| {
+        left.campaign == right.campaign && (left.campaign.is_some() || day(left) == day(right))
+    };
+    let block = |points: &[Point]| {
+        let Level { n, median_micros, first_unix_micros, .. } = level(points)?;
+        let campaign = points.first().and_then(|point| point.campaign);
+        Ok(Block { started_unix_micros: first_unix_micros, campaign, n, median_micros })
+    };
+    points.chunk_by(is_same).map(block).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Trends of made-up times: steps, drifts, noise, and too little to tell.
+
+use super::*;
+use crate::testing::{series, synthetic_micros};
+
+/// Campaigns of `n` made-up runs at these levels, an hour apart.
+fn trend(levels: &[f64], n: usize, spread: f64) -> Trend {
+    let mut points = Vec::new();
+    for (index, level) in levels.iter().enumerate() {
+        let start = index as i64 * 3_600_000_000;
+        let campaign = Some(index as i64 + 1);
+        let micros = synthetic_micros(index as u64, n, *level, spread);
+        points.extend(micros.into_iter().zip(0..).map(|(micros, run)| Point {
+            started_unix_micros: start + run,
+            campaign,
+            micros,
+        }));
+    }
+    let mut trends = [Trend::of(series("tiny"), Metric::Warm, &points).unwrap()];
+    judge(&mut trends);
+    let [trend] = trends;
+    trend
+}
+
+/// The findings that count, in words, e.g. `step from campaign 3: slower severe`.
+#[track_caller]
+fn check(trend: &Trend, expected: &[&str]) {
+    let words = |(finding, graded): (&Finding, Graded)| {
+        let start = finding.after.first_unix_micros;
+        let campaign = trend.blocks.iter().rposition(|block| block.started_unix_micros <= start).unwrap() + 1;
+        let shape = if finding.shape == Shape::Step { "step" } else { "drift" };
+        let word = if graded.is_regression { "slower" } else { "faster" };
+        let over = if finding.is_over { ", over" } else { "" };
+        format!("{shape} at {campaign}: {word} {}{over}", graded.severity)
+    };
+    assert_eq!(trend.changes().map(words).collect::<Vec<_>>(), expected, "{trend:#?}");
+}
+
+#[test]
+fn steps_are_found_where_they_are() {
+    let with_step = |factor: f64| trend(&[1e4, 1e4, 1e4, 1e4 * factor, 1e4 * factor, 1e4 * factor], 20, 0.01);
+    check(&with_step(1.4), &["step at 4: slower critical"]);
+    check(&with_step(1.2), &["step at 4: slower severe"]);
+    check(&with_step(1.1), &["step at 4: slower moderate"]);
+    check(&with_step(1.04), &["step at 4: slower minor"]);
+    check(&with_step(0.7), &["step at 4: faster critical"]);
+}
+
+#[test]
+fn a_step_that_was_taken_back_is_over() {
+    let levels = [1e4, 1e4, 1.3e4, 1.3e4, 1e4, 1e4];
+    let expected = ["step at 3: slower critical, over", "step at 5: faster severe"];
+    check(&trend(&levels, 20, 0.01), &expected);
+}
+
+#[test]
+fn noise_is_no_change() {
+    check(&trend(&[1e4; 30], 20, 0.01), &[]);
+    check(&trend(&[1e4; 30], 20, 0.2), &[]);
+    let restless: Vec<f64> = synthetic_micros(7, 30, 1e4, 0.04);
+    let trend = trend(&restless, 20, 0.005);
+    assert!(trend.noise_is_measured && trend.noise_floor > 0.05, "{}", trend.noise_floor);
+    check(&trend, &[]);
+}
+
+#[test]
+fn a_slow_drift_is_found() {
+    let levels: Vec<f64> = (0..60).map(|index| 1e4 * (1.0 + 0.08 * f64::from(index) / 59.0)).collect();
+    let trend = trend(&levels, 3, 0.01);
+    let drift = trend.changes().last().unwrap();
+    assert_eq!((drift.0.shape, drift.1.is_regression), (Shape::Drift, true));
+}
+
+#[test]
+fn too_few_runs_say_how_many_are_missing() {
+    let trend = trend(&[1e4], 6, 0.01);
+    assert_eq!((trend.n, trend.n_missing, trend.noise_is_measured), (6, 9, false));
+    check(&trend, &[]);
+}
+
+#[test]
+fn bars_show_levels_and_flatten_noise() {
+    assert_eq!(trend(&[1e4, 2e4, 3e4], 20, 0.0).sparkline(9), "▁▅█");
+    assert_eq!(trend(&[1e4, 2e4, 3e4], 20, 0.0).sparkline(2), "▁█");
+    assert_eq!(trend(&[1e4, 1e4], 20, 0.0).sparkline(9), "▁▁");
+}

@@ -1,0 +1,296 @@
+//! The verdict of the gate for people, pull requests and machines.
+
+use serde_json::{Value, json};
+
+use super::outcome_words;
+use crate::analysis::gate::{Compared, Decision, Outcome, Verdict};
+use crate::commands::dash;
+use crate::output::table::{Column, Tone};
+use crate::output::{Printer, Table, quantity};
+
+/// A verdict with its context.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    /// What was measured, in words.
+    pub(crate) candidate: String,
+    /// What it was compared with, in words.
+    pub(crate) baseline: String,
+    /// Where.
+    pub(crate) machine: String,
+    /// Cases whose baseline is on another machine.
+    pub(crate) n_elsewhere: usize,
+    /// The comparison.
+    pub(crate) verdict: &'a Verdict,
+}
+
+impl Report<'_> {
+    /// One sentence.
+    fn headline(&self) -> String {
+        let n = |outcome: Outcome| self.verdict.compared.iter().filter(|one| one.outcome == outcome).count();
+        let counts: Vec<String> = [
+            Outcome::Broken,
+            Outcome::Slower,
+            Outcome::Faster,
+            Outcome::Unchanged,
+            Outcome::NotEnoughData,
+            Outcome::New,
+        ]
+        .into_iter()
+        .filter(|outcome| n(*outcome) > 0)
+        .map(|outcome| format!("{} {}", n(outcome), outcome_words(outcome)))
+        .collect();
+        let word = match self.verdict.decision {
+            Decision::Pass => "pass",
+            Decision::Fail => "fail",
+            Decision::NotEnoughData => "not enough data",
+        };
+        let counts = if counts.is_empty() { "nothing measured".to_owned() } else { counts.join(", ") };
+        format!("{word}: {} against {}: {counts}", self.candidate, self.baseline)
+    }
+
+    /// The headline, a table, and what to do where the data does not suffice.
+    pub(super) fn text(&self, printer: &Printer) -> String {
+        let columns = [
+            Column::left("model"),
+            Column::left("case").optional(3),
+            Column::left("browser"),
+            Column::right("baseline").optional(2),
+            Column::right("candidate"),
+            Column::right("change"),
+            Column::right("95 % interval").optional(4),
+            Column::right("n").optional(5),
+            Column::right("detectable").optional(6),
+            Column::left("outcome"),
+        ];
+        let mut table = Table::new(printer, &columns);
+        for one in &self.verdict.compared {
+            let tone = match one.outcome {
+                Outcome::Slower | Outcome::Broken => Tone::Bad,
+                Outcome::Faster => Tone::Good,
+                Outcome::Unchanged => Tone::Plain,
+                Outcome::NotEnoughData | Outcome::New => Tone::Faint,
+            };
+            table.row([
+                (one.series.model.clone(), Tone::Plain),
+                (one.series.case.clone(), Tone::Faint),
+                (one.series.place(), Tone::Plain),
+                (time(one.baseline_micros), Tone::Plain),
+                (time(one.candidate_micros), Tone::Plain),
+                (change(one), Tone::Plain),
+                (bounds(one), Tone::Faint),
+                (format!("{} and {}", one.n_baseline, one.n_candidate), Tone::Faint),
+                (one.detectable.map_or_else(dash, quantity::percent), Tone::Faint),
+                (outcome(one), tone),
+            ]);
+        }
+        format!("{}\n\n{}", self.headline(), table.render())
+    }
+
+    /// The whole verdict as one document.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "schema": wire::SCHEMA,
+            "candidate": self.candidate,
+            "baseline": self.baseline,
+            "machine": self.machine,
+            "n_with_baseline_on_another_machine": self.n_elsewhere,
+            "verdict": self.verdict,
+        })
+    }
+
+    /// A comment for a pull request: the changes first, everything else folded.
+    pub(super) fn markdown(&self) -> String {
+        let sign = match self.verdict.decision {
+            Decision::Pass => "✅",
+            Decision::Fail => "❌",
+            Decision::NotEnoughData => "❔",
+        };
+        let is_news =
+            |one: &&Compared| matches!(one.outcome, Outcome::Slower | Outcome::Faster | Outcome::Broken);
+        let (news, rest): (Vec<&Compared>, Vec<&Compared>) = self.verdict.compared.iter().partition(is_news);
+        let mut text = format!("### {sign} tabpool gate: {}\n", escape_markdown(&self.headline()));
+        if !news.is_empty() {
+            text += &format!("\n{}", markdown_table(&news));
+        }
+        if !rest.is_empty() {
+            let summary = format!("{} without a change", quantity::plural(rest.len(), "case"));
+            text += &format!(
+                "\n<details><summary>{summary}</summary>\n\n{}\n</details>\n",
+                markdown_table(&rest)
+            );
+        }
+        text += &format!(
+            "\nWarm medians on {}. Fails on regressions from {} up that are significant in the whole family at 1 % \
+             (rank test, Benjamini–Hochberg) and larger than the noise between campaigns. *Detectable* is the \
+             smallest change that these runs find in 80 % of cases.",
+            escape_markdown(&self.machine),
+            self.verdict.fail_on
+        );
+        text
+    }
+
+    /// JUnit XML: a regression is a failed test, one without enough data a skipped one.
+    pub(super) fn junit(&self) -> String {
+        let compared = &self.verdict.compared;
+        let n_failures = compared.iter().filter(|one| self.is_failure(one)).count();
+        let n_skipped = compared.iter().filter(|one| is_skipped(one)).count();
+        let mut text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"tabpool gate\" tests=\"{}\" \
+             failures=\"{n_failures}\" errors=\"0\" skipped=\"{n_skipped}\">\n",
+            compared.len()
+        );
+        for one in compared {
+            let seconds = one.candidate_micros.unwrap_or(0.0) / 1e6;
+            text += &format!(
+                "    <testcase classname=\"{}\" name=\"{} {}\" time=\"{seconds:.6}\"",
+                escape_xml(&one.series.model),
+                escape_xml(&one.series.case),
+                escape_xml(&one.series.place()),
+            );
+            let message = escape_xml(&sentence(one));
+            if self.is_failure(one) {
+                text += &format!(
+                    ">\n      <failure type=\"regression\" message=\"{message}\"/>\n    </testcase>\n"
+                );
+            } else if is_skipped(one) {
+                text += &format!(">\n      <skipped message=\"{message}\"/>\n    </testcase>\n");
+            } else {
+                text += &format!(">\n      <system-out>{message}</system-out>\n    </testcase>\n");
+            }
+        }
+        text + "  </testsuite>\n</testsuites>"
+    }
+
+    /// SARIF 2.1.0 with one result for each regression.
+    pub(super) fn sarif(&self) -> Value {
+        let is_regression = |one: &&Compared| matches!(one.outcome, Outcome::Slower | Outcome::Broken);
+        let result = |one: &Compared| {
+            let name = format!("{}/{}/{}", one.series.model, one.series.case, one.series.place());
+            json!({
+                "ruleId": if one.outcome == Outcome::Broken { "broken" } else { "slower" },
+                "level": if self.is_failure(one) { "error" } else { "warning" },
+                "message": { "text": sentence(one) },
+                "locations": [{ "logicalLocations": [{ "fullyQualifiedName": name, "kind": "resource" }] }],
+                "partialFingerprints": { "series/v1": name },
+            })
+        };
+        let rule = |id: &str, text: &str| json!({ "id": id, "shortDescription": { "text": text } });
+        json!({
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": { "driver": {
+                    "name": "tabpool gate",
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "rules": [
+                        rule("slower", "A model is significantly slower than its baseline"),
+                        rule("broken", "A model that used to run fails"),
+                    ],
+                }},
+                "results": self.verdict.compared.iter().filter(is_regression).map(result).collect::<Vec<_>>(),
+            }],
+        })
+    }
+
+    fn is_failure(&self, one: &Compared) -> bool {
+        let fail_on = super::SEVERITIES
+            .into_iter()
+            .find(|severity| crate::analysis::severity_name(*severity) == self.verdict.fail_on);
+        fail_on.is_some_and(|fail_on| one.fails(fail_on))
+    }
+}
+
+fn is_skipped(one: &Compared) -> bool {
+    matches!(one.outcome, Outcome::NotEnoughData | Outcome::New)
+}
+
+/// One comparison in words.
+fn sentence(one: &Compared) -> String {
+    let name = format!(
+        "{} {} ({}) on {}",
+        one.series.model,
+        one.series.case,
+        one.series.precision,
+        one.series.place()
+    );
+    let numbers = match (one.baseline_micros, one.candidate_micros) {
+        (Some(baseline), Some(candidate)) if one.ratio.is_some() => format!(
+            "; median {} → {}, {} (95 %: {}), of {} and {} runs",
+            quantity::micros(baseline),
+            quantity::micros(candidate),
+            change(one),
+            bounds(one),
+            one.n_baseline,
+            one.n_candidate
+        ),
+        _ => String::new(),
+    };
+    format!("{name}: {}{numbers}", outcome(one))
+}
+
+fn outcome(one: &Compared) -> String {
+    let mut text = outcome_words(one.outcome).to_owned();
+    if let Some(graded) = one.graded {
+        text += &format!(": {}", graded.words());
+    }
+    match one.outcome {
+        Outcome::NotEnoughData if one.n_missing > 0 => {
+            text += &format!(": {} a side", quantity::plural(one.n_missing, "more run"));
+        }
+        Outcome::Broken => text += &format!(": {} failed", quantity::plural(one.n_failed, "run")),
+        Outcome::Slower | Outcome::Faster | Outcome::Unchanged | Outcome::NotEnoughData | Outcome::New => {
+            if one.n_failed > 0 {
+                text += &format!("; {} failed", quantity::plural(one.n_failed, "run"));
+            }
+        }
+    }
+    for warning in &one.warnings {
+        text += &format!("; {warning}");
+    }
+    text
+}
+
+fn time(micros: Option<f64>) -> String {
+    micros.map_or_else(dash, quantity::micros)
+}
+
+fn change(one: &Compared) -> String {
+    one.ratio.map_or_else(dash, |ratio| quantity::signed_percent(ratio - 1.0))
+}
+
+fn bounds(one: &Compared) -> String {
+    let words = |[low, high]: [f64; 2]| {
+        format!("{} to {}", quantity::signed_percent(low - 1.0), quantity::signed_percent(high - 1.0))
+    };
+    one.ratio_interval.map_or_else(dash, words)
+}
+
+fn markdown_table(compared: &[&Compared]) -> String {
+    let mut text =
+        "| model | case | browser | baseline | candidate | change (95 %) | n | detectable | outcome |\n\
+                    | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n"
+            .to_owned();
+    for one in compared {
+        let cells = [
+            one.series.model.clone(),
+            one.series.case.clone(),
+            one.series.place(),
+            time(one.baseline_micros),
+            time(one.candidate_micros),
+            format!("{} ({})", change(one), bounds(one)),
+            format!("{} + {}", one.n_baseline, one.n_candidate),
+            one.detectable.map_or_else(dash, quantity::percent),
+            outcome(one),
+        ];
+        text += &format!("| {} |\n", cells.map(|cell| escape_markdown(&cell)).join(" | "));
+    }
+    text
+}
+
+fn escape_markdown(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
+fn escape_xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,112 @@
+//! Baselines, and the verdict on a made-up history in every format.
+
+use super::*;
+use crate::testing::{add_synthetic_campaign, synthetic_micros};
+
+/// Three equal campaigns, then one where `tiny` is slower, `big` the same, `new` new, and `few` hardly measured.
+fn history() -> Store {
+    let store = Store::in_memory().unwrap();
+    let micros = |seed, n, level| synthetic_micros(seed, n, level, 0.01);
+    for index in 0..3 {
+        let (tiny, big) = (micros(index, 20, 1e4), micros(index + 10, 20, 5e6));
+        let few = micros(index + 20, 3, 1e3);
+        let models = [("tiny", tiny.as_slice()), ("big", &big), ("few", &few)];
+        add_synthetic_campaign(&store, if index == 0 { "release" } else { "test" }, index as usize, &models);
+    }
+    let (tiny, big, few) = (micros(7, 20, 1.2e4), micros(8, 20, 5e6), micros(9, 3, 1e3));
+    let models = [("tiny", tiny.as_slice()), ("big", &big), ("few", &few), ("new", &few)];
+    add_synthetic_campaign(&store, "pull request <7>", 3, &models);
+    store
+}
+
+fn verdict(store: &Store, baseline: &str) -> Verdict {
+    let candidate = store.campaign(None).unwrap().unwrap();
+    let baseline = baseline.parse().unwrap();
+    let (pairs, _) = gather(store, &Filter::default(), &candidate, &baseline).unwrap();
+    decide(pairs, Severity::Moderate).unwrap()
+}
+
+#[track_caller]
+fn check_baseline(baseline: &str, n_baseline: usize) {
+    let verdict = verdict(&history(), baseline);
+    let tiny = verdict.compared.iter().find(|one| one.series.model == "tiny").unwrap();
+    assert_eq!(tiny.n_baseline, n_baseline, "{baseline}");
+    assert_eq!((verdict.decision, tiny.outcome), (Decision::Fail, Outcome::Slower));
+}
+
+#[test]
+fn baselines() {
+    check_baseline("last", 20);
+    check_baseline("label:release", 20);
+    check_baseline("campaign:2", 20);
+    check_baseline("window:2h", 40);
+    check_baseline("window:1d", 60);
+    for nonsense in ["", "first", "label:", "campaign:x", "window:1", "commit:ab"] {
+        nonsense.parse::<Baseline>().unwrap_err();
+    }
+    let store = history();
+    let candidate = store.campaign(None).unwrap().unwrap();
+    for missing in ["label:nothing", "campaign:4", "campaign:99", "commit:abcd"] {
+        let baseline = missing.parse().unwrap();
+        let error = gather(&store, &Filter::default(), &candidate, &baseline).unwrap_err();
+        assert_eq!(crate::exit::verdict(&error).0, Exit::Environment, "{missing}");
+    }
+}
+
+#[test]
+fn every_format() {
+    let store = history();
+    let verdict = verdict(&store, "last");
+    let report = Report {
+        candidate: store.campaign(None).unwrap().unwrap().name(),
+        baseline: Baseline::Last.to_string(),
+        machine: "h (c)".to_owned(),
+        n_elsewhere: 0,
+        verdict: &verdict,
+    };
+    insta::assert_snapshot!("text", report.text(&Printer::plain()));
+    insta::assert_snapshot!("markdown", report.markdown());
+    insta::assert_snapshot!("junit", report.junit());
+    insta::assert_json_snapshot!("sarif", report.sarif());
+    insta::assert_json_snapshot!("json", report.json());
+}
+
+#[test]
+fn exit_codes() {
+    let verdict = |decision| Verdict { decision, fail_on: "moderate", compared: Vec::new() };
+    assert_eq!(exit(&verdict(Decision::Pass), Exit::NotEnoughData), Exit::Done);
+    assert_eq!(exit(&verdict(Decision::Fail), Exit::NotEnoughData), Exit::Finding);
+    assert_eq!(exit(&verdict(Decision::NotEnoughData), Exit::NotEnoughData), Exit::NotEnoughData);
+    assert_eq!(exit(&verdict(Decision::NotEnoughData), Exit::Done), Exit::Done);
+}
+
+#[test]
+fn a_case_that_fails_now_is_broken_and_other_machines_are_no_baseline() {
+    use crate::store::NewCampaign;
+    use crate::testing::{browser, campaign, record};
+    use wire::{Fault, FaultCategory, Outcome as RunOutcome, Phases, RunRecord};
+    let store = history();
+    let id = store.begin_campaign(&NewCampaign { host: "h".to_owned(), ..campaign() }).unwrap();
+    store.begin_session("broken", id, &browser(), 9).unwrap();
+    let fault = Fault::new(FaultCategory::Timeout, "run-timeout", "run took too long");
+    let lost = RunRecord {
+        session: Some("broken".to_owned()),
+        backend_detail: String::new(),
+        outcome: RunOutcome::Failed { fault },
+        phases: Phases::default(),
+        ..record("tiny", i64::from(u32::MAX), 0)
+    };
+    store.insert(&[lost], 9).unwrap();
+    let found = verdict(&store, "last");
+    assert_eq!(found.compared.len(), 1);
+    assert_eq!((found.compared[0].outcome, found.decision), (Outcome::Broken, Decision::Fail));
+
+    let id = store.begin_campaign(&NewCampaign { host: "elsewhere".to_owned(), ..campaign() }).unwrap();
+    store.begin_session("elsewhere", id, &browser(), 9).unwrap();
+    let moved =
+        RunRecord { session: Some("elsewhere".to_owned()), ..record("tiny", i64::from(u32::MAX) + 1, 9) };
+    store.insert(&[moved], 9).unwrap();
+    let candidate = store.campaign(None).unwrap().unwrap();
+    let (pairs, n_elsewhere) = gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap();
+    assert_eq!((pairs.len(), pairs[0].baseline_micros.len(), n_elsewhere), (1, 0, 1));
+}

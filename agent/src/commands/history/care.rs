@@ -1,0 +1,71 @@
+//! `tabpool history check|backup|prune|migrate`: care for the file.
+
+use serde_json::json;
+
+use crate::cli::HistoryCare;
+use crate::commands::{ago, open_existing};
+use crate::exit::{Exit, Failure};
+use crate::output::{Printer, quantity};
+
+/// Does it and says what was done.
+pub(super) fn run(care: &HistoryCare, printer: &Printer) -> anyhow::Result<Exit> {
+    match care {
+        HistoryCare::Check { db } => {
+            let store = open_existing(db)?;
+            let problems = store.problems()?;
+            if printer.wants_json() {
+                printer.document(&json!({ "schema": wire::SCHEMA, "problems": problems }))?;
+            } else if problems.is_empty() {
+                let n_runs = usize::try_from(store.n_runs()?).unwrap_or(usize::MAX);
+                printer.result(&format!("sound: {}", quantity::plural(n_runs, "run")));
+            } else {
+                printer.result(&problems.join("\n"));
+                printer.hint("save what can be read with `tabpool history backup`, and go on with the copy");
+            }
+            Ok(if problems.is_empty() { Exit::Done } else { Exit::Finding })
+        }
+        HistoryCare::Backup { to, db } => {
+            let store = open_existing(db)?;
+            if to.exists() {
+                let failure = Failure::environment(format!("{} exists already", to.display()));
+                return Err(failure.hint("name a new file").into());
+            }
+            store.back_up(to).map_err(|error| {
+                Failure::environment(format!("cannot write the copy {}: {error}", to.display()))
+            })?;
+            let n_bytes = std::fs::metadata(to).map_or(0, |metadata| metadata.len());
+            if printer.wants_json() {
+                printer.document(&json!({ "schema": wire::SCHEMA, "file": to, "bytes": n_bytes }))?;
+            } else {
+                printer.result(&format!("{}, {}", to.display(), quantity::bytes(n_bytes)));
+            }
+            Ok(Exit::Done)
+        }
+        HistoryCare::Prune { older_than, db } => {
+            let pruned = open_existing(db)?.prune(ago(*older_than))?;
+            if printer.wants_json() {
+                printer.document(&json!({ "schema": wire::SCHEMA, "removed": pruned }))?;
+            } else {
+                printer.result(&format!(
+                    "removed {}, {}, {}",
+                    quantity::plural(pruned.n_runs, "run"),
+                    quantity::plural(pruned.n_sessions, "session"),
+                    quantity::plural(pruned.n_campaigns, "campaign"),
+                ));
+            }
+            Ok(Exit::Done)
+        }
+        HistoryCare::Migrate { to, db } => {
+            let store = open_existing(db)?;
+            store.migrate(*to)?;
+            let path = store.path().display();
+            if printer.wants_json() {
+                printer
+                    .document(&json!({ "schema": wire::SCHEMA, "file": path.to_string(), "version": to }))?;
+            } else {
+                printer.result(&format!("{path} has schema version {to} now"));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}

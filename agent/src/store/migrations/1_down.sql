@@ -1,0 +1,3 @@
+DROP TABLE run;
+DROP TABLE session;
+DROP TABLE campaign;

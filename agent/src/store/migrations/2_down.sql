@@ -1,0 +1,8 @@
+DROP INDEX run_by_campaign;
+DROP INDEX run_by_fault;
+DROP INDEX run_by_series;
+DROP INDEX run_without_series;
+ALTER TABLE campaign DROP COLUMN variant;
+ALTER TABLE run DROP COLUMN campaign;
+ALTER TABLE run DROP COLUMN series;
+DROP TABLE series;
