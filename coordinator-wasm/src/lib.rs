@@ -44,8 +44,8 @@ use crate::deferred::Deferred;
 use crate::fault::{invalid, to_error};
 use crate::options::{LoadOptions, PoolOptions, RunOptions};
 use crate::protocol::from_tensors;
-use crate::reporter::Reporter;
 use crate::shell::Shell;
+use crate::tab::Tab;
 
 #[wasm_bindgen(typescript_custom_section)]
 const API: &str = include_str!("api.d.ts");
@@ -65,7 +65,6 @@ pub async fn create_pool(options: JsValue) -> Result<PoolHandle, JsValue> {
 pub struct PoolHandle {
     shell: Rc<Shell>,
     agent: Option<String>,
-    reporter: Option<Rc<Reporter>>,
     closing: AbortController,
 }
 
@@ -87,7 +86,7 @@ impl PoolHandle {
     /// Connections, queue, models, records.
     #[wasm_bindgen(skip_typescript)]
     pub fn stats(&self) -> JsValue {
-        self.shell.read(tab::Tab::stats).unwrap_or(JsValue::NULL)
+        self.shell.read(Tab::stats).unwrap_or(JsValue::NULL)
     }
 
     /// Calls `callback` for every such event until the returned function is called.
@@ -122,7 +121,7 @@ impl PoolHandle {
     /// Posts the records that wait; gives the number that could not be posted.
     #[wasm_bindgen(skip_typescript)]
     pub fn flush(&self) -> Promise {
-        let reporter = self.reporter.clone();
+        let reporter = self.shell.read(Tab::reporter).flatten();
         future_to_promise(async move {
             Ok(match reporter {
                 Some(reporter) => reporter.flush().await.into(),
@@ -135,8 +134,8 @@ impl PoolHandle {
     #[wasm_bindgen(skip_typescript)]
     pub fn close(&self) -> Promise {
         self.closing.abort();
-        self.shell.feed(tab::Tab::close);
-        let reporter = self.reporter.clone();
+        self.shell.feed(Tab::close);
+        let reporter = self.shell.read(Tab::reporter).flatten();
         future_to_promise(async move {
             if let Some(reporter) = reporter {
                 reporter.close().await;

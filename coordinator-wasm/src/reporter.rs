@@ -21,7 +21,7 @@ const POST_TIMEOUT_MILLIS: u32 = 10_000;
 const BEACON_BYTES: usize = 60_000;
 
 /// Called when the agent stopped answering (with the reason), answers again, or refused records.
-type OnAgent = Box<dyn Fn(bool, Option<&Fault>)>;
+pub(crate) type OnAgent = Box<dyn Fn(bool, Option<&Fault>)>;
 
 /// The way of records to the agent.
 pub(crate) struct Reporter {

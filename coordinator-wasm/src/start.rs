@@ -1,17 +1,19 @@
 //! `createPool`: from options to a pool with a worker that is ready.
 
+use std::rc::Weak;
+
 use pool::{Config, ConnectionSpec, Pool, ScalingConfig};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortController;
-use wire::{Browser, Fault};
+use wire::Browser;
 
 use crate::PoolHandle;
 use crate::browser::detect_here;
 use crate::deferred::Deferred;
 use crate::object::{from_data, object};
 use crate::options::PoolOptions;
-use crate::reporter::Reporter;
+use crate::reporter::{OnAgent, Reporter};
 use crate::run_record::Origin;
 use crate::shell::Shell;
 use crate::tab::{Parts, Tab};
@@ -26,40 +28,34 @@ const DEFAULT_QUEUE_LIMIT: usize = 256;
 /// The fault of the last worker, when none started.
 pub(crate) async fn start(options: PoolOptions) -> Result<PoolHandle, JsValue> {
     let browser = browser(options.browser.clone()).await;
-    let spec = ConnectionSpec::worker(&browser.name);
-    let machine = Pool::new(config(&options, &spec), seed());
+    let machine = Pool::new(config(&options, &browser), seed());
     let origin = Origin { session: options.session.clone(), browser };
     let (promise, started) = Deferred::new();
-    let (n_first_workers, limit) =
-        (options.min_workers, usize::try_from(options.record_limit).unwrap_or(usize::MAX));
-    let (shell, reporter) = {
-        let mut reporter = None;
-        let shell = Shell::new(|shell| {
-            reporter = options.agent.as_deref().map(|agent| {
-                let shell = shell.clone();
-                let on_agent = move |is_reachable: bool, fault: Option<&Fault>| {
-                    if let Some(shell) = shell.upgrade() {
-                        let fault = from_data(&fault);
-                        let payload = object(&[("reachable", is_reachable.into()), ("fault", fault)]);
-                        shell.listeners.emit("agent", &payload);
-                    }
-                };
-                Reporter::new(agent, limit, Box::new(on_agent))
-            });
-            let worker_url = options.worker_url.clone();
-            Tab::new(
-                shell,
-                Parts { machine, worker_url, origin, reporter: reporter.clone(), n_first_workers, started },
-            )
+    let shell = Shell::new(|shell| {
+        let reporter = options.agent.as_deref().map(|agent| {
+            let limit = usize::try_from(options.record_limit).unwrap_or(usize::MAX);
+            Reporter::new(agent, limit, tell_of_agent(shell.clone()))
         });
-        (shell, reporter)
-    };
-    shell.feed(move |tab| tab.start(n_first_workers, &spec));
+        let worker_url = options.worker_url.clone();
+        let n_first_workers = options.min_workers;
+        Tab::new(shell, Parts { machine, worker_url, origin, reporter, n_first_workers, started })
+    });
+    shell.feed(Tab::start);
     if let Err(error) = JsFuture::from(promise).await {
         shell.feed(Tab::close);
         return Err(error);
     }
-    Ok(PoolHandle { shell, agent: options.agent, reporter, closing: AbortController::new()? })
+    Ok(PoolHandle { shell, agent: options.agent, closing: AbortController::new()? })
+}
+
+/// Tells listeners that the agent went or came back.
+fn tell_of_agent(shell: Weak<Shell>) -> OnAgent {
+    Box::new(move |is_reachable, fault| {
+        if let Some(shell) = shell.upgrade() {
+            let payload = object(&[("reachable", is_reachable.into()), ("fault", from_data(&fault))]);
+            shell.listeners.emit("agent", &payload);
+        }
+    })
 }
 
 /// The launcher's word, where it gave one, beside the page's own user agent.
@@ -71,12 +67,12 @@ async fn browser(given: Option<(String, String)>) -> Browser {
     }
 }
 
-fn config(options: &PoolOptions, spec: &ConnectionSpec) -> Config {
+fn config(options: &PoolOptions, browser: &Browser) -> Config {
     let mut config = Config {
         scaling: ScalingConfig {
             min_connections: options.min_workers,
             max_connections: options.max_workers,
-            templates: vec![spec.clone()],
+            templates: vec![ConnectionSpec::worker(&browser.name)],
             ..ScalingConfig::default()
         },
         ..Config::default()

@@ -188,6 +188,11 @@ impl Tab {
         });
     }
 
+    /// The way of records to the agent, if there is one.
+    pub(crate) fn reporter(&self) -> Option<Rc<Reporter>> {
+        self.reporter.clone()
+    }
+
     /// What the page is to be told.
     pub(crate) fn take_events(&mut self) -> Vec<(&'static str, JsValue)> {
         core::mem::take(&mut self.events)

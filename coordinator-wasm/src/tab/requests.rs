@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pool::{BackendSet, ConnectionSpec, Job, JobId, ModelId, ModelSpec, ShapeClass};
+use pool::{BackendSet, Job, JobId, ModelId, ModelSpec, ShapeClass};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 use wire::{Backend, Fault, Phases, TensorHeader};
@@ -163,10 +163,8 @@ impl Tab {
     }
 
     /// Opens the first connections.
-    pub(crate) fn start(&mut self, n_workers: u32, spec: &ConnectionSpec) {
-        for _ in 0..n_workers {
-            self.machine.add_connection(now(), spec.clone());
-        }
+    pub(crate) fn start(&mut self) {
+        self.machine.start(now());
     }
 
     /// Ends every job and every worker.
