@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Regressions(RegressionArgs),
     /// Compare a campaign with a baseline; exit code 1 when it is slower
     Gate(GateArgs),
+    /// Say which browser and backend should run a model, and how sure that is
+    Recommend(RecommendArgs),
     /// Serve the pages, the models and the place that records go to
     Serve(ServeArgs),
     /// List and fetch models, and add your own
@@ -242,6 +244,16 @@ pub(crate) struct RegressionArgs {
     /// Print the evidence below each sentence
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+/// Arguments of `recommend`.
+#[derive(Debug, Args)]
+pub(crate) struct RecommendArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// How far to look back, e.g. 90m, 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+    pub(crate) since: Duration,
 }
 
 /// Arguments of `gate`.

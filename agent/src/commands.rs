@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod model;
+pub(crate) mod recommend;
 pub(crate) mod regressions;
 pub(crate) mod serve;
 pub(crate) mod trends;

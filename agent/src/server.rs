@@ -1,5 +1,6 @@
 //! The HTTP side: pages, models, metrics, and the errands of launched browsers.
 
+mod advice;
 mod bench;
 mod files;
 mod metrics;
@@ -106,6 +107,7 @@ fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
         .route("/v1/health", get(metrics::health))
         .route("/v1/metrics", post(metrics::receive))
         .route("/v1/models", get(files::catalogue))
+        .route("/v1/advice", get(advice::advice))
         .route("/models/{sha256}", get(files::model))
         .route("/v1/bench/{session}/plan", get(bench::plan))
         .route("/v1/bench/{session}/input/{case}", get(bench::input))

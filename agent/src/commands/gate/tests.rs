@@ -82,7 +82,7 @@ fn exit_codes() {
 
 #[test]
 fn a_case_that_fails_now_is_broken_and_other_machines_are_no_baseline() {
-    use crate::store::NewCampaign;
+    use crate::store::{Ending, NewCampaign};
     use crate::testing::{browser, campaign, record};
     use wire::{Fault, FaultCategory, Outcome as RunOutcome, Phases, RunRecord};
     let store = history();
@@ -106,6 +106,8 @@ fn a_case_that_fails_now_is_broken_and_other_machines_are_no_baseline() {
     let moved =
         RunRecord { session: Some("elsewhere".to_owned()), ..record("tiny", i64::from(u32::MAX) + 1, 9) };
     store.insert(&[moved], 9).unwrap();
+    store.end_session("elsewhere", Ending::Finished, 0, 10).unwrap();
+    store.end_session("elsewhere", Ending::Finished, 0, 9).unwrap();
     let candidate = store.campaign(None).unwrap().unwrap();
     let (pairs, n_elsewhere) = gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap();
     assert_eq!((pairs.len(), pairs[0].baseline_micros.len(), n_elsewhere), (1, 0, 1));

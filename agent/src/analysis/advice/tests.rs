@@ -1,0 +1,95 @@
+//! Advice from made-up runs.
+
+use super::*;
+use crate::testing::{series, synthetic_micros};
+
+/// `n` made-up runs around a level in one browser, and so many that failed.
+fn measured(browser: &str, n: usize, level: f64, n_failed: usize) -> Measured {
+    let micros = synthetic_micros(level as u64, n, level, 0.02);
+    let point = |(micros, index): (f64, i64)| Point { started_unix_micros: index, campaign: Some(1), micros };
+    Measured {
+        series: Series { browser: browser.to_owned(), ..series("tiny") },
+        points: micros.into_iter().zip(0..).map(point).collect(),
+        n_failed,
+    }
+}
+
+#[track_caller]
+fn check(measured: Vec<Measured>, confidence: Confidence, order: &[&str]) -> Advice {
+    let mut advice = advise(measured, |_| "family".to_owned(), 100);
+    assert_eq!(advice.len(), 1);
+    let advice = advice.remove(0);
+    let found: Vec<&str> = advice.choices.iter().map(|choice| choice.browser.as_str()).collect();
+    assert_eq!((advice.confidence, found.as_slice()), (confidence, order), "{advice:#?}");
+    advice
+}
+
+#[test]
+fn the_fastest_is_best_when_that_is_sure() {
+    let advice = check(
+        vec![measured("a", 20, 1.5e4, 0), measured("b", 20, 1e4, 0), measured("c", 20, 2e4, 0)],
+        Confidence::Sure,
+        &["b", "a", "c"],
+    );
+    assert!(advice.choices[0].probability_best.unwrap() > 0.999);
+    check(vec![measured("a", 20, 1.01e4, 0), measured("b", 20, 1e4, 0)], Confidence::Undecided, &["b", "a"]);
+    check(vec![measured("a", 20, 1e4, 0)], Confidence::OnlyChoice, &["a"]);
+}
+
+#[test]
+fn failures_count_against() {
+    check(vec![measured("a", 20, 1.5e4, 0), measured("b", 20, 1e4, 15)], Confidence::Sure, &["a", "b"]);
+    let unreliable = vec![measured("a", 20, 1.5e4, 0), measured("b", 20, 1e3, 20)];
+    let advice = check(unreliable, Confidence::Sure, &["a", "b"]);
+    assert!(advice.choices[1].is_unreliable && advice.choices[1].probability_best.is_none());
+    check(vec![measured("a", 0, 1e4, 3)], Confidence::NotEnoughData, &["a"]);
+    let lost = Measured {
+        series: Series { backend: "wasm".to_owned(), ..measured("a", 0, 1e4, 0).series },
+        ..measured("a", 0, 1e4, 5)
+    };
+    let advice = check(vec![lost, measured("a", 15, 1e4, 0)], Confidence::OnlyChoice, &["a"]);
+    assert_eq!((advice.choices[0].n_failed, advice.choices[0].failure_ratio), (5, 0.25));
+}
+
+#[test]
+fn too_few_runs_are_said() {
+    let advice = check(
+        vec![measured("a", 3, 2e4, 0), measured("b", 20, 1e4, 0)],
+        Confidence::NotEnoughData,
+        &["b", "a"],
+    );
+    assert_eq!(advice.n_missing, 2);
+}
+
+#[test]
+fn campaigns_that_differ_widely_leave_it_open() {
+    let restless = |browser: &str, level: f64, seed: u64| {
+        let mut one = measured(browser, 0, level, 0);
+        for (campaign, level) in synthetic_micros(seed, 8, level, 0.2).into_iter().enumerate() {
+            let time = 1000 * campaign as i64;
+            let campaign = Some(campaign as i64);
+            one.points.extend((0..20).map(|run| Point {
+                started_unix_micros: time + run,
+                campaign,
+                micros: level + run as f64,
+            }));
+        }
+        one
+    };
+    check(vec![restless("a", 1e4, 1), restless("b", 1.15e4, 2)], Confidence::Undecided, &["a", "b"]);
+}
+
+#[test]
+fn profiles_compare_with_the_best() {
+    let mut all = vec![measured("a", 20, 1e4, 0), measured("b", 20, 4e4, 5)];
+    all.extend(
+        [measured("a", 20, 1e4, 0), measured("b", 20, 1e4, 0)]
+            .map(|one| Measured { series: Series { model: "big".to_owned(), ..one.series }, ..one }),
+    );
+    let advice = advise(all, |_| "family".to_owned(), STALE_MICROS + 100);
+    assert!(advice[0].choices[0].is_stale);
+    let found = profiles(&advice);
+    assert_eq!((found.len(), found[0].browser.as_str(), found[1].n_failed), (2, "a", 5));
+    assert!((found[0].times_best - 1.0).abs() < 0.02, "{found:#?}");
+    assert!((found[1].times_best - 5.0_f64.sqrt()).abs() < 0.1, "{found:#?}");
+}
