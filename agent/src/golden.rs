@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod fill;
+pub(crate) mod own;
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ pub(crate) struct Golden {
     /// Lower-case hex SHA-256 of the model file that made the outputs.
     pub(crate) sha256: String,
     /// What made the outputs.
-    made_by: String,
+    pub(crate) made_by: String,
     /// The cases, smallest first.
     pub(crate) cases: Vec<Case>,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Case {
     pub(crate) id: String,
     /// How to make the inputs.
     pub(crate) inputs: Vec<Input>,
-    /// What must come out.
+    /// What must come out; empty for a person's own model, where nobody knows.
     pub(crate) outputs: Vec<Output>,
     /// How far it may be off.
     pub(crate) limits: Limits,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wire::{Backend, BenchCase, Browser, Outcome, Phases, Precision, RunRecord};
+use wire::{Backend, BenchCase, Browser, DType, Outcome, Phases, Precision, RunRecord, TensorHeader};
 
 use crate::bench::plan::PlannedCase;
-use crate::golden::{Case, Limits};
+use crate::golden::{Case, Limits, Output};
 use crate::store::{Ending, NewCampaign, Series, Store};
 
 /// A golden file with one case, whose output keeps every second element.
@@ -143,7 +143,11 @@ pub(crate) fn planned_case(model: &str) -> PlannedCase {
         golden: Arc::new(Case {
             id: "1".to_owned(),
             inputs: Vec::new(),
-            outputs: Vec::new(),
+            outputs: vec![Output {
+                header: TensorHeader { name: "y".to_owned(), dtype: DType::Float32, dims: vec![1] },
+                stride: 1,
+                values: vec![0.0],
+            }],
             limits: Limits { max_abs_ratio: 0.0, cosine: 1.0 },
         }),
         case: "1".to_owned(),

@@ -131,6 +131,31 @@ fn an_added_model_is_listed_inspected_and_replaced() {
 }
 
 #[test]
+fn an_added_model_is_measured_in_shapes_that_its_file_or_the_caller_says() {
+    let world = World::new();
+    world.run(&["model", "add", &world.file("relu.onnx", RELU)]);
+    let bench = |arguments: &[&str], code, expected| {
+        let all: Vec<&str> = ["bench", "--model", "relu"].iter().chain(arguments).copied().collect();
+        check(&world, &all, code, expected);
+    };
+    bench(&[], 2, "relu does not say how long n is\nhint: say it, e.g. --dim n=16");
+    bench(&["--dim", "n=0"], 2, "whole number from 1 on");
+    bench(&["--dim", "n=3", "--dim", "m=3"], 2, "has a dimension \"m\"");
+    // Everything about the model is known; only the browser is missing.
+    bench(&["--dim", "n=3", "--browser", "chromium-webnn"], 3, "chromium-webnn is not on this machine");
+}
+
+#[test]
+fn damaged_and_unreadable_files_say_what_to_do() {
+    let world = World::new();
+    let relu = world.file("relu.onnx", RELU);
+    let added = world.document(&["model", "add", &relu, "--json"]);
+    let file = format!("XDG_CACHE_HOME/tabpool/models/{}", added["sha256"].as_str().expect("a hash"));
+    world.file(&file, &vec![0; RELU.len()]);
+    check(&world, &["model", "fetch", "relu"], 3, "hint: add it again: `tabpool model add ");
+}
+
+#[test]
 fn an_empty_history_is_a_result() {
     let world = World::new();
     check(&world, &["history"], 0, "hint: measure some with `tabpool bench`");

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use indicatif::ProgressBar;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -14,13 +13,12 @@ use wire::{BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases
 use crate::bench::page::{Page, browser_ended, silent};
 use crate::bench::plan::PlannedCase;
 use crate::browser::{Found, Launcher, Running};
-use crate::exit::Failure;
 use crate::golden::compare::Check;
 use crate::host::now_unix_micros;
 use crate::output::Printer;
 use crate::server::App;
 use crate::server::session::{Errand, Report};
-use crate::store::Ending;
+use crate::store::{Ending, Place, StoreError};
 
 /// How long a browser may take from its launch to the first word of its page.
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -65,14 +63,13 @@ pub(crate) struct BrowserRun {
     pub(crate) checks: BTreeMap<CaseKey, Check>,
     /// Somebody stopped the agent.
     pub(crate) interrupted: bool,
+    /// Why the history could not be written; nothing was run after that.
+    pub(crate) broken: Option<StoreError>,
 }
 
 impl Bench<'_> {
     /// Runs every case in the browser. A page that hangs or dies costs the case it was at; the rest goes on in a new launch.
-    ///
-    /// # Errors
-    /// The history cannot be written. Failures of browsers and pages are results.
-    pub(crate) async fn run(&self, found: &Found, cases: &[PlannedCase]) -> anyhow::Result<BrowserRun> {
+    pub(crate) async fn run(&self, found: &Found, cases: &[PlannedCase]) -> BrowserRun {
         let version = self.launcher.version(found).await.unwrap_or_else(|error| {
             self.printer.warning(&format!("{error:#}"));
             String::new()
@@ -82,16 +79,19 @@ impl Bench<'_> {
         let bar = self.printer.bar(rounds(cases));
         bar.set_prefix(found.kind.name);
         let mut rest = cases;
-        while !rest.is_empty() && !run.interrupted {
+        while !rest.is_empty() && !run.interrupted && run.broken.is_none() {
             let session = format!("{}-{}-{}", self.campaign, found.kind.name, run.sessions.len() + 1);
             run.sessions.push(session.clone());
             let store = &self.app.store;
-            store.begin_session(&session, self.campaign, &run.browser, now_unix_micros())?;
+            run.broken = store.begin_session(&session, self.campaign, &run.browser, now_unix_micros()).err();
+            if run.broken.is_some() {
+                break;
+            }
             let mut page = self.visit(found, &session, &run.browser, rest, &bar).await;
             let peers: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
             let n_settled = page.settle(&peers);
             run.interrupted = page.ending == Some(Ending::Interrupted);
-            self.keep(&session, &page, rest, &mut run)?;
+            run.broken = self.keep(&session, &page, rest, &mut run).err();
             let (settled, next) = rest.split_at(n_settled.min(rest.len()));
             bar.set_position(rounds(cases) - rounds(next));
             if let (Some(fault), false) = (&page.abort, run.interrupted) {
@@ -101,7 +101,7 @@ impl Bench<'_> {
             rest = next;
         }
         bar.finish_and_clear();
-        Ok(run)
+        run
     }
 
     /// One launch: opens the page and follows its reports until it has finished, or is given up.
@@ -183,17 +183,25 @@ impl Bench<'_> {
         }
     }
 
-    /// Stores what the agent knows of a session beside the page's own records.
+    /// Takes the results of a session into `run`, and stores what the agent knows of it beside the page's own records.
     fn keep(
         &self,
         session: &str,
         page: &Page,
         cases: &[PlannedCase],
         run: &mut BrowserRun,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), StoreError> {
+        let key = |case: &PlannedCase, engine: &str| (case.bench.id.clone(), engine.to_owned());
+        for fault in &page.faults {
+            let Some(case) = cases.get(fault.case) else { continue };
+            run.faults.insert(key(case, &fault.engine), fault.fault.clone());
+        }
+        for check in &page.checks {
+            let Some(case) = cases.get(check.case) else { continue };
+            run.checks.insert(key(case, &check.engine), check.check.clone());
+        }
         let store = &self.app.store;
-        let describe = || Failure::environment(format!("cannot write to {}", store.path().display()));
-        let recorded = store.session_runs(session).with_context(describe)?;
+        let recorded = store.session_runs(session)?;
         let mut missing = Vec::new();
         for fault in &page.faults {
             let Some(case) = cases.get(fault.case) else { continue };
@@ -203,20 +211,18 @@ impl Bench<'_> {
                     && run.case_id.as_deref() == Some(&case.bench.id)
             });
             if !is_recorded {
-                missing.push(failed_run(session, &run.browser, case, &fault.engine, &fault.fault));
+                let place = store.latest_place(session, &fault.engine, case.bench.backend)?;
+                missing.push(failed_run(session, &run.browser, case, &fault.engine, &fault.fault, place));
             }
-            run.faults.insert((case.bench.id.clone(), fault.engine.clone()), fault.fault.clone());
         }
-        store.insert(&missing, now_unix_micros()).with_context(describe)?;
+        store.insert(&missing, now_unix_micros())?;
         for check in &page.checks {
             let Some(case) = cases.get(check.case) else { continue };
-            store.set_check(session, &case.bench.id, &check.engine, &check.check).with_context(describe)?;
-            run.checks.insert((case.bench.id.clone(), check.engine.clone()), check.check.clone());
+            store.set_check(session, &case.bench.id, &check.engine, &check.check)?;
         }
         let n_warmup = cases.first().map_or(0, |case| case.bench.n_warmup);
         let ending = page.ending.unwrap_or(Ending::Interrupted);
-        store.end_session(session, ending, n_warmup, now_unix_micros()).with_context(describe)?;
-        Ok(())
+        store.end_session(session, ending, n_warmup, now_unix_micros())
     }
 }
 
@@ -231,13 +237,15 @@ fn rounds(cases: &[PlannedCase]) -> u64 {
     cases.iter().map(|case| u64::from(case.n_rounds())).sum()
 }
 
-/// The record of a run that the page could not record: it never came back.
+/// The record of a run that the page could not record: it never came back. What would have run it is `place`, so that it
+/// counts beside the runs that succeeded there.
 fn failed_run(
     session: &str,
     browser: &Browser,
     case: &PlannedCase,
     engine: &str,
     fault: &Fault,
+    place: Place,
 ) -> RunRecord {
     RunRecord {
         id: format!("{session}/{}/{engine}/failed", case.bench.id),
@@ -248,8 +256,8 @@ fn failed_run(
         engine: engine.to_owned(),
         engine_version: String::new(),
         backend: case.bench.backend,
-        backend_detail: String::new(),
-        adapter: None,
+        backend_detail: place.backend_detail,
+        adapter: place.adapter,
         precision: case.precision,
         model: case.bench.model.clone(),
         model_sha256: case.sha256.clone(),
@@ -262,3 +270,6 @@ fn failed_run(
         outcome: Outcome::Failed { fault: fault.clone() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,7 @@ pub(crate) fn plan(
             })?;
         let golden = goldens.iter().find(|golden| golden.model == *id).ok_or_else(|| {
             Failure::usage(format!("{id} has no golden outputs to compare with"))
-                .hint("bench only measures what it can check; goldens are in agent/goldens")
+                .hint("of the zoo bench only measures what it can check; goldens are in agent/goldens")
         })?;
         chosen.push((entry, &golden.cases));
     }

@@ -42,6 +42,8 @@ pub(crate) struct Row {
     pub(crate) load_micros: Option<f64>,
     /// Largest wasm memory after a run, bytes; 0 when unknown.
     pub(crate) memory_bytes: i64,
+    /// False for a model that nobody has golden outputs of.
+    pub(crate) has_golden: bool,
     /// Comparison of the first run's outputs with the golden ones.
     pub(crate) check: Option<Check>,
     /// Why it failed.
@@ -92,9 +94,15 @@ pub(crate) struct Report {
 }
 
 impl Row {
-    /// True when it ran, and its outputs were compared and kept their limits.
+    /// True when it ran, and its outputs were compared and kept their limits, if there was something to compare with.
     pub(crate) fn is_good(&self) -> bool {
-        self.fault.is_none() && self.check.as_ref().is_some_and(|check| check.ok)
+        let is_right = self.check.as_ref().map_or(!self.has_golden, |check| check.ok);
+        self.fault.is_none() && self.is_recorded() && is_right
+    }
+
+    /// True when the history has a run of it that succeeded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.cold_micros.is_some() || self.warm.is_some()
     }
 }
 
@@ -122,7 +130,9 @@ impl Report {
             for (browser, runs) in &histories {
                 let was_tried = |engine: &str| {
                     let key = (case.bench.id.clone(), engine.to_owned());
-                    browser.faults.contains_key(&key) || runs_of(runs, case, engine).next().is_some()
+                    browser.faults.contains_key(&key)
+                        || browser.checks.contains_key(&key)
+                        || runs_of(runs, case, engine).next().is_some()
                 };
                 if !was_tried(OURS) {
                     continue;
@@ -166,10 +176,11 @@ fn row(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], engine: &s
         engine_version: succeeded.map(|run| run.engine_version.clone()).unwrap_or_default(),
         backend: case.bench.backend.as_str(),
         backend_detail: succeeded.map(|run| run.backend_detail.clone()).unwrap_or_default(),
-        warm: warm(&warm_micros(&own)),
+        warm: warm(&warm_micros(&own, case)),
         cold_micros: cold.map(|(load, run)| load + run),
         load_micros: cold.map(|(load, _)| load),
         memory_bytes: own.iter().map(|run| run.memory_bytes).max().unwrap_or(0),
+        has_golden: !case.golden.outputs.is_empty(),
         check: browser.checks.get(&key).cloned(),
         fault: browser.faults.get(&key).cloned(),
     }
@@ -177,7 +188,8 @@ fn row(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], engine: &s
 
 fn ratio(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], peer: &str) -> Ratio {
     let [ours, theirs] = [OURS, peer].map(|engine| runs_of(runs, case, engine).collect::<Vec<_>>());
-    let samples = Sample::new(&warm_micros(&theirs)).ok().zip(Sample::new(&warm_micros(&ours)).ok());
+    let sample = |runs: &[&SessionRun]| Sample::new(&warm_micros(runs, case)).ok();
+    let samples = sample(&theirs).zip(sample(&ours));
     let total = |runs: &[&SessionRun]| cold(runs).map(|(load, run)| load + run);
     Ratio {
         model: case.bench.model.clone(),
@@ -203,9 +215,10 @@ fn runs_of<'a>(
     runs.iter().filter(move |run| run.engine == engine && run.case_id.as_deref() == Some(&case.bench.id))
 }
 
-fn warm_micros(runs: &[&SessionRun]) -> Vec<f64> {
-    let measured = runs.iter().filter(|run| run.fault.is_none() && !run.cold && !run.is_warmup);
-    measured.filter_map(|run| run.run_micros).collect()
+/// Times of the runs after the cold one and the warm-up, microseconds.
+fn warm_micros(runs: &[&SessionRun], case: &PlannedCase) -> Vec<f64> {
+    let warm = runs.iter().filter(|run| !run.cold).skip(case.bench.n_warmup as usize);
+    warm.filter(|run| run.fault.is_none()).filter_map(|run| run.run_micros).collect()
 }
 
 /// Load and run of the cold run, microseconds.

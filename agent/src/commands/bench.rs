@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::bench::browser_run::{Bench, BrowserRun, peer_name};
@@ -15,7 +16,7 @@ use crate::cli::BenchArgs;
 use crate::commands::model::fetch_entries;
 use crate::commands::{dash, find_built_www, interrupt, interval, median, open_store};
 use crate::exit::{Exit, Failure};
-use crate::golden;
+use crate::golden::{self, own};
 use crate::host::{Host, git_commit, load_average, now_unix_micros};
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
@@ -47,7 +48,9 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
     let cache = Cache::of_user()?;
     let zoo = Zoo::open(&cache)?;
     let repetitions = Repetitions { n_warmup: args.warmup, n_runs: args.runs };
-    let cases = plan(&zoo, &golden::built_in()?, &args.model, &args.backend, repetitions)?;
+    let mut goldens = golden::built_in()?;
+    goldens.extend(own::goldens(&zoo, &cache, &args.model, &args.dim.iter().cloned().collect())?);
+    let cases = plan(&zoo, &goldens, &args.model, &args.backend, repetitions)?;
     let browsers = browser::select(&args.browser, &cache)?;
     let www = find_built_www(&args.www)?;
     fetch_models(&zoo, &cases, &cache, printer)?;
@@ -84,16 +87,17 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
     };
     let mut runs: Vec<BrowserRun> = Vec::new();
     for found in &browsers {
-        let run = bench.run(found, &cases).await?;
-        let interrupted = run.interrupted;
+        let run = bench.run(found, &cases).await;
+        let goes_on = !run.interrupted && run.broken.is_none();
         runs.push(run);
-        if interrupted {
+        if !goes_on {
             break;
         }
     }
     launcher.close().await;
     let load_after = load_average();
-    app.store.end_campaign(campaign, now_unix_micros(), load_after)?;
+    let ended = app.store.end_campaign(campaign, now_unix_micros(), load_after);
+    let broken = runs.iter_mut().find_map(|run| run.broken.take()).or(ended.err());
 
     let peers: Vec<&str> = args.peer.iter().map(|peer| peer_name(*peer)).collect();
     let report = Report::new(&cases, &runs, &peers, &app.store)?;
@@ -119,6 +123,10 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
             quantity::plural(n_runs, "warm run"),
             app.store.path().display()
         ));
+    }
+    // What was measured has been shown, also when no more of it could be stored.
+    if let Some(error) = broken {
+        return Err(error).with_context(|| format!("cannot write to {}", app.store.path().display()));
     }
     if interrupted {
         return Err(Failure::environment("interrupted; what was measured before is in the history").into());
@@ -149,6 +157,9 @@ fn show(report: &Report, printer: &Printer) {
     );
     if !report.ratios.is_empty() {
         printer.note("ratios: our time divided by the peer's, runs in turns; below 1 we are faster");
+    }
+    if report.rows.iter().any(|row| !row.has_golden) {
+        printer.note("not compared: nothing says what the outputs of your own model should be");
     }
     explain(report, printer);
 }
@@ -210,6 +221,7 @@ fn explain(report: &Report, printer: &Printer) {
                 hints.extend(fault.hint.as_deref());
                 format!("{fault} ({})", fault.code)
             }
+            _ if !row.is_recorded() => "no run of it is in the history".to_owned(),
             (None, Some(check)) => check.problem.clone().unwrap_or_default(),
             (None, None) => "the outputs were never compared".to_owned(),
         };
@@ -241,7 +253,7 @@ fn warm_ratio(ratio: &Ratio) -> String {
 fn outputs(row: &Row) -> (String, Tone) {
     match (&row.fault, &row.check) {
         (Some(fault), _) => (format!("failed: {}", fault.code), Tone::Bad),
-        (None, None) => ("not compared".to_owned(), Tone::Bad),
+        (None, None) => ("not compared".to_owned(), if row.has_golden { Tone::Bad } else { Tone::Faint }),
         (None, Some(check)) => {
             let distance = check.max_abs_ratio.map(|ratio| format!(" {ratio:.0e}")).unwrap_or_default();
             let (verdict, tone) = if check.ok { ("ok", Tone::Good) } else { ("FAIL", Tone::Bad) };

@@ -189,6 +189,20 @@ async fn pages_of_other_sites_cannot_post() {
 }
 
 #[tokio::test]
+async fn outputs_that_nothing_can_be_compared_with_are_not_called_right() {
+    let world = world();
+    let Errand::Bench { plan, mut goldens } = bench_errand() else { return };
+    Arc::make_mut(&mut goldens[0]).outputs.clear();
+    let mut reports = world.app.sessions.open("s", Errand::Bench { plan, goldens });
+    let output = wire::TensorHeader { name: "y".to_owned(), dtype: wire::DType::Float32, dims: vec![1] };
+    let bundle = tensor::encode_bundle(&[(output, &[0; 4])]);
+    assert_eq!(value(world.post("/v1/bench/s/output/0", bundle).await).await, Value::Null);
+    while let Ok(report) = reports.try_recv() {
+        assert_eq!(report, Report::Sign);
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_is_not_ours_reaches_nothing() {
     let world = world();
     for path in ["/", "/v1/health", "/v1/models", "/pkg/a.wasm"] {
@@ -291,4 +305,19 @@ async fn a_port_in_use_is_an_environment_failure_with_a_hint() {
     let (exit, hint) = crate::exit::verdict(&error);
     assert_eq!(exit, crate::exit::Exit::Environment);
     assert!(hint.unwrap().contains("--port 0"));
+}
+
+#[tokio::test]
+async fn advice_comes_from_the_history() {
+    let world = world();
+    let mut records = batch(&["a", "b", "c", "d", "e", "f"]);
+    for record in records["records"].as_array_mut().unwrap() {
+        record["started_unix_micros"] = json!(crate::host::now_unix_micros());
+    }
+    check_status(&world.post("/v1/metrics", records.to_string()).await, 200);
+    let document = value(world.get("/v1/advice?model=tiny", &[]).await).await;
+    let advice = &document["advice"][0];
+    assert_eq!((&advice["confidence"], &advice["choices"][0]["n"]), (&json!("only-choice"), &json!(6)));
+    assert_eq!(value(world.get("/v1/advice?model=big", &[]).await).await["advice"], json!([]));
+    check_fault(world.get("/v1/advice?since=soon", &[]).await, 400, "since").await;
 }

@@ -15,7 +15,8 @@ INSERT INTO run (
 ) VALUES (
     :id, :session, :case_id, :started, :received, :browser_name, :browser_version, :user_agent,
     :engine, :engine_version, :backend, :backend_detail, :adapter_vendor, :adapter_architecture, :adapter_description,
-    :adapter_is_fallback, :precision, :model, :model_sha256, :shapes, :cold, :is_warmup, :connection, :attempt, :queue_micros,
+    :adapter_is_fallback, :precision, :model, :model_sha256, :shapes, :cold,
+    NOT :cold AND EXISTS (SELECT 1 FROM session WHERE session.id = :session), :connection, :attempt, :queue_micros,
     :download_micros, :verify_micros, :load_micros, :run_micros, :total_micros, :memory_bytes, :fault_category,
     :fault_code, :fault_message, :fault_hint
 ) ON CONFLICT (id) DO NOTHING";
@@ -168,8 +169,6 @@ fn insert_one(connection: &Connection, record: &RunRecord, received: i64) -> Res
         ":model_sha256": record.model_sha256,
         ":shapes": record.shapes,
         ":cold": record.cold,
-        // Until its session has ended nobody knows better.
-        ":is_warmup": record.session.is_some() && !record.cold,
         ":connection": record.connection,
         ":attempt": record.attempt,
         ":queue_micros": phases.queue_micros.map(clamp),

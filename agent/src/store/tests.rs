@@ -83,19 +83,34 @@ fn a_place_is_known_from_the_same_browser_engine_and_machine() {
     let here = store.begin_campaign(&campaign()).unwrap();
     let other = store.begin_campaign(&NewCampaign { host: "other".to_owned(), ..campaign() }).unwrap();
     let newer = Browser { version: "2".to_owned(), ..browser() };
-    for (session, campaign, browser) in
-        [(SESSION, here, &browser()), ("next", here, &browser()), ("newer", here, &newer), ("away", other, &browser())]
-    {
+    for (session, campaign, browser) in [
+        (SESSION, here, &browser()),
+        ("next", here, &browser()),
+        ("newer", here, &newer),
+        ("away", other, &browser()),
+    ] {
         store.begin_session(session, campaign, browser, 2).unwrap();
     }
-    let adapter = Some(Adapter { vendor: "v".to_owned(), architecture: String::new(), description: String::new(), is_fallback: true });
-    let gpu = RunRecord { backend: Backend::Webgpu, adapter: adapter.clone(), backend_detail: String::new(), ..record("tiny", 2, 20) };
+    let adapter = Some(Adapter {
+        vendor: "v".to_owned(),
+        architecture: String::new(),
+        description: String::new(),
+        is_fallback: true,
+    });
+    let gpu = RunRecord {
+        backend: Backend::Webgpu,
+        adapter: adapter.clone(),
+        backend_detail: String::new(),
+        ..record("tiny", 2, 20)
+    };
     store.insert(&[record("tiny", 1, 10), gpu, failed(3)], 0).unwrap();
     let place = |session: &str, engine: &str, backend| store.latest_place(session, engine, backend).unwrap();
     let wasm = Place { backend_detail: "simd128".to_owned(), adapter: None };
     assert_eq!(place("next", "tabpool", Backend::Wasm), wasm);
     assert_eq!(place("next", "tabpool", Backend::Webgpu), Place { backend_detail: String::new(), adapter });
-    for (session, engine) in [("next", "ort-web"), ("newer", "tabpool"), ("away", "tabpool"), ("nothing", "tabpool")] {
+    for (session, engine) in
+        [("next", "ort-web"), ("newer", "tabpool"), ("away", "tabpool"), ("nothing", "tabpool")]
+    {
         assert_eq!(place(session, engine, Backend::Wasm), Place::default(), "{session} {engine}");
     }
 }

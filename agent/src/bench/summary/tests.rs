@@ -81,8 +81,44 @@ fn a_case_that_failed_or_was_never_compared_is_not_good() {
 }
 
 #[test]
+fn a_model_without_golden_outputs_is_good_when_it_ran() {
+    let store = store(&[500, 9, 20], &[]);
+    let unchecked = || BrowserRun { checks: Default::default(), ..browser_run() };
+    let mut case = planned_case("a");
+    std::sync::Arc::make_mut(&mut case.golden).outputs.clear();
+    let report = Report::new(&[case], &[unchecked()], &[], &store).unwrap();
+    let row = &report.rows[0];
+    assert_eq!((row.has_golden, &row.check, row.is_good()), (false, &None, true));
+}
+
+#[test]
+fn a_case_whose_runs_could_not_be_stored_is_not_good() {
+    let report = Report::new(&[planned_case("a")], &[browser_run()], &[], &store(&[], &[])).unwrap();
+    let row = &report.rows[0];
+    assert!(row.check.as_ref().is_some_and(|check| check.ok));
+    assert!(!row.is_recorded() && !row.is_good());
+}
+
+#[test]
+fn warm_up_is_left_out_when_the_end_of_the_session_could_not_be_stored() {
+    let store = Store::in_memory().unwrap();
+    let records: Vec<RunRecord> =
+        (0..).zip([500, 300, 10, 12, 14]).map(|(n, micros)| record(OURS, n, micros)).collect();
+    store.insert(&records, 0).unwrap();
+    let report = Report::new(&[planned_case("a")], &[browser_run()], &[], &store).unwrap();
+    let warm = report.rows[0].warm.unwrap();
+    assert_eq!((warm.n, warm.median_micros), (3, 12.0));
+}
+
+#[test]
 fn a_case_that_was_never_tried_has_no_row() {
     let store = store(&[], &[]);
-    let report = Report::new(&[planned_case("a")], &[browser_run()], &[], &store).unwrap();
+    let report = Report::new(
+        &[planned_case("a")],
+        &[BrowserRun { checks: Default::default(), ..browser_run() }],
+        &[],
+        &store,
+    )
+    .unwrap();
     assert!(report.rows.is_empty());
 }

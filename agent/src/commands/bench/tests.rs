@@ -27,6 +27,7 @@ fn row(browser: &str, engine: &str, median_micros: f64) -> Row {
         cold_micros: Some(120_000.0),
         load_micros: Some(100_000.0),
         memory_bytes: 65_536,
+        has_golden: true,
         check: Some(Check { ok: true, max_abs_ratio: Some(2e-7), cosine: Some(1.0), problem: None }),
         fault: None,
     }
@@ -50,6 +51,7 @@ fn report() -> Report {
             Row { check: Some(wrong), ..row("firefox", OURS, 8_000.0) },
             Row { fault: Some(fault), ..failed.clone() },
             Row { warm: Some(few), check: None, ..row("edge", OURS, 900.0) },
+            Row { has_golden: false, check: None, ..row("chromium-webnn", OURS, 7_000.0) },
         ],
         ratios: vec![Ratio {
             model: "tiny".to_owned(),

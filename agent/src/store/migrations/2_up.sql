@@ -25,6 +25,10 @@ ALTER TABLE run ADD COLUMN campaign INTEGER;
 -- 'a' or 'b' for one side of an experiment, which is no part of trends and no baseline.
 ALTER TABLE campaign ADD COLUMN variant TEXT;
 
+-- Nobody knows which runs of a session without an end were warm-up.
+UPDATE run SET is_warmup = 1
+WHERE cold = 0 AND session IN (SELECT id FROM session WHERE ending IS NULL);
+
 CREATE INDEX run_without_series ON run (id) WHERE series IS NULL;
 -- Holds everything that a trend reads, so that it never touches the wide rows.
 CREATE INDEX run_by_series ON run (series, cold, started_unix_micros, campaign, run_micros, total_micros, load_micros)
