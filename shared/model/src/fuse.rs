@@ -19,7 +19,7 @@ mod swish;
 pub use attention::fuse_attention;
 pub use epilogue::{fuse_activation, fuse_bias, fuse_residual};
 pub use gelu::fuse_gelu;
-pub use layout::{drop_expand, fold_pad, fold_transpose};
+pub use layout::{drop_expand, fold_pad, fold_transpose, join_transposes};
 pub use norm::{fuse_layer_norm, fuse_rms_norm};
 pub use quantized::fuse_quantized_matmul;
 pub use scalar::{merge_unary, scalar_arithmetic};
@@ -29,9 +29,10 @@ pub use swish::fuse_swish;
 pub type Pass = fn(&mut Graph) -> usize;
 
 /// The passes that recognise whole patterns, by name, in the order they run.
-pub const PATTERNS: [(&str, Pass); 11] = [
+pub const PATTERNS: [(&str, Pass); 12] = [
     ("quantized-matmul", fuse_quantized_matmul),
     ("drop-expand", drop_expand),
+    ("join-transposes", join_transposes),
     ("scalar-arithmetic", scalar_arithmetic),
     ("merge-unary", merge_unary),
     ("gelu", fuse_gelu),

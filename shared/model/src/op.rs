@@ -518,6 +518,8 @@ pub enum Op {
     Attention {
         /// Factor of the scores.
         scale: f32,
+        /// Queries whose scores have no softmax (all −∞, or not a number) give zeros.
+        zeroes_undefined: bool,
         /// q, k, v and the output are [batch, length, heads, width] instead of [batch, heads, length, width].
         heads_inside: bool,
     },

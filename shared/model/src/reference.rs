@@ -138,8 +138,8 @@ pub fn evaluate(
         }
         Op::MatMulInteger => vec![quantize::matmul_integer(&operands, fact)?],
         Op::QuantizedMatMul { epilogue } => vec![quantize::quantized_matmul(epilogue, &operands, fact)?],
-        Op::Attention { scale, heads_inside } => {
-            vec![linear::attention(*scale, *heads_inside, &operands, fact)?]
+        Op::Attention { scale, zeroes_undefined, heads_inside } => {
+            vec![linear::attention(*scale, *zeroes_undefined, *heads_inside, &operands, fact)?]
         }
         Op::Conv { window, groups, epilogue } => {
             vec![window::conv(window, *groups, epilogue, &operands, fact)?]

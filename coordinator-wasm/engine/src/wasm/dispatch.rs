@@ -131,8 +131,8 @@ pub(super) fn run_kernel(
                 pool(*kind, &window, channel, size, out, out_size);
             }
         }
-        (Kernel::Attention, Op::Attention { scale, heads_inside }) => {
-            run_attention(operands, *scale, *heads_inside, &mut scratch.attention, out)?;
+        (Kernel::Attention, Op::Attention { .. }) => {
+            run_attention(operands, &mut scratch.attention, out)?;
         }
         (Kernel::Recurrent(weights), _) => {
             let x = operands.floats(0)?;
@@ -297,11 +297,12 @@ fn run_quantized(x: &[f32], weights: &PackedBytes, scales: &[f32], scratch: &mut
 
 fn run_attention(
     operands: &Operands<'_>,
-    scale: f32,
-    heads_inside: bool,
     scratch: &mut attention::Scratch,
     out: &mut [f32],
 ) -> Result<(), EvaluationError> {
+    let &Op::Attention { scale, zeroes_undefined, heads_inside } = &operands.step.op else {
+        return Err(EvaluationError::Shape { operator: "attention" });
+    };
     let [q, k, v] = [operands.floats(0)?, operands.floats(1)?, operands.floats(2)?];
     let mask = operands.optional(3)?;
     let heads_and_length =
@@ -337,7 +338,7 @@ fn run_attention(
             let (width, v_width) = (q.dims[3], v.dims[3]);
             let (first, stride) = place(q.dims, v_width, batch, head);
             let target = RowsMut { data: &mut out[first..], stride };
-            let head = Head { queries, keys, values, width, v_width, scale, mask };
+            let head = Head { queries, keys, values, width, v_width, scale, zeroes_undefined, mask };
             attention::attention(head, target, scratch);
         }
     }

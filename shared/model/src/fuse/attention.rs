@@ -1,6 +1,6 @@
 //! Scaled dot-product attention from its parts.
 
-use crate::fuse::{Links, both_orders, is_f32};
+use crate::fuse::{Links, both_orders, is_f32, scalar_of};
 use crate::graph::{Graph, Node, ValueId};
 use crate::op::{Binary, Epilogue, Fact, Op, Unary};
 use crate::tensor::broadcast;
@@ -35,6 +35,7 @@ struct Found {
     v: ValueId,
     mask: Option<ValueId>,
     scale: f32,
+    zeroes_undefined: bool,
 }
 
 fn plain_matmul(node: &Node) -> Option<(bool, [ValueId; 2])> {
@@ -66,7 +67,15 @@ fn transposed_from(graph: &Graph, links: &Links, value: ValueId) -> Option<(Valu
 
 fn matched(graph: &Graph, links: &Links, index: usize) -> Option<Found> {
     let (false, [weights, v]) = plain_matmul(&graph.nodes[index])? else { return None };
-    let softmax = links.sole(graph, weights)?;
+    let (weights, zeroes_undefined) = match guarded(graph, links, weights) {
+        Some(weights) => (weights, true),
+        None => (weights, false),
+    };
+    // A guard reads the weights twice.
+    let softmax = links.node(graph, weights)?;
+    if links.use_counts[weights] != if zeroes_undefined { 2 } else { 1 } {
+        return None;
+    }
     if softmax.op != (Op::Softmax { axis: 3, is_log: false }) {
         return None;
     }
@@ -92,8 +101,16 @@ fn matched(graph: &Graph, links: &Links, index: usize) -> Option<Found> {
             && mask_fits
             && is_known;
         let scale = outer_scale * q_scale * k_scale;
-        fits.then_some(Found { q, keys, v, mask, scale })
+        fits.then_some(Found { q, keys, v, mask, scale, zeroes_undefined })
     })
+}
+
+/// `x` when a value is `is-nan(x) ? 0 : x`.
+fn guarded(graph: &Graph, links: &Links, value: ValueId) -> Option<ValueId> {
+    let choice = links.sole(graph, value).filter(|node| node.op == Op::Where)?;
+    let &[Some(condition), Some(zero), Some(x)] = &choice.inputs[..] else { return None };
+    let is_guard = links.sole_unary(graph, condition) == Some((&[Unary::IsNan], x));
+    (is_guard && scalar_of(graph, zero) == Some(0.0)).then_some(x)
 }
 
 /// The scores with what is added to them, in every way a sum can be read.
@@ -109,7 +126,7 @@ fn masked_scores(graph: &Graph, links: &Links, value: ValueId) -> Vec<(ValueId, 
 }
 
 fn rewrite(graph: &mut Graph, links: &Links, index: usize, found: Found) {
-    let Found { q, keys, v, mask, scale } = found;
+    let Found { q, keys, v, mask, scale, zeroes_undefined } = found;
     let swapped = |value: ValueId| {
         transposed_from(graph, links, value).filter(|&(_, perm)| perm == SWAP_HEADS).map(|(x, _)| x)
     };
@@ -124,7 +141,7 @@ fn rewrite(graph: &mut Graph, links: &Links, index: usize, found: Found) {
             inputs = vec![Some(q), Some(keys.0), Some(v)];
             inputs.extend(mask.map(Some));
             let node = &mut graph.nodes[reader];
-            node.op = Op::Attention { scale, heads_inside: true };
+            node.op = Op::Attention { scale, zeroes_undefined, heads_inside: true };
             node.inputs = inputs;
         }
         _ => {
@@ -143,7 +160,7 @@ fn rewrite(graph: &mut Graph, links: &Links, index: usize, found: Found) {
             inputs = vec![Some(q), Some(k), Some(v)];
             inputs.extend(mask.map(Some));
             let node = &mut graph.nodes[at];
-            node.op = Op::Attention { scale, heads_inside: false };
+            node.op = Op::Attention { scale, zeroes_undefined, heads_inside: false };
             node.inputs = inputs;
         }
     }

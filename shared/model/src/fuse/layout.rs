@@ -1,7 +1,7 @@
 //! Movement that the next operator can do while it reads.
 
 use crate::fuse::{Links, scalar_of};
-use crate::graph::Graph;
+use crate::graph::{Graph, ValueId};
 use crate::op::{Op, PadMode};
 use crate::tensor::broadcast;
 
@@ -102,6 +102,51 @@ pub fn fold_transpose(graph: &mut Graph) -> usize {
         }
     }
     n_applied
+}
+
+/// A transpose of a transpose becomes one, also when the first dimensions are merged in between: exporters swap the
+/// last two dimensions of a batch that way.
+pub fn join_transposes(graph: &mut Graph) -> usize {
+    let links = Links::new(graph);
+    let mut n_applied = 0;
+    for index in 0..graph.nodes.len() {
+        let matched = unmerged_swap(graph, &links, index).or_else(|| composed(graph, &links, index));
+        if let Some((x, perm)) = matched {
+            let node = &mut graph.nodes[index];
+            node.op = Op::Transpose(perm);
+            node.inputs = vec![Some(x)];
+            n_applied += 1;
+        }
+    }
+    n_applied
+}
+
+/// Operand and permutation of two transposes in a row.
+fn composed(graph: &Graph, links: &Links, index: usize) -> Option<(ValueId, Vec<usize>)> {
+    let node = &graph.nodes[index];
+    let Op::Transpose(outer) = &node.op else { return None };
+    let before = links.node(graph, node.inputs[0]?)?;
+    let Op::Transpose(inner) = &before.op else { return None };
+    Some((before.inputs[0]?, outer.iter().map(|&axis| inner[axis]).collect()))
+}
+
+/// Operand and permutation of a reshape to three dimensions, a swap of the last two, and the reshape back.
+fn unmerged_swap(graph: &Graph, links: &Links, index: usize) -> Option<(ValueId, Vec<usize>)> {
+    let node = &graph.nodes[index];
+    let swap = links.sole(graph, node.inputs.first().copied().flatten()?)?;
+    let is_swap = node.op == Op::Reshape && swap.op == Op::Transpose(vec![0, 2, 1]);
+    let merge =
+        links.sole(graph, swap.inputs.first().copied().flatten()?).filter(|node| node.op == Op::Reshape)?;
+    let x = merge.inputs[0]?;
+    let (from, to) = (&graph.fact(x).dims, &graph.fact(node.outputs[0]).dims);
+    let n_batch = from.len().checked_sub(2).filter(|&n_batch| n_batch > 0)?;
+    let fits = is_swap
+        && to.len() == from.len()
+        && from[..n_batch] == to[..n_batch]
+        && [from[n_batch + 1], from[n_batch]] == to[n_batch..]
+        && graph.fact(merge.outputs[0]).dims[1..] == from[n_batch..];
+    let perm = (0..n_batch).chain([n_batch + 1, n_batch]).collect();
+    fits.then_some((x, perm))
 }
 
 /// True for a permutation that only swaps the last two dimensions.

@@ -224,6 +224,30 @@ fn attention_is_found_in_every_layout() {
 }
 
 #[test]
+fn attention_with_a_guard_is_found_behind_merged_transposes() {
+    let mut b = GraphBuilder::default();
+    let (inside, outside) = ([2, 3, 2, 4], [2, 2, 3, 4]);
+    let [q, k, v] = [(); 3].map(|()| b.input(&inside));
+    let swap = Op::Transpose(vec![0, 2, 1, 3]);
+    let [q, k, v] = [q, k, v].map(|x| b.op(swap.clone(), &[x], &outside));
+    let k = b.op(Op::Reshape, &[k], &[4, 3, 4]);
+    let k = b.op(Op::Transpose(vec![0, 2, 1]), &[k], &[4, 4, 3]);
+    let k = b.op(Op::Reshape, &[k], &[2, 2, 4, 3]);
+    let (half, zero) = (b.scalar(0.5), b.scalar(0.0));
+    let scores = [2, 2, 3, 3];
+    let q = b.op(Op::Binary(Binary::Mul), &[q, half], &outside);
+    let k = b.op(Op::Binary(Binary::Mul), &[k, half], &[2, 2, 4, 3]);
+    let s = b.op(matmul(), &[q, k], &scores);
+    let p = b.op(Op::Softmax { axis: 3, is_log: false }, &[s], &scores);
+    let is_nan = b.typed(Op::Unary(vec![Unary::IsNan]), &[p], DType::Bool, &scores);
+    let p = b.op(Op::Where, &[is_nan, zero, p], &scores);
+    let y = b.op(matmul(), &[p, v], &outside);
+    let y = b.op(swap, &[y], &inside);
+    let both: Pass = |graph| join_transposes(graph) + join_transposes(graph) + fuse_attention(graph);
+    check(both, b.finish(y), &["attention"]);
+}
+
+#[test]
 fn quantized_products_are_found() {
     let mut b = GraphBuilder::default();
     let x = b.input(&[2, 6]);
@@ -281,6 +305,16 @@ fn a_product_with_two_readers_is_not_absorbed() {
     let z = b.op(Op::Unary(vec![Unary::Exp]), &[y], &[2, 2]);
     let sum = b.op(Op::Binary(Binary::Mul), &[y, z], &[2, 2]);
     check(fuse_activation, b.finish(sum), &["matmul", "unary", "binary"]);
+}
+
+#[test]
+fn relabelled_scalars_are_not_taken_for_transposes() {
+    let mut b = GraphBuilder::default();
+    let x = b.input(&[1]);
+    let cube = b.op(Op::Reshape, &[x], &[1, 1, 1]);
+    let turned = b.op(Op::Transpose(vec![0, 2, 1]), &[cube], &[1, 1, 1]);
+    let scalar = b.op(Op::Reshape, &[turned], &[]);
+    check(join_transposes, b.finish(scalar), &["reshape", "transpose", "reshape"]);
 }
 
 #[test]

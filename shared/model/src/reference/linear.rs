@@ -95,6 +95,7 @@ pub(super) fn batch_dims(a: &[usize], b: &[usize]) -> Vec<usize> {
 
 pub(super) fn attention(
     scale: f32,
+    zeroes_undefined: bool,
     heads_inside: bool,
     operands: &Operands<'_>,
     fact: &Fact,
@@ -132,6 +133,9 @@ pub(super) fn attention(
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
                 let sum: f64 = weights.iter().sum();
+                if zeroes_undefined && sum.is_nan() {
+                    continue;
+                }
                 let out_row = row(&fact.dims, batch, head, i);
                 for d in 0..v_width {
                     let value = |j: usize| weights[j] * f64::from(v[row(v_dims, batch, head, j) + d]);

@@ -171,7 +171,7 @@ fn attention_reads_both_layouts_and_every_mask() {
             };
             let [q, k, v] = [dims(17, 8), dims(19, 8), dims(19, 5)].map(|dims| b.input(&dims));
             let mask = b.input(mask_dims);
-            let op = Op::Attention { scale: 0.3, heads_inside };
+            let op = Op::Attention { scale: 0.3, zeroes_undefined: false, heads_inside };
             let y = b.op(op, &[q, k, v, mask], &dims(17, 5));
             b.check(y, &[]);
         }

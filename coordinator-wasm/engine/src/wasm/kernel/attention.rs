@@ -44,6 +44,8 @@ pub struct Head<'a> {
     pub v_width: usize,
     /// Factor of the scores.
     pub scale: f32,
+    /// Queries whose scores have no softmax give zeros.
+    pub zeroes_undefined: bool,
     /// Added to the scores after the factor.
     pub mask: Option<Mask<'a>>,
 }
@@ -66,6 +68,9 @@ pub fn attention(head: Head<'_>, out: RowsMut<'_>, scratch: &mut Scratch) {
                 mask.add_to(row, first + offset);
             }
             softmax(row);
+            if head.zeroes_undefined && row.first().is_some_and(|weight| weight.is_nan()) {
+                row.fill(0.0);
+            }
         }
         let block = RowsMut { data: &mut out.data[first * out.stride..], stride: out.stride };
         gemm(Rows::dense(scores, n_keys), values, Addends::default(), keep, block, rows);

@@ -19,6 +19,7 @@ fn check(n_queries: usize, n_keys: usize, width: usize, mask: Option<Mask<'_>>) 
         width,
         v_width: width,
         scale: 0.37,
+        zeroes_undefined: false,
         mask,
     };
     let mut out = vec![9.0; n_queries * stride];
