@@ -1,6 +1,5 @@
 //! Connections: what the driver says of them, and what the pool keeps about each.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backoff::Backoff;
@@ -9,6 +8,7 @@ use crate::named::named_enum;
 use crate::recovery::Trial;
 use crate::rng::Rng;
 use crate::router::Entry;
+use crate::sorted_map::SortedMap;
 use crate::{Backend, BackendSet, CallId, Component, ConnectionId, GroupId, ModelId, Timestamp, health};
 
 named_enum! {
@@ -140,7 +140,7 @@ pub struct Connection {
     /// Times it was opened.
     pub(crate) incarnation: u32,
     breakers: [Breaker; 5],
-    pub(crate) residents: BTreeMap<(ModelId, Backend), Resident>,
+    pub(crate) residents: SortedMap<(ModelId, Backend), Resident>,
     /// Calls that hold a slot.
     pub(crate) calls: Vec<CallId>,
     /// Calls that hold none: open, ping.
@@ -192,7 +192,7 @@ impl Connection {
                 let config = if is_transport { &configs.transport } else { &configs.other };
                 Breaker::new(Arc::clone(config), rng.next_u64())
             }),
-            residents: BTreeMap::new(),
+            residents: SortedMap::new(),
             calls: Vec::new(),
             side_calls: Vec::new(),
             repairing: BackendSet::NONE,

@@ -9,6 +9,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::config::RoutingConfig;
+use crate::sorted_map::SortedMap;
 use crate::time::micros;
 use crate::{Backend, ConnectionId, GroupId, ModelId, ShapeClass, Strategy, Timestamp};
 
@@ -104,9 +105,9 @@ impl Estimate {
 pub(crate) struct Latencies {
     config: RoutingConfig,
     runs: BTreeMap<LatencyKey, Estimate>,
-    loads: BTreeMap<(ModelId, Backend), Estimate>,
+    loads: SortedMap<(ModelId, Backend), Estimate>,
     members: BTreeMap<(ConnectionId, Backend), Member>,
-    opens: BTreeMap<(GroupId, Option<Strategy>), Estimate>,
+    opens: SortedMap<(GroupId, Option<Strategy>), Estimate>,
 }
 
 /// A member's own factor, as a logarithm.
@@ -122,9 +123,9 @@ impl Latencies {
         Self {
             config,
             runs: BTreeMap::new(),
-            loads: BTreeMap::new(),
+            loads: SortedMap::new(),
             members: BTreeMap::new(),
-            opens: BTreeMap::new(),
+            opens: SortedMap::new(),
         }
     }
 
@@ -209,7 +210,7 @@ impl Latencies {
     ) {
         let sample_ln = (micros(latency).max(1) as f64).ln();
         let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
-        self.loads.entry((model, backend)).or_insert(prior).observe(now, sample_ln, &self.config);
+        self.loads.get_or_insert((model, backend), prior).observe(now, sample_ln, &self.config);
     }
 
     /// Time to open a connection of a browser, first (`None`) or by a strategy.
@@ -226,7 +227,7 @@ impl Latencies {
     ) {
         let sample_ln = (micros(latency).max(1) as f64).ln();
         let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
-        self.opens.entry((browser, strategy)).or_insert(prior).observe(now, sample_ln, &self.config);
+        self.opens.get_or_insert((browser, strategy), prior).observe(now, sample_ln, &self.config);
     }
 
     /// Puts in what is known from elsewhere, unless something was measured already.

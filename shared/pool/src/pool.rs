@@ -1,6 +1,6 @@
 //! The state machine: what it holds, and what a driver may ask of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::breaker::{Breaker, BreakerMode, Transition};
@@ -17,6 +17,7 @@ use crate::root_cause::Analyst;
 use crate::router::Index;
 use crate::scaling::Scaler;
 use crate::slab::Slab;
+use crate::sorted_map::SortedMap;
 use crate::timers::{Timer, Timers};
 use crate::{
     Action, Backend, BackendSet, CallId, Component, Config, ConnectionId, GroupId, ModelId, ModelSpec,
@@ -98,7 +99,7 @@ pub struct Pool {
     models: Vec<Model>,
     families: Vec<Family>,
     groups: Vec<Group>,
-    breaker_configs: BTreeMap<String, BreakerConfigs>,
+    breaker_configs: SortedMap<String, BreakerConfigs>,
     /// Indexed by id; `None` where one was closed.
     connections: Vec<Option<Box<Connection>>>,
     jobs: Slab<JobEntry>,
@@ -106,7 +107,7 @@ pub struct Pool {
     queue: Queue,
     index: Index,
     /// Loads under way.
-    loading: BTreeMap<(ModelId, Backend), u32>,
+    loading: SortedMap<(ModelId, Backend), u32>,
     latencies: Latencies,
     timers: Timers,
     budget: RetryBudget,
@@ -137,13 +138,13 @@ impl Pool {
             models: Vec::new(),
             families: Vec::new(),
             groups: Vec::new(),
-            breaker_configs: BTreeMap::new(),
+            breaker_configs: SortedMap::new(),
             connections: Vec::new(),
             jobs: Slab::new(),
             calls: Slab::new(),
             queue: Queue::default(),
             index: Index::default(),
-            loading: BTreeMap::new(),
+            loading: SortedMap::new(),
             latencies: Latencies::new(config.routing.clone()),
             timers: Timers::default(),
             budget: RetryBudget::new(&config.retry),

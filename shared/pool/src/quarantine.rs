@@ -1,8 +1,9 @@
 //! Inputs that broke several healthy connections, kept from breaking more for a while.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::config::QuarantineConfig;
+use crate::sorted_map::SortedMap;
 use crate::{FaultCategory, ModelId, Timestamp};
 
 /// A model and the fingerprint of its inputs.
@@ -10,7 +11,7 @@ type Culprit = (ModelId, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct Quarantine {
-    held: BTreeMap<Culprit, (FaultCategory, Timestamp)>,
+    held: SortedMap<Culprit, (FaultCategory, Timestamp)>,
     /// In the order in which they are released.
     order: VecDeque<(Timestamp, Culprit)>,
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sorted_map::SortedMap;
 use crate::{BackendSet, ConnectionId, JobId, ModelId, Priority, ShapeClass};
 
 /// What decides where a job may run.
@@ -34,7 +35,7 @@ pub(crate) struct Queue {
     active: BTreeSet<(u64, LaneKey)>,
     blocked: Vec<LaneKey>,
     /// Tag of the last job of each flow.
-    flows: BTreeMap<(ModelId, Priority), u64>,
+    flows: SortedMap<(ModelId, Priority), u64>,
     virtual_time: u64,
     n_jobs: usize,
 }
@@ -46,7 +47,7 @@ impl Queue {
 
     /// Tag of a new job that is expected to take `cost_micros`.
     pub(crate) fn tag(&mut self, model: ModelId, priority: Priority, cost_micros: u64) -> u64 {
-        let flow = self.flows.entry((model, priority)).or_insert(0);
+        let flow = self.flows.get_or_insert((model, priority), 0);
         let cost = (cost_micros.max(1) * Priority::High.weight()) / priority.weight();
         *flow = (*flow).max(self.virtual_time).saturating_add(cost.max(1));
         *flow

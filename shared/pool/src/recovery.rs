@@ -1,10 +1,10 @@
 //! What can be done about a fault, in the order in which it is worth trying.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use crate::named::named_enum;
 use crate::rng::Rng;
+use crate::sorted_map::SortedMap;
 use crate::{Component, ConnectionKind, FaultCategory, Timestamp};
 
 named_enum! {
@@ -116,7 +116,7 @@ pub struct StrategyRecord {
 
 /// The measured success of every strategy against every kind of fault.
 #[derive(Debug, Default)]
-pub(crate) struct Playbook(BTreeMap<(FaultCategory, Component, Strategy), StrategyRecord>);
+pub(crate) struct Playbook(SortedMap<(FaultCategory, Component, Strategy), StrategyRecord>);
 
 /// Weight of the prior, in uses.
 const PRIOR_USES: f64 = 4.0;
@@ -177,7 +177,7 @@ impl Playbook {
             mean_seconds: trial.strategy.prior_seconds(),
             stability: 1.0,
         };
-        let record = self.0.entry(key).or_insert(fresh);
+        let record = self.0.get_or_insert(key, fresh);
         let n_uses = record.n_helped + record.n_failed;
         let kept = (MEMORY_USES - 1.0).min(n_uses) / n_uses.max(1.0);
         record.n_helped *= kept;
@@ -205,7 +205,7 @@ impl Playbook {
     }
 
     pub(crate) fn seed(&mut self, key: (FaultCategory, Component, Strategy), record: StrategyRecord) {
-        self.0.entry(key).or_insert(record);
+        self.0.get_or_insert(key, record);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::named::named_enum;
+use crate::sorted_map::SortedMap;
 use crate::{FaultCategory, Timestamp};
 
 named_enum! {
@@ -95,7 +96,7 @@ const MAX_NAMED: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Analyst {
     calls: VecDeque<Observation>,
-    explained: BTreeMap<FaultCategory, Timestamp>,
+    explained: SortedMap<FaultCategory, Timestamp>,
 }
 
 /// A finding whose values have no names yet.

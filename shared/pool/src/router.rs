@@ -4,8 +4,9 @@
 //! factor and health rank it: the index keeps every free place sorted by that rank. A decision then compares one place per
 //! group and backend.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::sorted_map::SortedMap;
 use crate::{Backend, ConnectionId, GroupId, ModelId, Timestamp};
 
 /// Steps of [`Entry::rank`] per factor e.
@@ -30,7 +31,7 @@ pub(crate) struct Entry {
 pub(crate) struct Index {
     free: BTreeSet<Entry>,
     /// Places that serve, free or busy.
-    serving: BTreeMap<(Option<ModelId>, Backend, GroupId), u32>,
+    serving: SortedMap<(Option<ModelId>, Backend, GroupId), u32>,
     /// Half-open places with a free slot and a free probe.
     half_open: BTreeSet<(Backend, ConnectionId)>,
 }
@@ -76,7 +77,7 @@ impl Index {
     }
 
     pub(crate) fn serve(&mut self, model: Option<ModelId>, backend: Backend, group: GroupId) {
-        *self.serving.entry((model, backend, group)).or_insert(0) += 1;
+        *self.serving.get_or_insert((model, backend, group), 0) += 1;
     }
 
     pub(crate) fn unserve(&mut self, model: Option<ModelId>, backend: Backend, group: GroupId) {

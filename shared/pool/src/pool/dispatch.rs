@@ -123,7 +123,7 @@ impl Pool {
             timeout_at: now + timeout,
             is_aborting: false,
         });
-        *self.loading.entry((model, backend)).or_insert(0) += 1;
+        *self.loading.get_or_insert((model, backend), 0) += 1;
         self.occupy(now, connection, call);
         if let Some(entry) = self.jobs.get_mut(job.0) {
             entry.calls = [Some(call), None];

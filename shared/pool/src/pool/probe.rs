@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Pool;
 use super::state::Call;
 use crate::record::CallKind;
-use crate::{Action, Backend, BreakerState, ConnectionId, ShapeClass, Timestamp};
+use crate::{Action, Backend, BreakerState, ConnectionId, ModelId, ShapeClass, Timestamp};
 
 impl Pool {
     /// Sends a connection the golden inferences that its half-open breakers wait for, as slots allow.
@@ -22,10 +22,10 @@ impl Pool {
             && breaker.state() == BreakerState::HalfOpen
             && breaker.n_probes_free() > 0
             && connection.has_free_slot();
-        let mut residents = connection.residents.keys();
+        let has_golden = |model: &ModelId| self.models[model.0 as usize].spec.has_golden;
         let golden =
-            residents.find(|(model, on)| *on == backend && self.models[model.0 as usize].spec.has_golden);
-        let (true, Some(&(model, _))) = (is_due, golden) else { return };
+            connection.residents.keys().find(|(model, on)| *on == backend && has_golden(model)).copied();
+        let (true, Some((model, _))) = (is_due, golden) else { return };
         let Some(permit) = self.admit(now, id, backend.component()) else { return };
         let call = self.start_call(Call {
             connection: id,

@@ -23,7 +23,7 @@ impl Pool {
         let (Some(backend), Some(connection)) = (call.backend, self.connection_mut(id)) else { return };
         match category {
             FaultCategory::DeviceLost => {
-                connection.residents.retain(|&(_, on), _| on != backend);
+                connection.residents.retain(|&(_, on)| on != backend);
                 self.start_repair(now, id, backend.component(), category);
             }
             FaultCategory::OutOfMemory => {
@@ -111,7 +111,7 @@ impl Pool {
         });
         if let Some(connection) = self.connection_mut(id) {
             connection.repairing = connection.repairing.with(backend);
-            connection.residents.retain(|&(_, on), _| on != backend);
+            connection.residents.retain(|&(_, on)| on != backend);
             connection.side_calls.push(call);
         }
         self.reindex(now, id);
