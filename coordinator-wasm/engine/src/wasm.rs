@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use model::{DType as PlanType, Data, DataRef, Dim, Fact, Model, ModelError, View};
+use model::{DType as PlanType, Data, DataRef, Dim, Fact, Model, ModelError, Plan, View};
 use wire::{DType, Fault, FaultCategory};
 
 use crate::backend::{Backend, LocalFuture, RtenBackend, Session};
@@ -75,7 +75,11 @@ impl PlanSession {
             return Err(fault::truncated_model("no operator set follows the graph"));
         }
         let model = Model::load(bytes).map_err(|error| model_fault(&error))?;
-        probe(&model).map_err(|error| model_fault(&error))?;
+        let mut state = State::default();
+        if let Some(plan) = probe(&model).map_err(|error| model_fault(&error))? {
+            // Packs the weights now, so that the first run finds them packed whatever its shapes are.
+            drop(Executable::new(plan, &mut state.weights));
+        }
         let values = |contracts: &[model::ValueContract]| -> Result<Vec<ValueInfo>, Fault> {
             let value = |contract: &model::ValueContract| {
                 let element_type = contract.dtype.map_or("not a tensor", model::ElementType::as_str);
@@ -89,7 +93,7 @@ impl PlanSession {
             inputs: values(&inspection.inputs)?,
             outputs: values(&inspection.outputs)?,
             metadata: inspection.metadata,
-            state: RefCell::default(),
+            state: RefCell::new(state),
         })
     }
 
@@ -152,8 +156,8 @@ impl Session for PlanSession {
 }
 
 /// Plans the model with lengths of our choice. Shapes that do not fit each other prove nothing; an operator that is
-/// not known does.
-fn probe(model: &Model) -> Result<(), ModelError> {
+/// not known does. Gives the first plan that fits.
+fn probe(model: &Model) -> Result<Option<Plan>, ModelError> {
     for length in PROBES {
         let fact = |contract: &model::ValueContract| {
             let dtype = contract.dtype.and_then(PlanType::for_element).unwrap_or(PlanType::F32);
@@ -165,13 +169,13 @@ fn probe(model: &Model) -> Result<(), ModelError> {
             Fact::new(dtype, dims.map(length).collect())
         };
         let facts: Vec<Fact> = model.inputs().into_iter().map(fact).collect();
-        match model.specialise(&facts) {
+        match model.plan(&facts) {
             Err(error @ ModelError::Unsupported { .. }) => return Err(error),
-            Ok(_) => return Ok(()),
+            Ok(plan) => return Ok(Some(plan)),
             Err(_) => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn model_fault(error: &ModelError) -> Fault {
