@@ -63,7 +63,11 @@ impl Cache {
         fs::create_dir_all(&folder).with_context(describe)?;
         for entry in fs::read_dir(&folder).with_context(describe)?.flatten() {
             if entry.file_name().to_str().is_some_and(is_abandoned) {
-                fs::remove_dir_all(entry.path()).with_context(describe)?;
+                match fs::remove_dir_all(entry.path()) {
+                    // Another process was quicker.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    result => result.with_context(describe)?,
+                }
             }
         }
         let prefix = format!("{SCRATCH}{}-", std::process::id());
