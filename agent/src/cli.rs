@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Gate(GateArgs),
     /// Say which browser and backend should run a model, and how sure that is
     Recommend(RecommendArgs),
+    /// Write runs as rows for other programs
+    Export(ExportArgs),
     /// Serve the pages, the models and the place that records go to
     Serve(ServeArgs),
     /// List and fetch models, and add your own
@@ -254,6 +256,34 @@ pub(crate) struct RecommendArgs {
     /// How far to look back, e.g. 90m, 12h, 30d, 8w
     #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
     pub(crate) since: Duration,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Only runs of the last while, e.g. 90m, 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) since: Option<Duration>,
+    /// How to write rows
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub(crate) format: ExportFormat,
+    /// File to write; replaced when it exists [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the JSON Schema of a row instead
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+/// How exported rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated values with a header
+    Csv,
+    /// One JSON object a line
+    Json,
 }
 
 /// Arguments of `gate`.

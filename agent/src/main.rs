@@ -55,6 +55,7 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Regressions(args) => commands::regressions::run(args, printer),
         Command::Gate(args) => commands::gate::run(args, printer),
         Command::Recommend(args) => commands::recommend::run(args, printer),
+        Command::Export(args) => commands::export::run(args, printer),
         Command::Serve(args) => runtime()?.block_on(commands::serve::run(args, printer)),
         Command::Model(command) => commands::model::run(command, printer),
         Command::Leash(args) => {

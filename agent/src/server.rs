@@ -4,6 +4,7 @@ mod advice;
 mod bench;
 mod files;
 mod metrics;
+mod openmetrics;
 mod origin;
 mod rejection;
 pub(crate) mod session;
@@ -106,6 +107,7 @@ fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
     let mut router = Router::new()
         .route("/v1/health", get(metrics::health))
         .route("/v1/metrics", post(metrics::receive))
+        .route("/metrics", get(openmetrics::metrics))
         .route("/v1/models", get(files::catalogue))
         .route("/v1/advice", get(advice::advice))
         .route("/models/{sha256}", get(files::model))

@@ -4,6 +4,8 @@
 
 mod campaign;
 mod history;
+mod meters;
+mod rows;
 mod run;
 mod schema;
 mod series;
@@ -21,6 +23,8 @@ use crate::zoo::cache::user_directory;
 
 pub(crate) use campaign::{Campaign, Ending, NewCampaign};
 pub(crate) use history::{Dimension, Filter, Group, HistoryRow, RecentRun};
+pub(crate) use meters::{BOUNDS_MICROS, Meter};
+pub(crate) use rows::{column_names, row_schema};
 pub(crate) use run::{Place, SessionRun};
 pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
 pub(crate) use series::{Circumstances, Metric, Point, Series};
