@@ -65,7 +65,7 @@ fn files_that_are_not_models() -> Result<()> {
 #[test]
 fn a_full_disk() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let server = Server::start_command(serve_on_a_small_disk(folder.path())?)?;
+    let server = Server::start_command(on_a_small_disk(folder.path(), &["serve", "--json", "--port", "0"])?)?;
 
     let refusal = (0..40).find_map(|batch| post_records(&server, batch).transpose());
     let refusal = refusal.context("the disk never filled up")??;
@@ -78,9 +78,20 @@ fn a_full_disk() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_disk_that_fills_up_while_measuring() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let arguments = ["bench", "--model", "oww-mel", "--browser", "chromium", "--runs", "1500"];
+    let command = on_a_small_disk(folder.path(), &arguments)?;
+    let finished = agent::Running::start_command(command)?.finish(COMMAND_LIMIT)?;
+    check_hint(&finished, ENVIRONMENT, "the disk is full");
+    ensure!(finished.stdout.contains("oww-mel"), "what was measured is not shown: {finished:?}");
+    Ok(())
+}
+
 /// The agent with its database on a disk of two megabytes, in a mount namespace that ends with it. Root needs nothing
 /// else for that; others need a user namespace around it.
-fn serve_on_a_small_disk(folder: &Path) -> Result<Command> {
+fn on_a_small_disk(folder: &Path, arguments: &[&str]) -> Result<Command> {
     const MOUNT: &str = "mount -t tmpfs -o size=2m tabpool \"$1\"";
     let mut refusals = Vec::new();
     for namespaces in [["--mount"].as_slice(), &["--user", "--map-root-user", "--mount"]] {
@@ -92,8 +103,8 @@ fn serve_on_a_small_disk(folder: &Path) -> Result<Command> {
         let attempt = shell(MOUNT).output().context("unshare did not start\nhint: it is in util-linux")?;
         if attempt.status.success() {
             let mut command =
-                shell(&format!("{MOUNT} && exec \"$2\" serve --json --port 0 --db \"$1/h.sqlite\""));
-            command.arg(agent::binary()?);
+                shell(&format!("{MOUNT} && db=\"$1/h.sqlite\" && shift && exec \"$@\" --db \"$db\""));
+            command.arg(agent::binary()?).args(arguments);
             return Ok(command);
         }
         refusals.push(String::from_utf8_lossy(&attempt.stderr).trim().to_owned());
