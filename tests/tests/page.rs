@@ -13,8 +13,8 @@ use tabpool_tests::webdriver::Session;
 const RUN_LIMIT: Duration = Duration::from_secs(300);
 /// Something that only the page itself does.
 const PAGE_LIMIT: Duration = Duration::from_secs(120);
-/// Runs that succeed on the way until the agent stops: five tasks, five more files, eight of a burst.
-const N_RUNS: i64 = 18;
+/// Runs that succeed on the way until the agent stops: five tasks, five more files, one more model, eight of a burst.
+const N_RUNS: i64 = 19;
 /// Width of a small phone's window, CSS pixels.
 const PHONE_WIDTH: u32 = 360;
 
@@ -62,7 +62,7 @@ fn visit(browser: Browser) -> Result<()> {
         record_from_the_microphone(page)?;
     }
     identify_a_file(page)?;
-    run_an_own_model(page)?;
+    run_own_models(page)?;
     refuse_bad_models(page)?;
     kill_a_worker_during_a_burst(page)?;
     fit_on_a_phone(page)?;
@@ -168,20 +168,23 @@ fn identify_a_file(page: &Session) -> Result<()> {
     Ok(())
 }
 
-fn run_an_own_model(page: &Session) -> Result<()> {
+/// Two files of one name are two models.
+fn run_own_models(page: &Session) -> Result<()> {
     open_task(page, "model")?;
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("voice.onnx");
-    std::fs::write(&path, cache::bytes("silero-vad")?)?;
-    page.type_into("#model input[type=file]", &path.to_string_lossy())?;
-    page.wait_until(
-        "document.querySelector('#model .primary').disabled === false",
-        "document.querySelector('#model').innerText",
-        RUN_LIMIT,
-    )?;
-    perform(page, "model")?;
-    let outputs = page.text("#model .outputs tbody")?;
-    ensure!(outputs.contains("speech_probs"), "outputs are {outputs:?}");
+    for (model, output) in [("silero-vad", "speech_probs"), ("magika", "target_label")] {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, cache::bytes(model)?)?;
+        page.type_into("#model input[type=file]", &path.to_string_lossy())?;
+        page.wait_until(
+            "document.querySelector('#model .primary').disabled === false",
+            "document.querySelector('#model').innerText",
+            RUN_LIMIT,
+        )?;
+        perform(page, "model")?;
+        let outputs = page.text("#model .outputs tbody")?;
+        ensure!(outputs.contains(output), "outputs of {model} are {outputs:?}");
+    }
     Ok(())
 }
 
