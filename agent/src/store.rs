@@ -39,6 +39,9 @@ const AFRESH_HINT: &str = "move the file away to start afresh, or name another o
 const ACCESS_HINT: &str =
     "check free space and the permissions of the file and its folder, or name another one with --db";
 
+/// Name of a history without a file.
+const IN_MEMORY: &str = ":memory:";
+
 /// An open history.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -124,7 +127,15 @@ impl Store {
     pub(crate) fn in_memory() -> anyhow::Result<Self> {
         let mut connection = Connection::open_in_memory()?;
         schema::prepare(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection), path: PathBuf::from(":memory:") })
+        Ok(Self { connection: Mutex::new(connection), path: PathBuf::from(IN_MEMORY) })
+    }
+
+    /// Another connection to the same file, for another thread; none for a history in memory.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(crate) fn another(&self) -> anyhow::Result<Option<Self>> {
+        if self.path == Path::new(IN_MEMORY) { Ok(None) } else { Self::open(&self.path).map(Some) }
     }
 
     /// Lets the database grow to `n_pages`, or not at all when that is less than it has: a full disk.

@@ -17,6 +17,9 @@ const DAY_MICROS: i64 = 86_400_000_000;
 /// Fewest blocks whose noise can be told from a step among them.
 const MIN_BLOCKS: usize = 4;
 
+/// Most values the detector gets of one series, blocks aside: it looks no further back than about as many.
+const MAX_VALUES: usize = 2_000;
+
 /// Standard deviation of a normal distribution, over the median of its absolute values.
 const MEDIAN_TO_SD: f64 = 1.4826;
 
@@ -121,21 +124,27 @@ impl Trend {
     /// # Errors
     /// There are no measurements, or one is not positive.
     pub(crate) fn of(series: Series, metric: Metric, points: &[Point]) -> Result<Self, StatsError> {
+        let blocks = blocks(points)?;
+        let starts = thin(points, &blocks);
         let mut detector = Detector::new(DetectorConfig::default());
-        for point in points {
-            detector.append(point.micros)?;
+        for (position, start) in starts.iter().enumerate() {
+            let end = starts.get(position + 1).copied().unwrap_or(points.len());
+            let value = match &points[*start..end] {
+                [point] => point.micros,
+                neighbours => level(neighbours)?.median_micros,
+            };
+            detector.append(value)?;
         }
         let changes = detector.changes();
-        let blocks = blocks(points)?;
         let (floor, noise_is_measured) = measured_noise_floor(&blocks);
         let mut edges: Vec<usize> = vec![0];
-        edges.extend(changes.iter().map(|change| change.index));
+        edges.extend(changes.iter().map(|change| starts[change.index]));
         edges.push(points.len());
         let levels: Vec<Level> =
             edges.windows(2).map(|pair| level(&points[pair[0]..pair[1]])).collect::<Result<_, _>>()?;
         let mut findings: Vec<Finding> = Vec::with_capacity(changes.len() + 1);
         for (change, pair) in changes.iter().zip(levels.windows(2)) {
-            let time = |index: usize| points[index].started_unix_micros;
+            let time = |index: usize| points[starts[index]].started_unix_micros;
             let between = [time(change.earliest), time(change.latest)];
             let sides = (pair[0], pair[1]);
             let n_blocks = |level: Level| blocks.iter().filter(|block| block.is_in(level)).count();
@@ -256,6 +265,19 @@ pub(crate) fn measured_noise_floor(blocks: &[Block]) -> (f64, bool) {
         Ok(floor) => (floor, true),
         Err(_) => (DEFAULT_NOISE_FLOOR, false),
     }
+}
+
+/// Index of the first point of each value that the detector gets: every point, or in a long series medians of a few
+/// neighbours of the same block.
+fn thin(points: &[Point], blocks: &[Block]) -> Vec<usize> {
+    let width = points.len().div_ceil(MAX_VALUES);
+    let mut starts = Vec::with_capacity(points.len() / width.max(1) + blocks.len());
+    let mut first = 0;
+    for block in blocks {
+        starts.extend((first..first + block.n).step_by(width));
+        first += block.n;
+    }
+    starts
 }
 
 /// The drift of the blocks since `start`, if there are enough of them to ask.

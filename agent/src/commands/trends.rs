@@ -1,5 +1,8 @@
 //! `tabpool trends`: every series of comparable runs at a glance.
 
+use std::num::NonZero;
+use std::thread::ScopedJoinHandle;
+
 use serde::Serialize;
 
 use crate::analysis::trend::{Shape, Trend, judge};
@@ -8,10 +11,13 @@ use crate::commands::{filter, open_existing};
 use crate::exit::Exit;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
-use crate::store::{Metric, Store};
+use crate::store::{Metric, Series, Store};
 
 /// Blocks in a sparkline.
 const N_BARS: usize = 24;
+
+/// Fewest series that are worth a thread and a connection of their own.
+const MIN_PART: usize = 64;
 
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -47,16 +53,44 @@ pub(crate) fn run(args: &TrendArgs, printer: &Printer) -> anyhow::Result<Exit> {
 pub(crate) fn gather(store: &Store, args: &TrendArgs) -> anyhow::Result<Vec<Trend>> {
     let filter = filter(&args.filter, Some(args.since));
     let metrics = args.metric.map_or_else(|| Metric::ALL.to_vec(), |metric| vec![metric]);
+    let series = store.series(&filter)?;
+    let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let part = series.len().div_ceil(n_threads).max(MIN_PART);
+    let (metrics, since) = (metrics.as_slice(), filter.since_unix_micros);
+    let parts: Vec<anyhow::Result<Vec<Trend>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = series
+            .chunks(part)
+            .map(|part| scope.spawn(move || of_series(store, part, metrics, since)))
+            .collect();
+        let join = |thread: ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|_panic| Err(anyhow::anyhow!("a thread that computes trends ended early")))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let mut trends: Vec<Trend> = parts.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat();
+    judge(&mut trends);
+    Ok(trends)
+}
+
+fn of_series(
+    store: &Store,
+    series: &[Series],
+    metrics: &[Metric],
+    since_unix_micros: Option<i64>,
+) -> anyhow::Result<Vec<Trend>> {
+    let own = if series.len() < MIN_PART { None } else { store.another()? };
+    let store = own.as_ref().unwrap_or(store);
     let mut trends = Vec::new();
-    for series in store.series(&filter)? {
-        for &metric in &metrics {
-            let points = store.points(series.id, metric, filter.since_unix_micros, None)?;
+    for series in series {
+        for &metric in metrics {
+            let points = store.points(series.id, metric, since_unix_micros, None)?;
             if !points.is_empty() {
                 trends.push(Trend::of(series.clone(), metric, &points)?);
             }
         }
     }
-    judge(&mut trends);
     Ok(trends)
 }
 

@@ -6,7 +6,7 @@ use super::run::Inserted;
 use super::*;
 use crate::exit::{Exit, verdict};
 use crate::golden::compare::Check;
-use crate::testing::{SESSION, browser, campaign, record};
+use crate::testing::{SESSION, add_synthetic_campaign, browser, campaign, record};
 
 fn failed(started: i64) -> RunRecord {
     let fault = Fault::new(FaultCategory::Timeout, "run-timeout", "run took too long");
@@ -255,4 +255,16 @@ fn a_copy_holds_everything_and_damage_is_found() {
     assert!(
         !Store::open(&copy).is_ok_and(|store| store.problems().is_ok_and(|problems| problems.is_empty()))
     );
+}
+
+#[test]
+fn experiments_are_no_part_of_a_series() {
+    let store = Store::in_memory().unwrap();
+    let add = |hours| add_synthetic_campaign(&store, "test", hours, &[("tiny", &[10.0, 20.0])]);
+    let (ordinary, experiment) = (add(0), add(1));
+    store.lock().execute("UPDATE campaign SET variant = 'a' WHERE id = ?1", [experiment]).unwrap();
+    let id = store.series(&Filter::default()).unwrap()[0].id;
+    let n = |campaign| store.points(id, Metric::Warm, None, campaign).unwrap().len();
+    assert_eq!((n(None), n(Some(ordinary)), n(Some(experiment))), (2, 2, 2));
+    assert_eq!(store.campaign(None).unwrap().unwrap().id, ordinary);
 }

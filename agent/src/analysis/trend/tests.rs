@@ -84,3 +84,9 @@ fn bars_show_levels_and_flatten_noise() {
     assert_eq!(trend(&[1e4, 2e4, 3e4], 20, 0.0).sparkline(2), "▁█");
     assert_eq!(trend(&[1e4, 1e4], 20, 0.0).sparkline(9), "▁▁");
 }
+
+#[test]
+fn long_series_are_thinned_and_steps_stay_where_they_are() {
+    let levels: Vec<f64> = (0..300).map(|index| if index < 200 { 1e4 } else { 1.1e4 }).collect();
+    check(&trend(&levels, 20, 0.02), &["step at 201: slower moderate"]);
+}
