@@ -39,6 +39,8 @@ pub(crate) struct Artefact {
     pub(crate) name: &'static str,
     /// Compile for relaxed SIMD (fused multiply-add) instead of baseline SIMD.
     pub(crate) relaxed_simd: bool,
+    /// Most that the wasm may have, bytes after brotli.
+    pub(crate) limit_bytes: usize,
 }
 
 impl Artefact {
@@ -58,7 +60,7 @@ impl Artefact {
             .web(true)?
             .omit_default_module_path(false)
             .typescript(true)
-            .remove_name_section(profile == Profile::Ship)
+            .remove_name_section(true)
             .remove_producers_section(true)
             .out_name(self.name)
             .generate(out)

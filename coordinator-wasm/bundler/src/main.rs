@@ -9,7 +9,7 @@ mod stamp;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 
 use crate::artefact::{Artefact, Profile};
@@ -29,10 +29,32 @@ struct Arguments {
     out: PathBuf,
 }
 
+/// What a page may cost its readers: the coordinator is on the critical path, the engine loads in workers.
+const COORDINATOR_LIMIT_BYTES: usize = 150_000;
+const ENGINE_LIMIT_BYTES: usize = 800_000;
+
 const ARTEFACTS: [Artefact; 3] = [
-    Artefact { package: "tabpool-coordinator", library: "tabpool", name: "tabpool", relaxed_simd: false },
-    Artefact { package: "tabpool-engine", library: "engine", name: "engine-simd128", relaxed_simd: false },
-    Artefact { package: "tabpool-engine", library: "engine", name: "engine-relaxed", relaxed_simd: true },
+    Artefact {
+        package: "tabpool-coordinator",
+        library: "tabpool",
+        name: "tabpool",
+        relaxed_simd: false,
+        limit_bytes: COORDINATOR_LIMIT_BYTES,
+    },
+    Artefact {
+        package: "tabpool-engine",
+        library: "engine",
+        name: "engine-simd128",
+        relaxed_simd: false,
+        limit_bytes: ENGINE_LIMIT_BYTES,
+    },
+    Artefact {
+        package: "tabpool-engine",
+        library: "engine",
+        name: "engine-relaxed",
+        relaxed_simd: true,
+        limit_bytes: ENGINE_LIMIT_BYTES,
+    },
 ];
 
 /// Copied into the bundle as it is: the module that each worker starts from.
@@ -46,11 +68,14 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     for artefact in ARTEFACTS {
         let features = arguments.engine_features.as_deref().filter(|_| artefact.library == "engine");
-        rows.push((artefact.name, artefact.build(profile, features, &arguments.out)?));
+        rows.push((artefact, artefact.build(profile, features, &arguments.out)?));
     }
     copy(Path::new(WORKER_SCRIPT), &arguments.out.join("worker.js"))?;
     sizes::report(&rows);
-    Ok(())
+    match rows.iter().find(|(artefact, sizes)| sizes.brotli > artefact.limit_bytes) {
+        Some((artefact, _)) => bail!("{} is larger than its limit", artefact.name),
+        None => Ok(()),
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

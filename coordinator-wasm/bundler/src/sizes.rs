@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::artefact::Artefact;
+
 /// Sizes of one file, bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
@@ -31,10 +33,11 @@ impl Sizes {
 }
 
 /// Prints the table.
-pub(crate) fn report(rows: &[(&str, Sizes)]) {
-    println!("{:<20} {:>10} {:>10} {:>10}", "wasm, kB", "raw", "gzip", "brotli");
-    for (name, Sizes { raw, gzip, brotli }) in rows {
-        println!("{name:<20} {:>10} {:>10} {:>10}", kilobytes(*raw), kilobytes(*gzip), kilobytes(*brotli));
+pub(crate) fn report(rows: &[(Artefact, Sizes)]) {
+    println!("{:<20} {:>10} {:>10} {:>10} {:>10}", "wasm, kB", "raw", "gzip", "brotli", "limit");
+    for (artefact, Sizes { raw, gzip, brotli }) in rows {
+        let [raw, gzip, brotli, limit] = [*raw, *gzip, *brotli, artefact.limit_bytes].map(kilobytes);
+        println!("{:<20} {raw:>10} {gzip:>10} {brotli:>10} {limit:>10}", artefact.name);
     }
 }
 

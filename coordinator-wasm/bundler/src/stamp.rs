@@ -13,12 +13,10 @@ use crate::sizes::Sizes;
 pub(crate) struct Stamp(String);
 
 impl Stamp {
-    /// The stamp of `compiled`, bundled with `profile` as `bundled`.
+    /// The stamp of `compiled`, bundled with `profile` as `bundled` by this build of the bundler.
     pub(crate) fn of(compiled: &Path, profile: Profile, bundled: &Path) -> Result<Self> {
-        let metadata =
-            std::fs::metadata(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
-        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self(format!("{profile:?} {} {} {}", metadata.len(), modified.as_nanos(), bundled.display())))
+        let [compiled, bundler] = [identity(compiled)?, identity(&std::env::current_exe()?)?];
+        Ok(Self(format!("{profile:?} {compiled} {bundler} {}", bundled.display())))
     }
 
     /// The sizes measured last time, when `bundled` is there and was made from the same build.
@@ -41,4 +39,11 @@ impl Stamp {
         std::fs::write(stamp_path, format!("{}\n{raw} {gzip} {brotli}\n", self.0))
             .with_context(|| format!("cannot write {}", stamp_path.display()))
     }
+}
+
+/// Length and time of change of a file.
+fn identity(file: &Path) -> Result<String> {
+    let metadata = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("{} {}", metadata.len(), modified.as_nanos()))
 }
