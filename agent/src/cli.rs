@@ -131,6 +131,9 @@ pub(crate) struct BenchArgs {
     /// Words to find this campaign by
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
+    /// Keep this campaign out of trends and baselines; `gate --campaign` judges it all the same
+    #[arg(long)]
+    pub(crate) experiment: bool,
     /// Seconds without a sign of life until the browser is killed and its case has failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,

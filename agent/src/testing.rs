@@ -68,6 +68,7 @@ pub(crate) fn campaign() -> NewCampaign {
         cpu_model: "c".to_owned(),
         n_cpus: 2,
         load_before: Some(0.5),
+        is_experiment: false,
     }
 }
 

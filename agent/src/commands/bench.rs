@@ -73,6 +73,7 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
         cpu_model: host.cpu_model.clone(),
         n_cpus: host.n_cpus,
         load_before,
+        is_experiment: args.experiment,
     })?;
     let launcher = Launcher::new()?;
     let bench = Bench {

@@ -23,6 +23,8 @@ pub(crate) struct NewCampaign {
     pub(crate) n_cpus: u32,
     /// One-minute load average.
     pub(crate) load_before: Option<f64>,
+    /// No part of trends, and no baseline.
+    pub(crate) is_experiment: bool,
 }
 
 /// A campaign of the history.
@@ -79,8 +81,8 @@ impl Store {
         let connection = self.lock();
         connection.execute(
             "INSERT INTO campaign (started_unix_micros, label, agent_version, git_commit, host, cpu_model, n_cpus,
-                                   load_before)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                   load_before, is_experiment)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 campaign.started_unix_micros,
                 campaign.label,
@@ -90,26 +92,28 @@ impl Store {
                 campaign.cpu_model,
                 campaign.n_cpus,
                 campaign.load_before,
+                campaign.is_experiment,
             ],
         )?;
         Ok(connection.last_insert_rowid())
     }
 
-    /// The campaign with this id, or the latest that is no side of an experiment.
+    /// The campaign with this id, or the latest that is no experiment.
     pub(crate) fn campaign(&self, id: Option<i64>) -> Result<Option<Campaign>, StoreError> {
         let connection = self.lock();
         let found = connection.query_row(
-            "SELECT * FROM campaign WHERE id = ?1 OR (?1 IS NULL AND variant IS NULL) ORDER BY id DESC LIMIT 1",
+            "SELECT * FROM campaign WHERE id = ?1 OR (?1 IS NULL AND NOT is_experiment) ORDER BY id DESC LIMIT 1",
             [id],
             campaign,
         );
         Ok(found.optional()?)
     }
 
-    /// Every campaign, oldest first, that is no side of an experiment.
+    /// Every campaign, oldest first, that is no experiment.
     pub(crate) fn campaigns(&self) -> Result<Vec<Campaign>, StoreError> {
         let connection = self.lock();
-        let mut statement = connection.prepare("SELECT * FROM campaign WHERE variant IS NULL ORDER BY id")?;
+        let mut statement =
+            connection.prepare("SELECT * FROM campaign WHERE NOT is_experiment ORDER BY id")?;
         let rows = statement.query_map([], campaign)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

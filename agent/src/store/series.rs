@@ -212,9 +212,9 @@ impl Store {
     }
 }
 
-/// Campaigns that are sides of experiments.
+/// Campaigns that are experiments.
 fn experiments(connection: &Connection) -> Result<BTreeSet<i64>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT id FROM campaign WHERE variant IS NOT NULL")?;
+    let mut statement = connection.prepare_cached("SELECT id FROM campaign WHERE is_experiment")?;
     let ids = statement.query_map([], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }

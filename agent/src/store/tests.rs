@@ -262,7 +262,8 @@ fn experiments_are_no_part_of_a_series() {
     let store = Store::in_memory().unwrap();
     let add = |hours| add_synthetic_campaign(&store, "test", hours, &[("tiny", &[10.0, 20.0])]);
     let (ordinary, experiment) = (add(0), add(1));
-    store.lock().execute("UPDATE campaign SET variant = 'a' WHERE id = ?1", [experiment]).unwrap();
+    let mark = "UPDATE campaign SET is_experiment = 1 WHERE id = ?1";
+    store.lock().execute(mark, [experiment]).unwrap();
     let id = store.series(&Filter::default()).unwrap()[0].id;
     let n = |campaign| store.points(id, Metric::Warm, None, campaign).unwrap().len();
     assert_eq!((n(None), n(Some(ordinary)), n(Some(experiment))), (2, 2, 2));

@@ -22,8 +22,8 @@ CREATE TABLE series (
 ALTER TABLE run ADD COLUMN series INTEGER;
 ALTER TABLE run ADD COLUMN campaign INTEGER;
 
--- 'a' or 'b' for one side of an experiment, which is no part of trends and no baseline.
-ALTER TABLE campaign ADD COLUMN variant TEXT;
+-- 1: no part of trends, and no baseline.
+ALTER TABLE campaign ADD COLUMN is_experiment INTEGER NOT NULL DEFAULT 0;
 
 -- Nobody knows which runs of a session without an end were warm-up.
 UPDATE run SET is_warmup = 1
