@@ -46,7 +46,6 @@ pub(crate) struct Tab {
     timer: Option<(Timestamp, Timer)>,
     events: Vec<(&'static str, JsValue)>,
     is_closed: bool,
-    n_models_added: u32,
     /// Set until the first worker is ready or every first start has failed.
     starting: Option<Starting>,
 }
@@ -155,7 +154,6 @@ impl Tab {
             timer: None,
             events: Vec::new(),
             is_closed: false,
-            n_models_added: 0,
             starting: Some(Starting { deferred: parts.started, n_left: parts.n_first_workers }),
         }
     }

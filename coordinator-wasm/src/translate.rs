@@ -110,7 +110,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Fault {
 /// `None` for a job that completed.
 pub(crate) fn failure(end: &JobEnd, last_fault: Option<Fault>) -> Option<Fault> {
     let (cause, n_attempts, verdict) = match *end {
-        JobEnd::Completed { .. } => return None,
+        JobEnd::Completed { .. } | JobEnd::Loaded { .. } => return None,
         JobEnd::Cancelled => return Some(crate::fault::cancelled("the job")),
         JobEnd::Failed { cause, n_attempts, verdict, .. } => (cause, n_attempts, verdict),
     };

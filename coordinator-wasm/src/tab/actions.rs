@@ -1,11 +1,11 @@
 //! Doing what the pool wants done.
 
 use js_sys::ArrayBuffer;
-use pool::{Action, CallId, ConnectionId, JobId, Measured, ModelId};
+use pool::{Action, CallId, ConnectionId, JobId, ModelId};
 use wire::engine::Part;
 use wire::{Fault, FaultCategory};
 
-use super::{Call, Connection, Owner, Tab, now};
+use super::{Call, Connection, Owner, Tab};
 use crate::clock::now_micros;
 use crate::files::ModelFiles;
 use crate::protocol::Request;
@@ -73,16 +73,6 @@ impl Tab {
         }
     }
 
-    /// Takes a model out of every worker. Jobs that wait for it fail when their turn comes.
-    pub(super) fn forget_model(&mut self, id: ModelId) {
-        let Some(model) = self.models.remove(id) else { return };
-        let key = key(id, model.backend);
-        for (_, connection) in self.connections.iter_mut() {
-            // A worker that cannot be told is about to be replaced anyway.
-            drop(connection.post(None, &Request::Unload { key: &key }, &[]));
-        }
-    }
-
     /// Gets a model's bytes ready for a worker; blobs are read asynchronously.
     fn read_files(&mut self, call: CallId, id: ModelId, backend: wire::Backend, is_refetch: bool) {
         let Some(model) = self.models.get(id) else {
@@ -137,11 +127,7 @@ impl Tab {
         // Models are registered with batches of one.
         let &[job] = jobs else { return self.fail(call, lacking("batches")) };
         self.report_failed_attempt(job);
-        let run = match self.jobs.get_mut(job) {
-            Some(Owner::Run(run)) => run,
-            Some(Owner::Load { .. }) => return self.machine.on_finished(now(), call, Measured::default()),
-            None => return self.fail(call, forgotten()),
-        };
+        let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { return self.fail(call, forgotten()) };
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.running = Some((call, model, now_micros()));
         let capabilities = connection.capabilities.clone().unwrap_or_default();

@@ -61,8 +61,7 @@ impl Tab {
     fn on_called(&mut self, called: &Called) {
         self.calls.remove(called.call);
         let fault = called.fault.map(|category| self.described(called.call, category, called.kind));
-        let is_job = |job: &JobId| matches!(self.jobs.get(*job), Some(Owner::Run(_)));
-        let is_run = called.kind == CallKind::Run && called.jobs.iter().any(is_job);
+        let is_run = called.kind == CallKind::Run;
         // What the pool itself takes back, because it closes, is nobody's fault.
         let is_fault = called.fault.is_some_and(|category| category != pool::FaultCategory::Cancelled);
         if let Some(connection) = self.connections.get_mut(called.connection) {
@@ -181,12 +180,16 @@ impl Tab {
             }
             (None, None) => run.deferred.reject(&without_details(pool::FaultCategory::Internal), None),
         }
+        self.drop_unused_model(run.model);
     }
 
     fn last_fault(&self, end: &JobEnd) -> Option<Fault> {
         match end {
             JobEnd::Failed { call: Some(call), .. } => self.fault_of(*call),
-            JobEnd::Failed { call: None, .. } | JobEnd::Completed { .. } | JobEnd::Cancelled => None,
+            JobEnd::Failed { call: None, .. }
+            | JobEnd::Completed { .. }
+            | JobEnd::Loaded { .. }
+            | JobEnd::Cancelled => None,
         }
     }
 

@@ -19,13 +19,11 @@ use crate::run_record::Subject;
 use crate::source::Source;
 use crate::translate::{refused, to_pool_backend, to_pool_precision};
 
-/// Class of the jobs that only have a model loaded.
-const LOAD_ONLY: ShapeClass = ShapeClass(u32::MAX);
-
 impl Tab {
     /// A handle on a model that is registered already.
     pub(crate) fn share_model(&mut self, key: &str) -> Option<ModelId> {
-        let (id, model) = self.models.iter_mut().find(|(_, model)| model.key == key)?;
+        let (id, model) =
+            self.models.iter_mut().find(|(_, model)| model.key == key && model.n_handles > 0)?;
         model.n_handles += 1;
         Some(id)
     }
@@ -43,13 +41,10 @@ impl Tab {
         let memory_bytes = files.n_bytes() as u64;
         // What nobody stated counts as full precision: the pool then never takes it for a smaller variant.
         let precision = to_pool_precision(source.precision).unwrap_or(pool::Precision::F32);
-        // Workers forget a model that was unloaded and the pool does not: the next of the same key is another one to it.
-        self.n_models_added += 1;
-        let name = format!("{key}#{}", self.n_models_added);
         let id = self.machine.register_model(ModelSpec {
             memory_bytes,
             backends: BackendSet::of(&[to_pool_backend(backend)]),
-            ..ModelSpec::new(&name, &source.family, precision)
+            ..ModelSpec::new(&key, &source.family, precision)
         });
         let model = LoadedModel {
             id: source.id.clone(),
@@ -71,9 +66,7 @@ impl Tab {
 
     /// Loads a registered model into a first worker.
     pub(crate) fn load_model(&mut self, id: ModelId, signal: Option<&AbortSignal>, deferred: Deferred) {
-        // An ordinary job whose run is answered at once: it ends when the model is loaded. Its shape class is its own, so
-        // that it does not count as a measurement of real inputs.
-        match self.machine.submit(now(), Job { shape: LOAD_ONLY, ..Job::new(id) }) {
+        match self.machine.submit(now(), Job { is_load_only: true, ..Job::new(id) }) {
             Ok(job) => {
                 let _on_abort = signal.map(|signal| self.cancel_on_abort(signal, job));
                 self.jobs.insert(job, Owner::Load { deferred, _on_abort });
@@ -87,7 +80,17 @@ impl Tab {
         let Some(model) = self.models.get_mut(id) else { return };
         model.n_handles = model.n_handles.saturating_sub(1);
         if model.n_handles == 0 {
-            self.forget_model(id);
+            self.machine.retire_model(now(), id);
+            self.drop_unused_model(id);
+        }
+    }
+
+    /// Lets go of a model's bytes when neither a handle nor a job needs them any more.
+    pub(super) fn drop_unused_model(&mut self, id: ModelId) {
+        let has_handle = self.models.get(id).is_some_and(|model| model.n_handles > 0);
+        let is_needed = |owner: &Owner| matches!(owner, Owner::Run(run) if run.model == id);
+        if !has_handle && !self.jobs.iter().any(|(_, owner)| is_needed(owner)) {
+            self.models.remove(id);
         }
     }
 
@@ -137,7 +140,7 @@ impl Tab {
         if options.signal.as_ref().is_some_and(AbortSignal::aborted) {
             return Err(cancelled("the job"));
         }
-        let model = self.models.get(id).ok_or_else(unloaded)?;
+        let model = self.models.get(id).filter(|model| model.n_handles > 0).ok_or_else(unloaded)?;
         let inputs = match model.source.pipeline {
             Some(kind) => Inputs::of_pipeline(inputs, kind, options.transfer)?,
             None => Inputs::of_model(inputs, &model.inputs, options.transfer)?,

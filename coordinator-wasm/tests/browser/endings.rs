@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::AbortController;
 
 use crate::harness::{
-    check_fault, close, get, inputs, model, number, object, options, output, pool, run, start, text,
+    check_fault, close, get, inputs, model, number, object, options, output, pool, run, start, text, unload,
     worker_url,
 };
 
@@ -120,4 +120,20 @@ async fn options_are_checked() {
 
 async fn check_start_fails(options: JsValue, category: &str, code: &str) {
     check_fault(create_pool(options).await.map(JsValue::from), category, code);
+}
+
+#[wasm_bindgen_test]
+async fn job_that_waits_for_an_unloaded_model_still_runs() {
+    let pool = pool("hangs", &[("runTimeoutMs", 200.into())]).await;
+    let model = model(&pool).await;
+    let controller = AbortController::new().unwrap();
+    let blocking = start(&model, &inputs(&[-1.0]), &object(&[("signal", controller.signal().into())]));
+    let waiting = start(&model, &inputs(&[1.0]), &JsValue::UNDEFINED);
+    unload(&model).await;
+    check_fault(run(&model, &[1.0]).await, "validation", "model-unloaded");
+    controller.abort();
+    JsFuture::from(blocking).await.unwrap_err();
+    assert_eq!(output(&JsFuture::from(waiting).await.unwrap()), [2.0]);
+    assert_eq!(number(&pool.stats(), "models.length"), 0.0);
+    close(&pool).await;
 }

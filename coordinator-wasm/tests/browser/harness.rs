@@ -88,6 +88,11 @@ pub(crate) async fn run(model: &JsValue, values: &[f32]) -> Result<JsValue, JsVa
     JsFuture::from(start(model, &inputs(values), &JsValue::UNDEFINED)).await
 }
 
+pub(crate) async fn unload(model: &JsValue) {
+    let unload: Function = get(model, "unload").unchecked_into();
+    JsFuture::from(unload.call0(model).unwrap().unchecked_into::<Promise>()).await.unwrap();
+}
+
 /// Elements of output `y`.
 pub(crate) fn output(result: &JsValue) -> Vec<f32> {
     get(result, "outputs.y.data").unchecked_into::<Float32Array>().to_vec()

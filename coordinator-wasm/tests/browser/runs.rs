@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::harness::{
     check_fault, close, collect, get, inputs, load, model, number, object, output, pool, run, start, text,
+    unload,
 };
 
 #[wasm_bindgen_test]
@@ -165,19 +166,10 @@ async fn same_bytes_are_one_model_until_the_last_handle_goes() {
     let pool = pool("answers", &[]).await;
     let (one, other) = (model(&pool).await, model(&pool).await);
     assert_eq!(number(&pool.stats(), "models.length"), 1.0);
-    let unload = |model: &JsValue| {
-        JsFuture::from(
-            get(model, "unload")
-                .unchecked_into::<Function>()
-                .call0(model)
-                .unwrap()
-                .unchecked_into::<js_sys::Promise>(),
-        )
-    };
-    unload(&one).await.unwrap();
+    unload(&one).await;
     check_fault(run(&one, &[1.0]).await, "validation", "model-unloaded");
     assert_eq!(output(&run(&other, &[1.0]).await.unwrap()), [2.0]);
-    unload(&other).await.unwrap();
+    unload(&other).await;
     assert_eq!(number(&pool.stats(), "models.length"), 0.0);
     let again = model(&pool).await;
     assert_eq!(output(&run(&again, &[1.0]).await.unwrap()), [2.0]);

@@ -47,6 +47,8 @@ pub struct Job {
     pub pinned: Option<ConnectionId>,
     /// Whether it may run in one call with others of the same model and shape class.
     pub is_batchable: bool,
+    /// Only have the model loaded: ends with [`JobEnd::Loaded`] once a connection holds it, and runs nothing.
+    pub is_load_only: bool,
     /// Same value for same inputs, 0 for unknown: lets the pool refuse a job that is known to break connections.
     pub fingerprint: u64,
 }
@@ -63,6 +65,7 @@ impl Job {
             backends: BackendSet::ALL,
             pinned: None,
             is_batchable: false,
+            is_load_only: false,
             fingerprint: 0,
         }
     }
@@ -130,6 +133,13 @@ pub enum JobEnd {
         model: ModelId,
         /// 1 for the first try.
         attempt: u32,
+    },
+    /// A connection holds the model of a job that asked for nothing else.
+    Loaded {
+        /// Where.
+        connection: ConnectionId,
+        /// On what.
+        backend: Backend,
     },
     /// No backend computed the output.
     Failed {

@@ -36,6 +36,7 @@ mod probe;
 mod recover;
 mod reindex;
 mod repair;
+mod residency;
 mod settle;
 mod state;
 mod submit;
@@ -177,6 +178,7 @@ impl Pool {
         if let Some(model_index) = self.models.iter().position(|model| model.spec.name == spec.name) {
             // The family stays: its calls in flight are counted there.
             self.models[model_index].spec = spec;
+            self.models[model_index].is_retired = false;
             return ModelId(model_index as u32);
         }
         let config = Arc::new(self.config.breaker_for(""));
@@ -187,6 +189,7 @@ impl Pool {
             breaker,
             failed_on: Vec::new(),
             is_refetch: false,
+            is_retired: false,
             unsupported: Vec::new(),
         });
         ModelId((self.models.len() - 1) as u32)

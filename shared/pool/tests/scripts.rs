@@ -353,6 +353,7 @@ impl PoolScript {
             Action::Finish { job, end } => {
                 let end = match end {
                     JobEnd::Completed { .. } => "completed".to_owned(),
+                    JobEnd::Loaded { .. } => "loaded".to_owned(),
                     JobEnd::Failed { cause, verdict, .. } => format!("failed: {cause}, {verdict}"),
                     JobEnd::Cancelled => "cancelled".to_owned(),
                 };

@@ -36,6 +36,9 @@ impl Pool {
         while self.index.has_free()
             && let Some((key, job)) = self.queue.next()
         {
+            if self.end_if_loaded(now, job) {
+                continue;
+            }
             if self.is_family_full(now, key.model) || !self.is_batch_due(now, &key, job) {
                 self.queue.block(&key);
                 continue;

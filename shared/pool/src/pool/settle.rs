@@ -257,6 +257,9 @@ impl Pool {
     fn run_after_load(&mut self, now: Timestamp, job: JobId, call: &Call, backend: crate::Backend) {
         let Some(entry) = self.jobs.get_mut(job.0) else { return };
         entry.calls = [None, None];
+        if entry.job.is_load_only {
+            return self.end(now, job, JobEnd::Loaded { connection: call.connection, backend });
+        }
         let is_reachable = self.connection(call.connection).is_some_and(|c| c.is_reachable(backend));
         let permit = if is_reachable { self.admit(now, call.connection, backend.component()) } else { None };
         match (permit, call.model) {
@@ -316,6 +319,7 @@ impl Pool {
         if is_drained {
             self.remove_now(now, id);
         }
+        self.unload_retired(id);
         self.reindex(now, id);
         self.send_probes(now, id);
         self.queue.unblock_all();

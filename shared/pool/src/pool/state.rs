@@ -20,6 +20,8 @@ pub(super) struct Model {
     /// Distinct connections that failed to load it since one succeeded.
     pub(super) failed_on: Vec<ConnectionId>,
     pub(super) is_refetch: bool,
+    /// Nobody wants it any more: it is unloaded wherever no call uses it.
+    pub(super) is_retired: bool,
     /// Where it was found to lack an operator.
     pub(super) unsupported: Vec<(GroupId, Backend)>,
 }

@@ -41,6 +41,7 @@ impl Pool {
         self.watch(now);
         self.timers.insert(deadline, Timer::Deadline(id));
         self.enqueue(id);
+        self.end_if_loaded(now, id);
         self.dispatch(now);
         Ok(id)
     }
@@ -173,7 +174,7 @@ impl Pool {
             self.families[family].n_in_flight -= 1;
         }
         match end {
-            JobEnd::Completed { .. } => self.stats.n_completed += 1,
+            JobEnd::Completed { .. } | JobEnd::Loaded { .. } => self.stats.n_completed += 1,
             JobEnd::Failed { .. } => self.stats.n_failed += 1,
             JobEnd::Cancelled => self.stats.n_cancelled += 1,
         }

@@ -11,6 +11,7 @@ use crate::{
 use world::World;
 
 mod policies;
+mod residency;
 mod world;
 
 #[test]

@@ -559,7 +559,7 @@ impl<'a, B: Brain> World<'a, B> {
         let worst = &mut self.outcome.worst_wait_micros[order.priority as usize];
         *worst = (*worst).max(took);
         match end {
-            JobEnd::Completed { .. } => {
+            JobEnd::Completed { .. } | JobEnd::Loaded { .. } => {
                 self.outcome.n_completed += 1;
                 self.outcome.latencies_micros.push(took);
             }

@@ -1,0 +1,48 @@
+//! Models held without a run: jobs that only load one, and models that nobody wants any more.
+
+use super::Pool;
+use crate::{Backend, ConnectionId, JobEnd, JobId, ModelId, Timestamp};
+
+impl Pool {
+    /// Takes a model out of every connection, at once or when the calls that use it end. Jobs that wait for it still run.
+    /// Registering it again brings it back.
+    pub fn retire_model(&mut self, now: Timestamp, model: ModelId) {
+        let Some(entry) = self.models.get_mut(model.0 as usize) else { return };
+        entry.is_retired = true;
+        let connections: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
+        for id in connections {
+            self.unload_retired(id);
+            self.reindex(now, id);
+        }
+    }
+
+    /// Unloads what a connection holds of retired models and no call uses.
+    pub(super) fn unload_retired(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        if !connection.residents.keys().any(|(model, _)| self.models[model.0 as usize].is_retired) {
+            return;
+        }
+        let busy: Vec<(ModelId, Backend)> = self.busy_models(connection).collect();
+        let is_idle = |resident: &(ModelId, Backend)| {
+            self.models[resident.0.0 as usize].is_retired && !busy.contains(resident)
+        };
+        let idle: Vec<(ModelId, Backend)> = connection.residents.keys().copied().filter(is_idle).collect();
+        for resident in idle {
+            self.unload(id, resident);
+        }
+    }
+
+    /// Ends a job that only wants its model loaded, if a connection holds it.
+    pub(super) fn end_if_loaded(&mut self, now: Timestamp, id: JobId) -> bool {
+        let Some(entry) = self.jobs.get(id.0).filter(|entry| entry.job.is_load_only) else { return false };
+        let (model, backends) = (entry.job.model, entry.job.backends);
+        let held = self.connections().find_map(|connection| {
+            let mut residents = connection.residents();
+            let (_, backend) = residents.find(|&(held, on)| held == model && backends.contains(on))?;
+            Some((connection.id, backend))
+        });
+        let Some((connection, backend)) = held else { return false };
+        self.end(now, id, JobEnd::Loaded { connection, backend });
+        true
+    }
+}
