@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use stats::change::{MIN_AFTER, MIN_BEFORE};
+use stats::drift::mann_kendall;
 use stats::severity::{DEFAULT_NOISE_FLOOR, noise_floor};
 use stats::{
     Better, Detector, DetectorConfig, Interval, Sample, StatsError, benjamini_hochberg, drift, grade,
@@ -285,7 +286,12 @@ fn slow_change(blocks: &[Block], start: i64, noise_floor: f64) -> Option<Finding
     let regime: Vec<Block> =
         blocks.iter().copied().filter(|block| block.started_unix_micros >= start).collect();
     let medians: Vec<f64> = regime.iter().map(|block| block.median_micros).collect();
-    let found = drift(&Sample::new(&medians).ok()?, LEVEL).ok()?;
+    let sample = Sample::new(&medians).ok()?;
+    // Autocorrelation can only weaken this evidence, and measuring the slope costs much more than asking for it.
+    if mann_kendall(&sample).ok()?.p_value > ALPHA {
+        return None;
+    }
+    let found = drift(&sample, LEVEL).ok()?;
     let half = |half: &[Block]| {
         let medians: Vec<f64> = half.iter().map(|block| block.median_micros).collect();
         Some(Level {
