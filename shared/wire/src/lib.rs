@@ -1,12 +1,13 @@
 //! Defines every message that crosses a boundary.
 //!
-//! Three boundaries exist: page ↔ worker ([`engine`]), page ↔ agent ([`record`], [`bench`], [`catalogue`]) and
+//! Three boundaries exist: page ↔ worker ([`engine`]), page ↔ agent ([`record`], [`event`], [`bench`], [`catalogue`]) and
 //! agent ↔ store. Headers are JSON; tensor data travels beside them as raw little-endian bytes ([`tensor`]).
 
 pub mod bench;
 pub mod catalogue;
 pub mod engine;
 pub mod environment;
+pub mod event;
 pub mod fault;
 pub mod record;
 pub mod tensor;
@@ -15,6 +16,7 @@ pub use bench::{BenchCase, BenchEvent, BenchPlan, PeerEngine};
 pub use catalogue::{Catalogue, ModelCard, PipelineCard, PipelineKind};
 pub use engine::{EngineReply, EngineRequest, Reply, Request};
 pub use environment::{Adapter, Backend, Browser, Capabilities, Precision};
+pub use event::{EventRecord, EventSource, PoolEvent, SharedFactor};
 pub use fault::{Fault, FaultCategory};
 pub use record::{MetricsBatch, Outcome, Phases, RunRecord};
 pub use tensor::{BundleError, DType, TensorHeader};

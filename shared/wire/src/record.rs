@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Adapter, Backend, Browser, Fault, Precision};
+use crate::{Adapter, Backend, Browser, EventRecord, Fault, Precision};
 
 /// Body of `POST /v1/metrics`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub struct MetricsBatch {
     pub schema: u32,
     /// Records in the order they happened.
     pub records: Vec<RunRecord>,
+    /// Events of the page's pool in the order they happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventRecord>,
 }
 
 /// One run of one model, with everything needed to compare it fairly later.

@@ -1,0 +1,178 @@
+//! Events of a pool: what its breakers, recoveries and connections did, one record each, beside the records of runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Browser, FaultCategory};
+
+/// Something that a pool decided or found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Unique id chosen by the sender; posting it twice stores it once.
+    pub id: String,
+    /// `bench` session it belongs to; `None` for a person's own page and for fleets.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// When, microseconds since the Unix epoch (UTC).
+    pub at_unix_micros: i64,
+    /// Whose pool it was.
+    pub source: EventSource,
+    /// Browser that the event concerns; an empty name when it concerns several.
+    #[serde(default)]
+    pub browser: Browser,
+    /// Pool connection that it concerns, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u32>,
+    /// What happened.
+    pub event: PoolEvent,
+}
+
+/// Whose pool an event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventSource {
+    /// The coordinator of a page: connections are workers and iframes.
+    Page,
+    /// The agent's fleet: connections are browsers.
+    Fleet,
+}
+
+impl EventSource {
+    /// Stable name: the one in JSON and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Fleet => "fleet",
+        }
+    }
+}
+
+/// What happened. Components, states, strategies and reasons carry the stable names of `pool`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PoolEvent {
+    /// A breaker changed its state.
+    Breaker {
+        /// Of what, e.g. `webgpu`.
+        component: String,
+        /// State before: `closed`, `open` or `half_open`.
+        from: String,
+        /// State after.
+        to: String,
+        /// Why, as a sentence with its figures.
+        reason: String,
+        /// Health after it, 0–100.
+        health: f64,
+    },
+    /// A connection changed its state.
+    Connection {
+        /// State after, e.g. `ready`.
+        to: String,
+        /// The fault that caused it, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<FaultCategory>,
+    },
+    /// A strategy was chosen for a fault.
+    Recovering {
+        /// The fault.
+        category: FaultCategory,
+        /// Of what.
+        component: String,
+        /// What is done about it, e.g. `other_backend`.
+        strategy: String,
+        /// How long is waited first.
+        after_micros: u64,
+    },
+    /// A strategy showed what it is good for.
+    Recovered {
+        /// The fault it was chosen for.
+        category: FaultCategory,
+        /// Of what.
+        component: String,
+        /// The strategy.
+        strategy: String,
+        /// Whether it helped.
+        is_success: bool,
+        /// Time from the fault to the outcome.
+        took_micros: u64,
+    },
+    /// Faults of several connections were found to have one cause, or that cause was dealt with.
+    Incident {
+        /// Number of the failure domain.
+        domain: u32,
+        /// The shared fault.
+        category: FaultCategory,
+        /// Of what.
+        component: String,
+        /// Connections it holds.
+        n_members: u32,
+        /// What became of it: `opened`, `returning` or `failed`.
+        phase: String,
+    },
+    /// A burst of faults was explained.
+    RootCause {
+        /// Most frequent category among the faults.
+        category: FaultCategory,
+        /// Faults of that category in the window.
+        n_faults: u32,
+        /// The finding as a sentence.
+        sentence: String,
+        /// What the faults share, strongest first; empty when nothing separates them from the successes.
+        #[serde(default)]
+        factors: Vec<SharedFactor>,
+    },
+    /// Inputs were quarantined.
+    Quarantined {
+        /// Their model.
+        model: String,
+        /// What they do to a connection.
+        cause: FaultCategory,
+        /// Distinct connections that failed on them.
+        n_connections: u32,
+    },
+    /// The number of connections was changed.
+    Scaled {
+        /// Connections before.
+        from: u32,
+        /// Connections after.
+        to: u32,
+        /// Why, e.g. `queue_delay`.
+        reason: String,
+    },
+}
+
+impl PoolEvent {
+    /// Stable name of the kind: the one in JSON and in the database.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Breaker { .. } => "breaker",
+            Self::Connection { .. } => "connection",
+            Self::Recovering { .. } => "recovering",
+            Self::Recovered { .. } => "recovered",
+            Self::Incident { .. } => "incident",
+            Self::RootCause { .. } => "root_cause",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Scaled { .. } => "scaled",
+        }
+    }
+}
+
+/// One value of one factor, and how the calls of a burst divide by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SharedFactor {
+    /// The factor, e.g. `browser`.
+    pub factor: String,
+    /// Its value, e.g. `firefox`.
+    pub value: String,
+    /// Failed calls with this value.
+    pub n_failed_with: u32,
+    /// Failed calls without it.
+    pub n_failed_without: u32,
+    /// Successful calls with this value.
+    pub n_ok_with: u32,
+    /// Successful calls without it.
+    pub n_ok_without: u32,
+    /// Probability of a division at least as uneven by chance, corrected for the values that were tried.
+    pub p_value: f64,
+}
