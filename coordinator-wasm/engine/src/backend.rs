@@ -11,7 +11,7 @@ use wire::{Fault, TensorHeader};
 pub use self::memory::{MemoryBackend, MemorySession};
 pub use self::rten::RtenBackend;
 use crate::tensor::Tensor;
-use crate::value::ValueInfo;
+use crate::value::{Contract, ValueInfo};
 
 /// A future on one thread: what JavaScript promises become.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -30,14 +30,23 @@ pub trait Backend {
 
 /// One loaded model.
 pub trait Session {
+    /// What the model file declares.
+    fn contract(&self) -> &Contract;
+
     /// Graph inputs in declaration order.
-    fn inputs(&self) -> &[ValueInfo];
+    fn inputs(&self) -> &[ValueInfo] {
+        &self.contract().inputs
+    }
 
     /// Graph outputs in declaration order.
-    fn outputs(&self) -> &[ValueInfo];
+    fn outputs(&self) -> &[ValueInfo] {
+        &self.contract().outputs
+    }
 
     /// A value of the file's `metadata_props`.
-    fn metadata(&self, key: &str) -> Option<&str>;
+    fn metadata(&self, key: &str) -> Option<&str> {
+        self.contract().metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
 
     /// Computes the outputs named in `wanted`, in that order.
     ///

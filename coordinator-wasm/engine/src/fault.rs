@@ -37,7 +37,7 @@ pub(crate) fn unsupported_operator(node: Option<(&str, &str)>, cause: impl std::
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "unsupported-operator",
-        format!("the wasm backend cannot run {}: {cause}", node_text(node)),
+        format!("the backend cannot run {}: {cause}", node_text(node)),
     )
     .with_hint(RECONVERT)
 }
@@ -47,7 +47,7 @@ pub(crate) fn unsupported_type(name: &str, element_type: &str) -> Fault {
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "unsupported-type",
-        format!("the wasm backend cannot hold \"{name}\", which is {element_type}"),
+        format!("the backend cannot hold \"{name}\", which is {element_type}"),
     )
     .with_hint(RECONVERT)
 }
@@ -57,7 +57,7 @@ pub(crate) fn operator_failed(node: Option<(&str, &str)>, cause: impl std::fmt::
     Fault::new(
         FaultCategory::UnsupportedOperator,
         "operator-failed",
-        format!("the wasm backend failed in {}: {cause}", node_text(node)),
+        format!("the backend failed in {}: {cause}", node_text(node)),
     )
     .with_hint("check that the input shapes and values are ones the model was made for")
 }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod engine;
 mod fault;
 pub mod pipeline;
+pub mod planned;
 pub mod tensor;
 #[cfg(test)]
 mod testing;

@@ -1,9 +1,55 @@
-//! Graph inputs and outputs as a session declares them.
+//! What a model file declares: graph inputs and outputs, and metadata.
 
 use std::fmt;
 
 use model::{Dim, ElementType, ValueContract};
-use wire::{DType, TensorHeader};
+use wire::{DType, Fault, TensorHeader};
+
+use crate::fault;
+
+/// What a model file declares about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract {
+    /// Graph inputs in declaration order.
+    pub inputs: Vec<ValueInfo>,
+    /// Graph outputs in declaration order.
+    pub outputs: Vec<ValueInfo>,
+    /// `metadata_props`, in file order.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Contract {
+    /// Reads the declarations of the ONNX file in `bytes`.
+    ///
+    /// # Errors
+    /// `not-onnx`, `truncated-model`, `invalid-model` or `unsupported-type`.
+    pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        let inspection = model::inspect(bytes).map_err(|error| fault::decode(&error))?;
+        if inspection.opset == 0 && inspection.other_opsets.is_empty() {
+            return Err(fault::truncated_model("no operator set follows the graph"));
+        }
+        let values = |contracts: &[ValueContract]| -> Result<Vec<ValueInfo>, Fault> {
+            let value = |contract: &ValueContract| {
+                let element_type = contract.dtype.map_or("not a tensor", ElementType::as_str);
+                // No backend takes float16 tensors in or gives them out.
+                let value = ValueInfo::from_contract(contract).filter(|value| value.dtype != DType::Float16);
+                value.ok_or_else(|| fault::unsupported_type(&contract.name, element_type))
+            };
+            contracts.iter().map(value).collect()
+        };
+        Ok(Self {
+            inputs: values(&inspection.inputs)?,
+            outputs: values(&inspection.outputs)?,
+            metadata: inspection.metadata,
+        })
+    }
+
+    /// The declaration of an output.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&ValueInfo> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+}
 
 /// A graph input or output whose type the engine can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,7 +67,7 @@ pub enum ModelError {
 pub(crate) type ModelValue = usize;
 
 /// One node as the file has it, with names resolved.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ModelNode {
     pub(crate) op_type: String,
     pub(crate) name: String,
@@ -109,8 +109,8 @@ impl Model {
     /// Reads a model file.
     ///
     /// # Errors
-    /// The bytes are no model, the graph contradicts itself, or it uses a data type, operator domain or opset that
-    /// is not understood. Operators themselves are judged when shapes are known, by [`Model::specialise`].
+    /// The bytes are no model, the graph contradicts itself, or it uses a data type, operator or opset that is not
+    /// understood. Forms of known operators are judged when shapes are known, by [`Model::specialise`].
     pub fn load(bytes: &[u8]) -> Result<Self, ModelError> {
         let proto = onnx::decode(bytes)?;
         let opset = standard_opset(&proto)?;
@@ -131,6 +131,7 @@ impl Model {
             nodes: main.nodes,
         };
         model.fold_constants()?;
+        lower::check_operators(&model)?;
         lower::fold_batch_norm(&mut model);
         Ok(model)
     }

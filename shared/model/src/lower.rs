@@ -26,6 +26,8 @@ const MAX_VALUE_BYTES: usize = 1 << 31;
 /// A constant result may always have this many elements; larger ones only when the operands are large too.
 const MAX_FREE_FOLD: usize = 1 << 16;
 
+const UNKNOWN_OPERATOR: &str = "the operator is unknown";
+
 /// Why a node cannot be lowered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Reason {
@@ -60,6 +62,23 @@ pub(crate) fn lower(model: &Model, facts: &[Fact]) -> Result<Graph, ModelError> 
     lowering.graph.remove_dead_nodes();
     lowering.graph.check().map_err(|error| ModelError::Structure { reason: error.to_string() })?;
     Ok(lowering.graph)
+}
+
+/// Refuses an operator that is not known in any form. Those of branches are judged when it is known which is taken.
+pub(crate) fn check_operators(model: &Model) -> Result<(), ModelError> {
+    let is_known = |op_type: &str| {
+        let node = ModelNode { op_type: op_type.to_owned(), ..ModelNode::default() };
+        let mut graph = Graph::default();
+        let mut call = Call { node: &node, opset: model.opset, graph: &mut graph, inputs: Vec::new() };
+        // A family that knows the operator misses its inputs.
+        FAMILIES.iter().any(|family| !matches!(family(&mut call), Ok(None)))
+    };
+    match model.nodes.iter().find(|node| node.op_type != "If" && !is_known(&node.op_type)) {
+        Some(node) => {
+            Err(ModelError::at_node(node, model.opset, Reason::Unsupported(UNKNOWN_OPERATOR.to_owned())))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The results of a node whose inputs are all constant; `None` when they cannot be computed ahead.
@@ -146,17 +165,18 @@ impl Lowering<'_> {
 /// Lowers the operators of one family; `None` for others.
 type Family = fn(&mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>;
 
+const FAMILIES: [Family; 7] = [
+    elementwise::lower,
+    shape::lower,
+    movement::lower,
+    linear::lower,
+    reduction::lower,
+    window::lower,
+    resample::lower,
+];
+
 fn lower_node(call: &mut Call<'_>) -> Result<Vec<ValueId>, Reason> {
-    let families: [Family; 7] = [
-        elementwise::lower,
-        shape::lower,
-        movement::lower,
-        linear::lower,
-        reduction::lower,
-        window::lower,
-        resample::lower,
-    ];
-    for family in families {
+    for family in FAMILIES {
         if let Some(outputs) = family(call)? {
             let n_wanted = call.node.outputs.iter().rposition(Option::is_some).map_or(0, |index| index + 1);
             if n_wanted > outputs.len() {
@@ -165,7 +185,7 @@ fn lower_node(call: &mut Call<'_>) -> Result<Vec<ValueId>, Reason> {
             return Ok(outputs);
         }
     }
-    unsupported("the operator is unknown")
+    unsupported(UNKNOWN_OPERATOR)
 }
 
 /// One node being lowered.

@@ -4,7 +4,7 @@ use wire::Fault;
 
 use super::{Backend, LocalFuture, Session};
 use crate::tensor::Tensor;
-use crate::value::ValueInfo;
+use crate::value::Contract;
 
 /// Turns bytes into a session with a function.
 pub struct MemoryBackend {
@@ -16,12 +16,8 @@ pub struct MemoryBackend {
 
 /// A session that computes with a function.
 pub struct MemorySession {
-    /// Declared inputs.
-    pub inputs: Vec<ValueInfo>,
-    /// Declared outputs.
-    pub outputs: Vec<ValueInfo>,
-    /// `metadata_props`.
-    pub metadata: Vec<(String, String)>,
+    /// What it declares.
+    pub contract: Contract,
     /// Inputs to every output, in declaration order.
     pub compute: fn(&[Tensor]) -> Result<Vec<Tensor>, Fault>,
 }
@@ -37,16 +33,8 @@ impl Backend for MemoryBackend {
 }
 
 impl Session for MemorySession {
-    fn inputs(&self) -> &[ValueInfo] {
-        &self.inputs
-    }
-
-    fn outputs(&self) -> &[ValueInfo] {
-        &self.outputs
-    }
-
-    fn metadata(&self, key: &str) -> Option<&str> {
-        self.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    fn contract(&self) -> &Contract {
+        &self.contract
     }
 
     fn run<'a>(

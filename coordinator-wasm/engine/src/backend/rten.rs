@@ -5,11 +5,9 @@
 
 mod adapt;
 
-use model::{ElementType, ValueContract};
 use rten::{
     LoadError, LoadErrorKind, Model, ModelOptions, NodeId, RunError, RunErrorKind, Value, ValueOrView,
 };
-use rten_onnx::onnx;
 use rten_tensor::{Layout as _, Tensor as RtenTensor};
 use wire::{DType, Fault, FaultCategory};
 
@@ -17,7 +15,7 @@ use self::adapt::{Adapted, adapt};
 use super::{Backend, LocalFuture, Session};
 use crate::fault;
 use crate::tensor::{Tensor, TensorData};
-use crate::value::ValueInfo;
+use crate::value::{Contract, ValueInfo};
 
 /// Name by which a file without its weights refers to them. `rten` insists on the extension.
 const WEIGHTS_LOCATION: &str = "weights.data";
@@ -39,21 +37,14 @@ impl Backend for RtenBackend {
 /// One model in `rten`.
 struct RtenSession {
     model: Model,
-    inputs: Vec<ValueInfo>,
-    outputs: Vec<ValueInfo>,
-    metadata: Vec<(String, String)>,
+    contract: Contract,
     /// Name and operator of every node.
     nodes: Vec<(String, String)>,
 }
 
 impl RtenSession {
     fn load(bytes: Vec<u8>) -> Result<Self, Fault> {
-        let inspection = model::inspect(&bytes).map_err(|error| fault::decode(&error))?;
-        if inspection.opset == 0 && inspection.other_opsets.is_empty() {
-            return Err(fault::truncated_model("no operator set follows the graph"));
-        }
-        let inputs = values(&inspection.inputs)?;
-        let outputs = values(&inspection.outputs)?;
+        let contract = Contract::read(&bytes)?;
         let model::Detached { skeleton, weights } =
             model::detach_weights(bytes, WEIGHTS_LOCATION).map_err(|error| fault::decode(&error))?;
         let Adapted { file, nodes } = adapt(&skeleton)?;
@@ -62,7 +53,7 @@ impl RtenSession {
         let mut options = ModelOptions::with_all_ops();
         options.external_data(WEIGHTS_LOCATION, weights);
         let model = options.load(file).map_err(|error| load_fault(&error, &nodes))?;
-        Ok(Self { model, inputs, outputs, metadata: inspection.metadata, nodes })
+        Ok(Self { model, contract, nodes })
     }
 
     fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
@@ -80,22 +71,15 @@ impl RtenSession {
     }
 
     fn output(&self, name: &str) -> Result<&ValueInfo, Fault> {
-        let output = self.outputs.iter().find(|output| output.name == name);
-        output.ok_or_else(|| fault::invalid_model(format_args!("it has no output \"{name}\"")))
+        self.contract
+            .output(name)
+            .ok_or_else(|| fault::invalid_model(format_args!("it has no output \"{name}\"")))
     }
 }
 
 impl Session for RtenSession {
-    fn inputs(&self) -> &[ValueInfo] {
-        &self.inputs
-    }
-
-    fn outputs(&self) -> &[ValueInfo] {
-        &self.outputs
-    }
-
-    fn metadata(&self, key: &str) -> Option<&str> {
-        self.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    fn contract(&self) -> &Contract {
+        &self.contract
     }
 
     fn run<'a>(
@@ -104,25 +88,6 @@ impl Session for RtenSession {
         wanted: &'a [&'a str],
     ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>> {
         Box::pin(async move { self.compute(inputs, wanted) })
-    }
-}
-
-/// The declarations in the engine's types.
-fn values(contracts: &[ValueContract]) -> Result<Vec<ValueInfo>, Fault> {
-    let value = |contract: &ValueContract| {
-        // `rten` turns float16 into float32 inside, but has no float16 inputs and outputs.
-        let value = ValueInfo::from_contract(contract).filter(|value| value.dtype != DType::Float16);
-        value.ok_or_else(|| fault::unsupported_type(&contract.name, &type_text(contract.dtype)))
-    };
-    contracts.iter().map(value).collect()
-}
-
-/// The element type as ONNX calls it.
-fn type_text(element_type: Option<ElementType>) -> String {
-    match element_type {
-        Some(ElementType::Other(number)) => onnx::DataType(number).to_string().to_lowercase(),
-        Some(named) => named.as_str().to_owned(),
-        None => "not a tensor".to_owned(),
     }
 }
 

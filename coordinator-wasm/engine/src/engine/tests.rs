@@ -6,6 +6,7 @@ use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
 use crate::tensor::TensorData;
 use crate::testing::{floats, now, value};
+use crate::value::Contract;
 
 /// An engine whose only model doubles `x`; its clock and memory stand still.
 fn engine() -> Engine {
@@ -14,9 +15,11 @@ fn engine() -> Engine {
             return Err(fault::truncated_model("no bytes"));
         }
         Ok(MemorySession {
-            inputs: vec![value("x", DType::Float32, &[-1])],
-            outputs: vec![value("y", DType::Float32, &[-1])],
-            metadata: Vec::new(),
+            contract: Contract {
+                inputs: vec![value("x", DType::Float32, &[-1])],
+                outputs: vec![value("y", DType::Float32, &[-1])],
+                metadata: Vec::new(),
+            },
             compute: |inputs| {
                 let doubled = inputs[0].as_f32()?.iter().map(|x| 2.0 * x).collect();
                 Ok(vec![Tensor::new("y", &inputs[0].shape(), TensorData::Float32(doubled))])

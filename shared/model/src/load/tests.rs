@@ -119,6 +119,12 @@ fn batch_norm_becomes_part_of_the_weights() {
 }
 
 #[test]
+fn unknown_operators_are_refused_before_shapes_are_known() {
+    let result = Model::load(&one_node(17, "Bernoulli", "x").bytes("y"));
+    assert!(matches!(result, Err(ModelError::Unsupported { operator, .. }) if operator == "Bernoulli"));
+}
+
+#[test]
 fn refusals_name_operator_node_and_opset() {
     let unknown = one_node(17, "Bernoulli", "x").bytes("y");
     refused(

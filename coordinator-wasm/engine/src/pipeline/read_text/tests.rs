@@ -5,6 +5,7 @@ use wire::DType;
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
 use crate::testing::{floats, now, value};
+use crate::value::Contract;
 
 /// A detector that finds one bar across the middle, a classifier that calls dark lines upside down, a recogniser that
 /// reads "a" from lines whose left half is dark, else "b".
@@ -33,9 +34,11 @@ fn open(bytes: &[u8]) -> Result<MemorySession, Fault> {
         },
     };
     Ok(MemorySession {
-        inputs: vec![crate::value::ValueInfo { dims: None, ..value("x", DType::Float32, &[]) }],
-        outputs: vec![value("y", DType::Float32, &[-1])],
-        metadata: vec![("character".to_owned(), "a\nb\n".to_owned())],
+        contract: Contract {
+            inputs: vec![crate::value::ValueInfo { dims: None, ..value("x", DType::Float32, &[]) }],
+            outputs: vec![value("y", DType::Float32, &[-1])],
+            metadata: vec![("character".to_owned(), "a\nb\n".to_owned())],
+        },
         compute,
     })
 }

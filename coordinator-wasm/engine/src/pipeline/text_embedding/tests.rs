@@ -5,20 +5,23 @@ use wire::DType;
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
 use crate::testing::{now, value};
+use crate::value::Contract;
 
 /// An encoder whose feature `i` of a token is 1 when its id is `i`, else 0; padding has a feature too, so that a mean
 /// over it would show. `pooled` encoders give the sum over all tokens.
 fn session(pooled: bool) -> MemorySession {
     MemorySession {
-        inputs: vec![
-            value("input_ids", DType::Int64, &[-1, -1]),
-            value("attention_mask", DType::Int64, &[-1, -1]),
-        ]
-        .into_iter()
-        .map(|input| crate::value::ValueInfo { dims: None, ..input })
-        .collect(),
-        outputs: vec![value("out", DType::Float32, if pooled { &[-1, 8] } else { &[-1, -1, 8] })],
-        metadata: Vec::new(),
+        contract: Contract {
+            inputs: vec![
+                value("input_ids", DType::Int64, &[-1, -1]),
+                value("attention_mask", DType::Int64, &[-1, -1]),
+            ]
+            .into_iter()
+            .map(|input| crate::value::ValueInfo { dims: None, ..input })
+            .collect(),
+            outputs: vec![value("out", DType::Float32, if pooled { &[-1, 8] } else { &[-1, -1, 8] })],
+            metadata: Vec::new(),
+        },
         compute: |inputs| {
             let TensorData::Int64(ids) = &inputs[0].data else { panic!("ids are int64") };
             let features =

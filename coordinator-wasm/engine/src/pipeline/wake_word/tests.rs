@@ -5,6 +5,7 @@ use wire::DType;
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
 use crate::testing::{floats, now, value};
+use crate::value::Contract;
 
 type Compute = fn(&[Tensor]) -> Result<Vec<Tensor>, Fault>;
 
@@ -40,9 +41,7 @@ fn open(bytes: &[u8]) -> Result<MemorySession, Fault> {
     };
     let inputs = vec![value("x", DType::Float32, input)];
     Ok(MemorySession {
-        inputs,
-        outputs: vec![value("y", DType::Float32, &[-1])],
-        metadata: Vec::new(),
+        contract: Contract { inputs, outputs: vec![value("y", DType::Float32, &[-1])], metadata: Vec::new() },
         compute,
     })
 }

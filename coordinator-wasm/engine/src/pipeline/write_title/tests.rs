@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
 use crate::testing::{floats, now, value};
+use crate::value::Contract;
 use crate::value::ValueInfo;
 
 /// An encoder that gives the number of its tokens, and a decoder that writes "ab" and ends.
@@ -12,20 +13,24 @@ fn open(bytes: &[u8]) -> Result<MemorySession, Fault> {
     let any = |name: &str, dtype: DType| ValueInfo { dims: None, ..value(name, dtype, &[]) };
     if bytes == b"encoder" {
         return Ok(MemorySession {
-            inputs: vec![any("input_ids", DType::Int64), any("attention_mask", DType::Int64)],
-            outputs: vec![any("states", DType::Float32)],
-            metadata: Vec::new(),
+            contract: Contract {
+                inputs: vec![any("input_ids", DType::Int64), any("attention_mask", DType::Int64)],
+                outputs: vec![any("states", DType::Float32)],
+                metadata: Vec::new(),
+            },
             compute: |inputs| Ok(vec![floats("states", &[1], &[inputs[0].data.len() as f32])]),
         });
     }
     Ok(MemorySession {
-        inputs: vec![
-            any("input_ids", DType::Int64),
-            any("encoder_hidden_states", DType::Float32),
-            any("encoder_attention_mask", DType::Int64),
-        ],
-        outputs: vec![any("logits", DType::Float32)],
-        metadata: Vec::new(),
+        contract: Contract {
+            inputs: vec![
+                any("input_ids", DType::Int64),
+                any("encoder_hidden_states", DType::Float32),
+                any("encoder_attention_mask", DType::Int64),
+            ],
+            outputs: vec![any("logits", DType::Float32)],
+            metadata: Vec::new(),
+        },
         compute: |inputs| {
             assert_eq!(inputs[1].as_f32()?, [inputs[2].data.len() as f32]);
             let n_tokens = inputs[0].data.len();

@@ -1,0 +1,163 @@
+//! What sessions that run plans have in common: the model, its contract, and a prepared plan per shape class.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use model::{DType as PlanType, Data, Dim, Fact, Model, ModelError, Plan, ValueContract};
+use wire::{DType, Fault, FaultCategory};
+
+use crate::fault;
+use crate::tensor::{Tensor, TensorData};
+use crate::value::Contract;
+
+/// Shape classes that a session keeps prepared.
+const MAX_PREPARED: usize = 16;
+/// Lengths that are tried for dimensions the caller chooses, to learn at load whether the model can be planned.
+const PROBES: [usize; 5] = [1, 8, 64, 320, 576];
+
+/// A model with its contract, and for each shape class it was run with an `E`: what a backend makes of the plan.
+#[derive(Debug)]
+pub struct Planned<E> {
+    model: Model,
+    contract: Contract,
+    /// By the dimensions of all inputs.
+    prepared: RefCell<BTreeMap<Vec<Vec<usize>>, Rc<E>>>,
+}
+
+impl<E> Planned<E> {
+    /// Reads the ONNX file in `bytes`.
+    ///
+    /// Also gives its plan for shapes that fit it, with all the weights that plans for other shapes have; `None` when
+    /// none of the shapes that were tried fits.
+    ///
+    /// # Errors
+    /// `not-onnx`, `truncated-model`, `invalid-model`, `unsupported-operator` or `unsupported-type`.
+    pub fn load(bytes: &[u8]) -> Result<(Self, Option<Plan>), Fault> {
+        let contract = Contract::read(bytes)?;
+        let model = Model::load(bytes).map_err(|error| model_fault(&error))?;
+        let plan = probe(&model).map_err(|error| model_fault(&error))?;
+        Ok((Self { model, contract, prepared: RefCell::default() }, plan))
+    }
+
+    /// What the model file declares.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The caller's checked tensors in the order and the types of the plan's inputs.
+    ///
+    /// # Errors
+    /// `input-dtype` or `input-size`.
+    pub fn operands(&self, mut inputs: Vec<Tensor>) -> Result<Vec<model::Tensor>, Fault> {
+        let mut operands = Vec::with_capacity(inputs.len());
+        for declared in &self.contract.inputs {
+            // A missing input is refused by the plan.
+            let Some(index) = inputs.iter().position(|input| input.name == declared.name) else { continue };
+            operands.push(operand(inputs.swap_remove(index))?);
+        }
+        Ok(operands)
+    }
+
+    /// What `prepare` makes of the plan for the types and shapes of `operands`, made once per shape class.
+    ///
+    /// # Errors
+    /// `input-shape`, `unsupported-operator`, and those of `prepare`.
+    pub async fn prepared(
+        &self,
+        operands: &[model::Tensor],
+        prepare: impl AsyncFnOnce(Plan) -> Result<E, Fault>,
+    ) -> Result<Rc<E>, Fault> {
+        let dims: Vec<Vec<usize>> = operands.iter().map(|operand| operand.dims().to_vec()).collect();
+        if let Some(prepared) = self.prepared.borrow().get(&dims) {
+            return Ok(Rc::clone(prepared));
+        }
+        let fact = |operand: &model::Tensor| Fact::new(operand.dtype(), operand.dims().to_vec());
+        let facts: Vec<Fact> = operands.iter().map(fact).collect();
+        let plan = self.model.plan(&facts).map_err(|error| model_fault(&error))?;
+        let made = Rc::new(prepare(plan).await?);
+        let mut prepared = self.prepared.borrow_mut();
+        if prepared.len() >= MAX_PREPARED {
+            prepared.clear();
+        }
+        prepared.insert(dims, Rc::clone(&made));
+        Ok(made)
+    }
+}
+
+/// Plans the model with lengths of our choice. Shapes that do not fit each other prove nothing; an operator in a form
+/// that is not supported does. Gives the first plan that fits.
+fn probe(model: &Model) -> Result<Option<Plan>, ModelError> {
+    for length in PROBES {
+        let fact = |contract: &ValueContract| {
+            let dtype = contract.dtype.and_then(PlanType::for_element).unwrap_or(PlanType::F32);
+            let length = |dim: &Dim| match dim {
+                Dim::Fixed(fixed) => *fixed as usize,
+                Dim::Symbolic(_) | Dim::Unknown => length,
+            };
+            Fact::new(dtype, contract.dims.iter().flatten().map(length).collect())
+        };
+        let facts: Vec<Fact> = model.inputs().into_iter().map(fact).collect();
+        match model.plan(&facts) {
+            Ok(plan) => return Ok(Some(plan)),
+            Err(error @ ModelError::Unsupported { .. }) => return Err(error),
+            Err(
+                ModelError::Decode(_)
+                | ModelError::Structure { .. }
+                | ModelError::Feature { .. }
+                | ModelError::Invalid { .. }
+                | ModelError::Input { .. },
+            ) => {}
+        }
+    }
+    Ok(None)
+}
+
+fn model_fault(error: &ModelError) -> Fault {
+    match error {
+        ModelError::Decode(error) => fault::decode(error),
+        ModelError::Structure { .. } => fault::invalid_model(error),
+        ModelError::Feature { reason } => fault::unsupported_operator(None, reason),
+        ModelError::Unsupported { operator, node, reason, .. } => {
+            fault::unsupported_operator(Some((operator, node)), reason)
+        }
+        ModelError::Invalid { .. } | ModelError::Input { .. } => {
+            Fault::new(FaultCategory::Validation, "input-shape", error.to_string())
+        }
+    }
+}
+
+/// A caller's tensor in the type that plans compute in.
+fn operand(tensor: Tensor) -> Result<model::Tensor, Fault> {
+    let dims = tensor.shape();
+    let header = tensor.header();
+    let data = match tensor.data {
+        TensorData::Float32(data) => Data::F32(data),
+        TensorData::Int64(data) => Data::I64(data),
+        TensorData::Int32(data) => Data::I32(data),
+        TensorData::Int8(data) => Data::I8(data),
+        TensorData::Uint8(data) => Data::U8(data),
+        TensorData::Bool(data) => Data::Bool(data),
+        TensorData::Float16(_) => {
+            return Err(fault::input_type(&tensor.name, DType::Float16, DType::Float32));
+        }
+    };
+    let n_bytes = data.len() * header.dtype.size_bytes();
+    let wrong_size = || fault::input_size(&tensor.name, n_bytes, header.size_bytes());
+    model::Tensor::new(dims, data).ok_or_else(wrong_size)
+}
+
+/// A plan's output under the name that the file gives it.
+#[must_use]
+pub fn output(name: &str, output: model::Tensor) -> Tensor {
+    let dims = output.dims().to_vec();
+    let data = match output.into_data() {
+        Data::F32(data) => TensorData::Float32(data),
+        Data::I64(data) => TensorData::Int64(data),
+        Data::I32(data) => TensorData::Int32(data),
+        Data::U8(data) => TensorData::Uint8(data),
+        Data::I8(data) => TensorData::Int8(data),
+        Data::Bool(data) => TensorData::Bool(data),
+    };
+    Tensor::new(name, &dims, data)
+}
