@@ -203,6 +203,14 @@ def cases():
             ("1x16", minilm_inputs(1, 16, True), ["last_hidden_state"], F32),
             ("1x128", minilm_inputs(1, 128, True), ["last_hidden_state"], F32),
         ],
+        "minilm-l6": [
+            ("1x16", minilm_inputs(1, 16, True), ["last_hidden_state"], F32),
+            ("1x128", minilm_inputs(1, 128, True), ["last_hidden_state"], F32),
+            ("8x128", minilm_inputs(8, 128, True), ["last_hidden_state"], F32),
+        ],
+        "efficientnet-lite0": [
+            ("1x3x224x224", {"image": uniform("float32", [1, 3, 224, 224], 111, -1, 1)}, ["logits"], F32),
+        ],
         "silero-vad": [
             ("8x576-speech", {"input": values("float32", speech_rows(8), 4)} | vad_state, ["speech_probs", "hn", "cn"], F32),
             ("64x576", {"input": uniform("float32", [64, 576], 21, -0.3, 0.3)} | vad_state, ["speech_probs", "hn", "cn"], F32),

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod fetch;
 pub(crate) mod manifest;
 pub(crate) mod package;
+mod recipe;
 
 use anyhow::Context as _;
 use wire::catalogue::PipelinePart;

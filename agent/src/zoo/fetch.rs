@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use crate::exit::Failure;
 use crate::zoo::Cache;
 use crate::zoo::cache::disk_failure;
-use crate::zoo::manifest::{Entry, Registry, Source};
+use crate::zoo::manifest::{Entry, PackageFile, Registry, Source};
 use crate::zoo::package::{self, Package};
+use crate::zoo::recipe;
 
 /// onnxruntime-web, the peer that `bench` compares with.
 const ORT_WEB: (&str, &str) = ("onnxruntime-web", "1.30.0");
@@ -64,7 +65,7 @@ pub(crate) fn fetch(package: &Package, wanted: &[&Entry], cache: &Cache) -> anyh
     if !by_path.is_empty() {
         package::visit(&archive, |path, mut bytes| {
             if let Some(entry) = by_path.get(path) {
-                cache.store(&mut bytes, Some(&entry.sha256)).with_context(|| entry.id.clone())?;
+                store(entry, &mut bytes, folder.path(), cache).with_context(|| entry.id.clone())?;
                 left.remove(entry.id.as_str());
             }
             Ok(())
@@ -75,6 +76,20 @@ pub(crate) fn fetch(package: &Package, wanted: &[&Entry], cache: &Cache) -> anyh
         None => Ok(()),
         Some(id) => Err(Failure::environment(format!("{package} does not hold the file of {id}")).into()),
     }
+}
+
+/// Stores a file of a package, or what the entry's recipe makes of it.
+fn store(entry: &Entry, bytes: &mut dyn Read, scratch: &Path, cache: &Cache) -> anyhow::Result<()> {
+    match &entry.source {
+        Source::Package(PackageFile { recipe: Some(recipe), .. }) => {
+            let mut built = recipe::build(recipe, bytes, scratch)?;
+            cache.store(&mut built, Some(&entry.sha256))?;
+        }
+        Source::Package(_) | Source::Added(_) => {
+            cache.store(&mut { bytes }, Some(&entry.sha256))?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder with onnxruntime-web's `dist` files, downloaded when it is not there.

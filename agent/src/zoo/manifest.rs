@@ -81,6 +81,9 @@ pub(crate) struct PackageFile {
     /// Path inside the package; `None` names the package file itself.
     #[serde(default)]
     pub(crate) path: Option<String>,
+    /// Recipe of `recipes/build.py` that makes the entry's file from that one; `None` when it is that one.
+    #[serde(default)]
+    pub(crate) recipe: Option<String>,
 }
 
 /// Registries that files come from.
