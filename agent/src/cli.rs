@@ -12,6 +12,7 @@ use wire::{Backend, PeerEngine};
 
 use crate::analysis::severity_name;
 use crate::commands::gate::{Baseline, SEVERITIES};
+use crate::commands::model::parse_dimension;
 use crate::exit::Exit;
 use crate::store::{Dimension, Metric, NEWEST_SCHEMA};
 
@@ -365,6 +366,18 @@ pub(crate) enum ModelCommand {
         /// Name of a model, or path of a file
         #[arg(value_name = "ID|FILE")]
         model: String,
+    },
+    /// Show what a backend does to run a model on inputs of given shapes: steps, costs, memory
+    Plan {
+        /// Name of a model, or path of a file
+        #[arg(value_name = "ID|FILE")]
+        model: String,
+        /// Lengths of the dimensions that the file leaves open, e.g. batch=1,sequence=128
+        #[arg(long, value_name = "NAME=LENGTH", value_delimiter = ',', value_parser = parse_dimension)]
+        shape: Vec<(String, usize)>,
+        /// Backend whose plan it is
+        #[arg(long, value_name = "NAME", default_value = "wasm", value_parser = backend())]
+        backend: Backend,
     },
 }
 

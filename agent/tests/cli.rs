@@ -81,7 +81,10 @@ fn usage_errors_end_with_2() {
     check(&world, &["model", "fetch", "nothing"], 2, "there is no model or pipeline \"nothing\"");
     check(&world, &["bench", "--browser", "netscape"], 2, "hint: the names are chromium, ");
     check(&world, &["bench", "--model", "nothing"], 2, "there is no model \"nothing\"");
+    check(&world, &["model", "plan", "nothing"], 2, "hint: `tabpool model list` shows the names");
+    check(&world, &["model", "plan", "nothing", "--shape", "n"], 2, "it is not NAME=LENGTH");
     let relu = world.file("relu.onnx", RELU);
+    check(&world, &["model", "plan", &relu], 2, "hint: give each of them: --shape n=1");
     check(&world, &["model", "add", &relu, "--id", "a/b"], 2, "cannot be a name");
     check(&world, &["model", "add", &relu, "--id", "magika"], 2, "the name of a built-in model");
 }
@@ -120,6 +123,8 @@ fn an_added_model_is_listed_inspected_and_replaced() {
     let inspected = world.document(&["model", "add", &relu, "--json"]);
     insta::assert_snapshot!("inspect", serde_json::to_string_pretty(&inspected).expect("JSON"));
     assert_eq!(inspected, world.document(&["model", "inspect", "relu-v2", "--json"]));
+    let plan = world.document(&["model", "plan", "relu-v2", "--shape", "n=3", "--json"]);
+    insta::assert_snapshot!("plan", serde_json::to_string_pretty(&plan).expect("JSON"));
     world.document(&["model", "add", &relu, "--id", "relu-v2", "--json"]);
     let listed = world.document(&["model", "list", "--json"]);
     let added = |list: &str| {

@@ -2,6 +2,7 @@
 
 mod add;
 mod inspect;
+mod plan;
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,8 @@ use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
 use crate::zoo::manifest::{Entry, EntryKind, Source};
 use crate::zoo::{Cache, Zoo, fetch};
+
+pub(crate) use plan::parse_dimension;
 
 /// Runs a subcommand of `model`.
 pub(crate) fn run(command: &ModelCommand, printer: &Printer) -> anyhow::Result<Exit> {
@@ -31,6 +34,9 @@ pub(crate) fn run(command: &ModelCommand, printer: &Printer) -> anyhow::Result<E
         ModelCommand::Add { from, id } => add::run(from, id.as_deref(), &zoo, &cache, printer)?,
         ModelCommand::List => list(&zoo, &cache, printer)?,
         ModelCommand::Inspect { model } => inspect::run(model, &zoo, &cache, printer)?,
+        ModelCommand::Plan { model, shape, backend } => {
+            plan::run(model, shape, *backend, (&zoo, &cache), printer)?;
+        }
     }
     Ok(Exit::Done)
 }

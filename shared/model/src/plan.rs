@@ -10,7 +10,7 @@ use crate::op::{Fact, Op};
 use crate::tensor::{DType, Tensor};
 
 mod cost;
-mod display;
+mod kernel_name;
 
 /// Everything a backend needs to run a model for one shape class.
 #[derive(Debug, Clone)]

@@ -39,6 +39,15 @@ struct Value<'a> {
 
 /// Inspects the model of that name, or the file at that path.
 pub(super) fn run(model: &str, zoo: &Zoo, cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
+    let bytes = read(model, zoo, cache)?;
+    let inspection = model::inspect(&bytes).with_context(|| {
+        Failure::environment(format!("cannot inspect {model}")).hint("give a complete ONNX file")
+    })?;
+    show(model, &bytes, &inspection, printer)
+}
+
+/// The bytes of the model of that name, or of the file at that path.
+pub(super) fn read(model: &str, zoo: &Zoo, cache: &Cache) -> anyhow::Result<Vec<u8>> {
     let path = match zoo.entry(model) {
         Some(entry) if !matches!(entry.kind, EntryKind::Model(_)) => {
             return Err(Failure::usage(format!("{model} is not a model")).into());
@@ -52,12 +61,7 @@ pub(super) fn run(model: &str, zoo: &Zoo, cache: &Cache, printer: &Printer) -> a
         None if PathBuf::from(model).exists() => PathBuf::from(model),
         None => return Err(unknown_id(model).into()),
     };
-    let bytes =
-        fs::read(&path).with_context(|| Failure::environment(format!("cannot read {}", path.display())))?;
-    let inspection = model::inspect(&bytes).with_context(|| {
-        Failure::environment(format!("cannot inspect {model}")).hint("give a complete ONNX file")
-    })?;
-    show(model, &bytes, &inspection, printer)
+    fs::read(&path).with_context(|| Failure::environment(format!("cannot read {}", path.display())))
 }
 
 /// Prints what `inspection` says of the file `bytes`.

@@ -5,9 +5,19 @@ use crate::op::{Cell, Op};
 use crate::plan::Cost;
 
 pub(super) fn estimate(graph: &Graph, node: &Node) -> Cost {
-    let operands = node.inputs.iter().flatten().chain(&node.outputs);
-    let n_bytes = operands.map(|&value| graph.fact(value).size_bytes() as u64).sum();
-    Cost { n_flops: n_flops(graph, node), n_bytes }
+    let size_bytes = |value: usize| graph.fact(value).size_bytes() as u64;
+    let n_written = node.outputs.iter().map(|&output| size_bytes(output)).sum::<u64>();
+    let operands = node.inputs.iter().enumerate().filter_map(|(position, &input)| Some((position, input?)));
+    let n_read = operands.map(|(position, value)| match node.op {
+        // Of a table only what is taken is read.
+        Op::Gather { .. } | Op::GatherElements { .. } | Op::GatherNd { .. } | Op::Slice { .. }
+            if position == 0 =>
+        {
+            n_written
+        }
+        _ => size_bytes(value),
+    });
+    Cost { n_flops: n_flops(graph, node), n_bytes: n_read.sum::<u64>() + n_written }
 }
 
 fn n_flops(graph: &Graph, node: &Node) -> u64 {
