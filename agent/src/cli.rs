@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stats::Severity;
-use wire::{Backend, PeerEngine};
+use wire::{Backend, PeerEngine, PoolEvent};
 
 use crate::analysis::severity_name;
 use crate::commands::gate::{Baseline, SEVERITIES};
@@ -103,6 +103,8 @@ pub(crate) struct DoctorArgs {
     pub(crate) timeout: u64,
     #[command(flatten)]
     pub(crate) www: WwwArgs,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
 }
 
 /// Arguments of `bench`.
@@ -179,9 +181,9 @@ pub(crate) struct HistoryArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub(crate) format: TableFormat,
-    /// Care for the history instead.
+    /// Look at something else, or care for the history.
     #[command(subcommand)]
-    pub(crate) care: Option<HistoryCare>,
+    pub(crate) command: Option<HistoryCommand>,
 }
 
 /// How rows are printed.
@@ -197,7 +199,25 @@ pub(crate) enum TableFormat {
 
 /// Subcommands of `history`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum HistoryCare {
+pub(crate) enum HistoryCommand {
+    /// List what pools did: breakers, recoveries, connections, scaling
+    Events {
+        /// Only these kinds, separated by commas
+        #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(PoolEvent::KINDS))]
+        kind: Vec<String>,
+        #[command(flatten)]
+        of: LogArgs,
+    },
+    /// Say how often each strategy helped against each fault, and how fast
+    Recoveries {
+        #[command(flatten)]
+        of: LogArgs,
+    },
+    /// List launches of browsers: when they were ready, how they ended, what they could do
+    Sessions {
+        #[command(flatten)]
+        of: LogArgs,
+    },
     /// Check the file; exit code 1 when something is wrong with it
     Check {
         #[command(flatten)]
@@ -227,6 +247,22 @@ pub(crate) enum HistoryCare {
         #[command(flatten)]
         db: DbArgs,
     },
+}
+
+/// Which events or launches are listed.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Only these browsers, separated by commas [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) browser: Vec<String>,
+    /// Only those of the last while, e.g. 90m, 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) since: Option<Duration>,
+    /// How many of the latest to list
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
 }
 
 /// Arguments of `trends`.

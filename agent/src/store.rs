@@ -3,12 +3,14 @@
 //! `store/migrations` documents the tables. The store has one connection behind a lock; every method is short.
 
 mod campaign;
+mod event;
 mod history;
 mod meters;
 mod rows;
 mod run;
 mod schema;
 mod series;
+mod session;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -21,13 +23,15 @@ use rusqlite::{Connection, ErrorCode};
 use crate::exit::{Failure, verdict};
 use crate::zoo::cache::user_directory;
 
-pub(crate) use campaign::{Campaign, Ending, NewCampaign};
+pub(crate) use campaign::{Campaign, NewCampaign};
+pub(crate) use event::{EventFilter, EventRow, Recovery};
 pub(crate) use history::{Dimension, Filter, Group, HistoryRow, RecentRun};
 pub(crate) use meters::{BOUNDS_MICROS, Meter};
 pub(crate) use rows::{column_names, row_schema};
-pub(crate) use run::{Place, SessionRun};
+pub(crate) use run::{Inserted, Place, SessionRun};
 pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
 pub(crate) use series::{Circumstances, Metric, Point, Series};
+pub(crate) use session::{Ending, SessionRow};
 
 /// How long a statement waits for another program's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use wire::{Backend, BenchCase, Browser, DType, Outcome, Phases, Precision, RunRecord, TensorHeader};
+use wire::{
+    Backend, BenchCase, Browser, DType, EventRecord, EventSource, Outcome, Phases, PoolEvent, Precision,
+    RunRecord, TensorHeader,
+};
 
 use crate::bench::plan::PlannedCase;
 use crate::golden::{Case, Limits, Output};
@@ -50,6 +53,19 @@ pub(crate) fn record(model: &str, started: i64, run_micros: u64) -> RunRecord {
         },
         memory_bytes: 65_536,
         outcome: Outcome::Ok,
+    }
+}
+
+/// An event of a page's pool in [`SESSION`], `at` microseconds after the epoch.
+pub(crate) fn event_record(at: i64, event: PoolEvent) -> EventRecord {
+    EventRecord {
+        id: format!("event {at}"),
+        session: Some(SESSION.to_owned()),
+        at_unix_micros: at,
+        source: EventSource::Page,
+        browser: browser(),
+        connection: Some(1),
+        event,
     }
 }
 

@@ -211,7 +211,7 @@ async fn post(url: &str, body: &str) -> Result<Response, JsValue> {
 }
 
 fn batch_json(records: Vec<RunRecord>) -> String {
-    serde_json::to_string(&MetricsBatch { schema: SCHEMA, records, events: Vec::new() }).unwrap_or_default()
+    serde_json::to_string(&MetricsBatch { schema: SCHEMA, records, ..MetricsBatch::default() }).unwrap_or_default()
 }
 
 /// The longest batch that fits a beacon, and how many records it holds.

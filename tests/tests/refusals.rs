@@ -121,7 +121,7 @@ fn on_a_small_disk(folder: &Path, arguments: &[&str]) -> Result<Command> {
 fn post_records(server: &Server, batch: u32) -> Result<Option<Value>> {
     let records: Vec<RunRecord> = (0..200).map(|index| record(format!("{batch}-{index}"))).collect();
     let http = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    let body = wire::MetricsBatch { schema: wire::SCHEMA, records, events: Vec::new() };
+    let body = wire::MetricsBatch { schema: wire::SCHEMA, records, ..Default::default() };
     let mut response = http.post(format!("{}v1/metrics", server.url)).send_json(body)?;
     if response.status().is_success() {
         return Ok(None);

@@ -128,13 +128,13 @@ impl Bench<'_> {
         match self.launcher.open(found, &url).await {
             Ok(mut running) => {
                 let start = bar.position();
-                self.follow(&mut page, &mut reports, &mut running, |page| {
+                let show = |page: &Page| {
                     bar.set_position(start + page.n_done());
                     if let Some(case) = page.current().and_then(|index| cases.get(index)) {
                         bar.set_message(case.bench.id.clone());
                     }
-                })
-                .await;
+                };
+                page.ready_unix_micros = self.follow(&mut page, &mut reports, &mut running, show).await;
                 running.stop().await;
             }
             Err(error) => {
@@ -149,13 +149,15 @@ impl Bench<'_> {
         page
     }
 
+    /// Gives the time of the page's first word, microseconds since the Unix epoch.
     async fn follow(
         &self,
         page: &mut Page,
         reports: &mut mpsc::UnboundedReceiver<Report>,
         running: &mut Running,
         mut show: impl FnMut(&Page),
-    ) {
+    ) -> Option<i64> {
+        let mut ready_unix_micros = None;
         let mut interrupt = self.interrupt.clone();
         let mut patience = LAUNCH_TIMEOUT.min(self.timeout);
         let mut deadline = Instant::now() + patience;
@@ -164,6 +166,7 @@ impl Bench<'_> {
                 // Reports first: what a browser said before it ended still counts.
                 biased;
                 report = reports.recv() => {
+                    ready_unix_micros.get_or_insert_with(now_unix_micros);
                     patience = self.timeout;
                     deadline = Instant::now() + patience;
                     if let Some(report) = report {
@@ -181,6 +184,7 @@ impl Bench<'_> {
                 () = sleep_until(deadline) => page.on_lost(Ending::Timeout, silent(patience.as_secs())),
             }
         }
+        ready_unix_micros
     }
 
     /// Takes the results of a session into `run`, and stores what the agent knows of it beside the page's own records.
@@ -219,6 +223,9 @@ impl Bench<'_> {
         for check in &page.checks {
             let Some(case) = cases.get(check.case) else { continue };
             store.set_check(session, &case.bench.id, &check.engine, &check.check)?;
+        }
+        if let Some(ready) = page.ready_unix_micros {
+            store.note_ready(session, ready, None)?;
         }
         let n_warmup = cases.first().map_or(0, |case| case.bench.n_warmup);
         let ending = page.ending.unwrap_or(Ending::Interrupted);

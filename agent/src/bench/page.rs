@@ -45,6 +45,8 @@ pub(crate) struct Page {
     pub(crate) ending: Option<Ending>,
     /// Why the page gave up, when it did.
     pub(crate) abort: Option<Fault>,
+    /// When it said its first word, microseconds since the Unix epoch.
+    pub(crate) ready_unix_micros: Option<i64>,
 }
 
 impl Page {
@@ -58,6 +60,7 @@ impl Page {
             checks: Vec::new(),
             ending: None,
             abort: None,
+            ready_unix_micros: None,
         }
     }
 

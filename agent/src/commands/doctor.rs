@@ -7,17 +7,18 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use wire::{Adapter, Backend, BenchEvent, Capabilities, Fault};
+use wire::{Adapter, Backend, BenchEvent, Browser, Capabilities, Fault};
 
 use crate::browser::{Found, KINDS, Kind, Launcher, find_program};
 use crate::cli::DoctorArgs;
-use crate::commands::{find_built_www, interrupt};
+use crate::commands::{find_built_www, interrupt, open_store};
 use crate::exit::{Exit, Failure, verdict};
+use crate::host::now_unix_micros;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table};
 use crate::server::session::{Errand, Report};
 use crate::server::{self, App};
-use crate::store::Store;
+use crate::store::{Ending, Store};
 use crate::zoo::Cache;
 
 /// Programs beside browsers: name, what needs it, how to get it.
@@ -77,8 +78,11 @@ impl Diagnosis {
 pub(crate) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let cache = Cache::of_user()?;
     let www = find_built_www(&args.www)?;
-    // Nothing is measured, so nothing is kept.
-    let store = Store::in_memory()?;
+    // A machine whose history is broken wants to hear of its browsers all the same.
+    let store = open_store(&args.db).or_else(|error| {
+        printer.warning(&format!("{error:#}"));
+        Store::in_memory()
+    })?;
     let app = Arc::new(App { store, cache: cache.clone(), www, ort_web: None, sessions: Default::default() });
     let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
@@ -141,7 +145,16 @@ impl Examination<'_> {
             problem: None,
             hint: None,
         };
-        let session = format!("doctor-{}", found.kind.name);
+        let store = &self.app.store;
+        let started = now_unix_micros();
+        let session = format!("doctor-{started}-{}", found.kind.name);
+        let browser = Browser {
+            name: found.kind.name.to_owned(),
+            version: diagnosis.version.clone().unwrap_or_default(),
+            ..Browser::default()
+        };
+        store.begin_launch(&session, "doctor", &browser, started)?;
+        let mut ending = Ending::ConnectionLost;
         let mut reports = self.app.sessions.open(&session, Errand::Doctor);
         let url = format!("http://{}/doctor.html?session={session}", self.address);
         match self.launcher.open(found, &url).await {
@@ -150,12 +163,18 @@ impl Examination<'_> {
                 tokio::select! {
                     biased;
                     result = timeout(self.timeout, answer) => match result {
-                        Ok(Ok(capabilities)) => diagnosis.capabilities = Some(capabilities),
+                        Ok(Ok(capabilities)) => {
+                            store.note_ready(&session, now_unix_micros(), Some(&capabilities))?;
+                            ending = Ending::Finished;
+                            diagnosis.capabilities = Some(capabilities);
+                        }
                         Ok(Err(fault)) => {
+                            ending = Ending::Aborted;
                             diagnosis.problem = Some(format!("{fault} ({})", fault.code));
                             diagnosis.hint = fault.hint;
                         }
                         Err(_) => {
+                            ending = Ending::Timeout;
                             let seconds = self.timeout.as_secs();
                             diagnosis.problem = Some(format!("its page did not answer within {seconds} s"));
                             diagnosis.hint =
@@ -167,6 +186,7 @@ impl Examination<'_> {
                     }
                     _ = self.interrupt.wait_for(|stopped| *stopped) => {
                         running.stop().await;
+                        store.end_session(&session, Ending::Interrupted, 0, now_unix_micros())?;
                         return Err(Failure::environment("interrupted").into());
                     }
                 }
@@ -178,6 +198,7 @@ impl Examination<'_> {
             }
         }
         self.app.sessions.close(&session);
+        store.end_session(&session, ending, 0, now_unix_micros())?;
         Ok(diagnosis)
     }
 }

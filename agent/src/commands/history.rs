@@ -1,6 +1,7 @@
 //! `tabpool history`: medians per group of runs, and the latest runs.
 
 mod care;
+mod log;
 
 use serde::Serialize;
 
@@ -33,8 +34,8 @@ struct GroupLine<'a> {
 
 /// Prints the history that the arguments ask for, or takes care of it.
 pub(crate) fn run(args: &HistoryArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    if let Some(care) = &args.care {
-        return care::run(care, printer);
+    if let Some(command) = &args.command {
+        return care::run(command, printer);
     }
     let store = open_existing(&args.filter.db)?;
     let filter = filter(&args.filter, args.since);

@@ -12,6 +12,7 @@ use wire::MetricsBatch;
 use crate::host::now_unix_micros;
 use crate::server::App;
 use crate::server::rejection::{Rejection, read_json};
+use crate::store::{Inserted, StoreError};
 
 /// Largest batch, bytes: some thousand records.
 const METRICS_LIMIT: usize = 8 << 20;
@@ -34,16 +35,30 @@ pub(super) async fn receive(State(app): State<Arc<App>>, body: Body) -> Result<J
         let message = format!("the page speaks schema {}, the agent {}", batch.schema, wire::SCHEMA);
         return Err(Rejection::bad("schema", message));
     }
-    if batch.records.iter().any(|record| record.id.is_empty() || record.id.len() > 128) {
-        return Err(Rejection::bad("record-id", "a record's id must have 1 to 128 bytes"));
+    let MetricsBatch { records, events, tunings, .. } = batch;
+    let mut ids = records.iter().map(|record| &record.id);
+    let mut others = events.iter().map(|event| &event.id).chain(tunings.iter().map(|tuning| &tuning.id));
+    let is_bad = |id: &String| id.is_empty() || id.len() > 128;
+    if ids.any(is_bad) || others.any(is_bad) {
+        return Err(Rejection::bad("record-id", "an id must have 1 to 128 bytes"));
     }
-    let sessions: BTreeSet<&str> =
-        batch.records.iter().filter_map(|record| record.session.as_deref()).collect();
+    let sessions: BTreeSet<&str> = records.iter().filter_map(|record| record.session.as_deref()).collect();
     for session in sessions {
         app.sessions.touch(session);
     }
-    let inserted = blocking(move || app.store.insert(&batch.records, now_unix_micros())).await?;
-    Ok(Json(json!({ "accepted": inserted.accepted, "duplicates": inserted.duplicates })))
+    // What a failure keeps out comes again: the page posts the whole batch until it is accepted.
+    let store = move || {
+        let now = now_unix_micros();
+        let runs = app.store.insert(&records, now)?;
+        Ok::<_, StoreError>([
+            runs,
+            app.store.insert_events(&events, now)?,
+            app.store.insert_tunings(&tunings)?,
+        ])
+    };
+    let inserted = blocking(store).await?;
+    let sum = |count: fn(&Inserted) -> usize| inserted.iter().map(count).sum::<usize>();
+    Ok(Json(json!({ "accepted": sum(|kind| kind.accepted), "duplicates": sum(|kind| kind.duplicates) })))
 }
 
 /// Runs `work` where it may block.

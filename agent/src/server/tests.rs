@@ -4,12 +4,15 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wire::{Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, tensor};
+use wire::{
+    Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, MetricsBatch, PoolEvent, TuningRecord, tensor,
+};
 
 use super::*;
 use crate::golden::{Golden, compare::Check};
 use crate::server::session::{Errand, Report};
-use crate::testing::GOLDEN;
+use crate::store::EventFilter;
+use crate::testing::{GOLDEN, browser, event_record, record};
 
 struct World {
     folder: tempfile::TempDir,
@@ -80,6 +83,42 @@ fn batch(ids: &[&str]) -> Value {
         })
     };
     json!({ "schema": wire::SCHEMA, "records": ids.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// A batch as a page of this version writes it, with an event of its pool and a measured variant of a kernel.
+fn full_batch() -> String {
+    let event = event_record(1, PoolEvent::Scaled { from: 1, to: 2, reason: "queue_delay".to_owned() });
+    let tuning = TuningRecord {
+        id: "t".to_owned(),
+        at_unix_micros: 1,
+        browser: browser(),
+        backend: Backend::Webgpu,
+        adapter: None,
+        key: "matmul f32 512x512x512".to_owned(),
+        variant: "tile 8x8".to_owned(),
+        micros: 110.5,
+        is_chosen: true,
+    };
+    let batch = MetricsBatch {
+        schema: wire::SCHEMA,
+        records: vec![record("tiny", 1, 10)],
+        events: vec![event],
+        tunings: vec![tuning],
+    };
+    serde_json::to_string(&batch).unwrap()
+}
+
+#[tokio::test]
+async fn events_and_variants_come_with_the_records() {
+    let world = world();
+    let accepted = value(world.post("/v1/metrics", full_batch()).await).await;
+    assert_eq!(accepted, json!({ "accepted": 3, "duplicates": 0 }));
+    let again = value(world.post("/v1/metrics", full_batch()).await).await;
+    assert_eq!(again, json!({ "accepted": 0, "duplicates": 3 }));
+    let events = world.app.store.events(&EventFilter::default(), 9).unwrap();
+    assert_eq!(events[0].event, json!({ "kind": "scaled", "from": 1, "to": 2, "reason": "queue_delay" }));
+    let nameless = full_batch().replace("\"event 1\"", "\"\"");
+    check_fault(world.post("/v1/metrics", nameless).await, 400, "record-id").await;
 }
 
 fn bench_errand() -> Errand {

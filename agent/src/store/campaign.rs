@@ -1,9 +1,8 @@
-//! Campaigns and sessions: which command launched which browser, when, and how that ended.
+//! Campaigns: one invocation of a measuring command each.
 
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::Serialize;
 
-use crate::golden::compare::Check;
 use crate::store::{Store, StoreError};
 
 /// What is known when a campaign starts.
@@ -42,34 +41,6 @@ pub(crate) struct Campaign {
     pub(crate) host: String,
     /// CPU model.
     pub(crate) cpu_model: String,
-}
-
-/// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// The page said that everything was tried.
-    Finished,
-    /// The page said nothing for too long.
-    Timeout,
-    /// The browser ended by itself.
-    ConnectionLost,
-    /// The page said that it cannot go on.
-    Aborted,
-    /// Somebody stopped the agent.
-    Interrupted,
-}
-
-impl Ending {
-    /// Stable name: the one in the database.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Finished => "finished",
-            Self::Timeout => "timeout",
-            Self::ConnectionLost => "connection_lost",
-            Self::Aborted => "aborted",
-            Self::Interrupted => "interrupted",
-        }
-    }
 }
 
 impl Store {
@@ -128,71 +99,6 @@ impl Store {
         self.lock().execute(
             "UPDATE campaign SET finished_unix_micros = ?2, load_after = ?3 WHERE id = ?1",
             params![campaign, finished_unix_micros, load_after],
-        )?;
-        Ok(())
-    }
-
-    /// Adds a session.
-    pub(crate) fn begin_session(
-        &self,
-        session: &str,
-        campaign: i64,
-        browser: &wire::Browser,
-        started_unix_micros: i64,
-    ) -> Result<(), StoreError> {
-        self.lock().execute(
-            "INSERT INTO session (id, campaign, browser_name, browser_version, started_unix_micros)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![session, campaign, browser.name, browser.version, started_unix_micros],
-        )?;
-        Ok(())
-    }
-
-    /// Notes the end of a session and which of its runs were warm-up: of each case and engine the first `n_warmup` after
-    /// the cold one.
-    pub(crate) fn end_session(
-        &self,
-        session: &str,
-        ending: Ending,
-        n_warmup: u32,
-        finished_unix_micros: i64,
-    ) -> Result<(), StoreError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        transaction.execute(
-            "UPDATE session SET finished_unix_micros = ?2, ending = ?3 WHERE id = ?1",
-            params![session, finished_unix_micros, ending.as_str()],
-        )?;
-        transaction.execute(
-            "UPDATE run SET is_warmup = 0 WHERE session = ?1 AND id NOT IN (
-                 SELECT id FROM (
-                     SELECT id, row_number() OVER (
-                         PARTITION BY case_id, engine ORDER BY started_unix_micros, id
-                     ) AS nth
-                     FROM run WHERE session = ?1 AND NOT cold
-                 ) WHERE nth <= ?2
-             )",
-            params![session, n_warmup],
-        )?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Notes how the outputs of the first run of a case compare with the golden ones. The run's record must be in.
-    pub(crate) fn set_check(
-        &self,
-        session: &str,
-        case_id: &str,
-        engine: &str,
-        check: &Check,
-    ) -> Result<(), StoreError> {
-        self.lock().execute(
-            "UPDATE run SET check_ok = ?4, check_max_abs_ratio = ?5, check_cosine = ?6, check_problem = ?7
-             WHERE id = (
-                 SELECT id FROM run WHERE session = ?1 AND case_id = ?2 AND engine = ?3 AND fault_category IS NULL
-                 ORDER BY started_unix_micros, id LIMIT 1
-             )",
-            params![session, case_id, engine, check.ok, check.max_abs_ratio, check.cosine, check.problem],
         )?;
         Ok(())
     }

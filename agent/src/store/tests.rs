@@ -1,12 +1,15 @@
 //! The store in memory: rows go in once, and come out grouped.
 
-use wire::{Adapter, Backend, Browser, Fault, FaultCategory, Outcome, Phases, RunRecord};
+use wire::{
+    Adapter, Backend, Browser, Capabilities, EventRecord, Fault, FaultCategory, Outcome, Phases, PoolEvent,
+    RunRecord, TuningRecord,
+};
 
 use super::run::Inserted;
 use super::*;
 use crate::exit::{Exit, verdict};
 use crate::golden::compare::Check;
-use crate::testing::{SESSION, add_synthetic_campaign, browser, campaign, record};
+use crate::testing::{SESSION, add_synthetic_campaign, browser, campaign, event_record, record};
 
 fn failed(started: i64) -> RunRecord {
     let fault = Fault::new(FaultCategory::Timeout, "run-timeout", "run took too long");
@@ -130,6 +133,76 @@ fn filters_restrict() {
 }
 
 #[test]
+fn events_are_stored_once_and_recoveries_are_counted() {
+    let store = Store::in_memory().unwrap();
+    let recovered = |is_success, took_micros| PoolEvent::Recovered {
+        category: FaultCategory::DeviceLost,
+        component: "webgpu".to_owned(),
+        strategy: "other_backend".to_owned(),
+        is_success,
+        took_micros,
+    };
+    let scaled = PoolEvent::Scaled { from: 1, to: 2, reason: "queue_delay".to_owned() };
+    let events = [recovered(true, 30), recovered(false, 99), recovered(true, 10), scaled];
+    let record = |(index, event): (usize, PoolEvent)| event_record(index as i64, event);
+    let records: Vec<EventRecord> = events.into_iter().enumerate().map(record).collect();
+    assert_eq!(store.insert_events(&records, 0).unwrap(), Inserted { accepted: 4, duplicates: 0 });
+    assert_eq!(store.insert_events(&records[2..], 0).unwrap(), Inserted { accepted: 0, duplicates: 2 });
+
+    let found = store.recoveries(&EventFilter::default()).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].n, found[0].n_succeeded, found[0].took_micros.as_slice()),
+        (3, 2, [10.0, 30.0].as_slice())
+    );
+    let kinds = vec!["scaled".to_owned()];
+    let latest = store.events(&EventFilter { kinds, ..EventFilter::default() }, 9).unwrap();
+    assert_eq!(serde_json::from_value::<PoolEvent>(latest[0].event.clone()).unwrap(), records[3].event);
+    let n = |filter: EventFilter| store.events(&filter, 9).unwrap().len();
+    assert_eq!(n(EventFilter { since_unix_micros: Some(2), ..EventFilter::default() }), 2);
+    assert_eq!(n(EventFilter { browsers: vec!["firefox".to_owned()], ..EventFilter::default() }), 0);
+}
+
+#[test]
+fn launches_tell_when_they_were_ready_and_what_they_could_do() {
+    let store = Store::in_memory().unwrap();
+    let capabilities = Capabilities { backends: vec![Backend::Wasm], ..Capabilities::default() };
+    store.begin_launch("doctor-1", "doctor", &browser(), 100).unwrap();
+    store.note_ready("doctor-1", 150, Some(&capabilities)).unwrap();
+    store.end_session("doctor-1", Ending::Finished, 0, 190).unwrap();
+    let rows = store.sessions(&["chromium".to_owned()], Some(100), 9).unwrap();
+    assert_eq!((rows[0].launch_micros, rows[0].lasted_micros, rows[0].campaign), (Some(50), Some(90), None));
+    assert_eq!(
+        (rows[0].ending.as_deref(), rows[0].capabilities.as_ref()),
+        (Some("finished"), Some(&capabilities))
+    );
+    assert_eq!(store.sessions(&["firefox".to_owned()], None, 9).unwrap(), []);
+    assert_eq!(store.sessions(&[], Some(101), 9).unwrap(), []);
+}
+
+#[test]
+fn measurements_of_variants_are_stored_once() {
+    let store = Store::in_memory().unwrap();
+    let tuning = |variant: &str, micros, is_chosen| TuningRecord {
+        id: variant.to_owned(),
+        at_unix_micros: 1,
+        browser: browser(),
+        backend: Backend::Webgpu,
+        adapter: Some(Adapter { vendor: "google".to_owned(), is_fallback: true, ..Adapter::default() }),
+        key: "matmul f32 512x512x512".to_owned(),
+        variant: variant.to_owned(),
+        micros,
+        is_chosen,
+    };
+    let tunings = [tuning("tile 8x8", 110.5, true), tuning("tile 16x16 shared", 1900.0, false)];
+    assert_eq!(store.insert_tunings(&tunings).unwrap(), Inserted { accepted: 2, duplicates: 0 });
+    assert_eq!(store.insert_tunings(&tunings).unwrap(), Inserted { accepted: 0, duplicates: 2 });
+    let chosen = "SELECT variant FROM tuning WHERE is_chosen AND adapter_is_fallback AND micros = 110.5";
+    let variant: String = store.lock().query_row(chosen, [], |row| row.get(0)).unwrap();
+    assert_eq!(variant, "tile 8x8");
+}
+
+#[test]
 fn files_that_are_no_history_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.sqlite");
@@ -169,6 +242,8 @@ fn tables(store: &Store) -> Vec<String> {
 #[test]
 fn migrations_lead_up_and_down_and_keep_the_runs() {
     let store = Store::in_memory().unwrap();
+    let id = store.begin_campaign(&campaign()).unwrap();
+    store.begin_session(SESSION, id, &browser(), 2).unwrap();
     store.insert(&[record("tiny", 1, 10), record("tiny", 2, 20)], 0).unwrap();
     let newest = tables(&store);
     for version in (1..NEWEST_SCHEMA).rev() {
@@ -179,6 +254,9 @@ fn migrations_lead_up_and_down_and_keep_the_runs() {
         assert_eq!(tables(&store), newest);
         store.migrate(version).unwrap();
         assert_eq!(tables(&store), here);
+        let n = "SELECT count(*) FROM session WHERE id = ?1";
+        let n_sessions: i64 = store.lock().query_row(n, [SESSION], |row| row.get(0)).unwrap();
+        assert_eq!(n_sessions, 1);
     }
     store.migrate(0).unwrap();
     assert_eq!(tables(&store), [""; 0]);

@@ -142,6 +142,18 @@ pub enum PoolEvent {
 }
 
 impl PoolEvent {
+    /// The name of every kind, in declaration order.
+    pub const KINDS: [&str; 8] = [
+        "breaker",
+        "connection",
+        "recovering",
+        "recovered",
+        "incident",
+        "root_cause",
+        "quarantined",
+        "scaled",
+    ];
+
     /// Stable name of the kind: the one in JSON and in the database.
     #[must_use]
     pub fn kind(&self) -> &'static str {

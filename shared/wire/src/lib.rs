@@ -9,8 +9,10 @@ pub mod engine;
 pub mod environment;
 pub mod event;
 pub mod fault;
+pub mod fleet;
 pub mod record;
 pub mod tensor;
+pub mod tuning;
 
 pub use bench::{BenchCase, BenchEvent, BenchPlan, PeerEngine};
 pub use catalogue::{Catalogue, ModelCard, PipelineCard, PipelineKind};
@@ -18,8 +20,10 @@ pub use engine::{EngineReply, EngineRequest, Reply, Request};
 pub use environment::{Adapter, Backend, Browser, Capabilities, Precision};
 pub use event::{EventRecord, EventSource, PoolEvent, SharedFactor};
 pub use fault::{Fault, FaultCategory};
+pub use fleet::{FleetCommand, FleetReport, Media};
 pub use record::{MetricsBatch, Outcome, Phases, RunRecord};
 pub use tensor::{BundleError, DType, TensorHeader};
+pub use tuning::TuningRecord;
 
 /// Version of every message in this crate. A change that an older peer cannot read raises it.
 pub const SCHEMA: u32 = 1;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Adapter, Backend, Browser, EventRecord, Fault, Precision};
+use crate::{Adapter, Backend, Browser, EventRecord, Fault, Precision, TuningRecord};
 
 /// Body of `POST /v1/metrics`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsBatch {
     /// [`crate::SCHEMA`] of the sender.
     pub schema: u32,
@@ -14,6 +14,9 @@ pub struct MetricsBatch {
     /// Events of the page's pool in the order they happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventRecord>,
+    /// Kernel variants that the page's workers measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tunings: Vec<TuningRecord>,
 }
 
 /// One run of one model, with everything needed to compare it fairly later.

@@ -1,16 +1,20 @@
-//! `tabpool history check|backup|prune|migrate`: care for the file.
+//! The subcommands of `tabpool history`: care for the file, and what the history holds beside runs.
 
 use serde_json::json;
 
-use crate::cli::HistoryCare;
+use crate::cli::HistoryCommand;
+use crate::commands::history::log;
 use crate::commands::{ago, open_existing};
 use crate::exit::{Exit, Failure};
 use crate::output::{Printer, quantity};
 
 /// Does it and says what was done.
-pub(super) fn run(care: &HistoryCare, printer: &Printer) -> anyhow::Result<Exit> {
+pub(super) fn run(care: &HistoryCommand, printer: &Printer) -> anyhow::Result<Exit> {
     match care {
-        HistoryCare::Check { db } => {
+        HistoryCommand::Events { kind, of } => log::events(kind, of, printer),
+        HistoryCommand::Recoveries { of } => log::recoveries(of, printer),
+        HistoryCommand::Sessions { of } => log::sessions(of, printer),
+        HistoryCommand::Check { db } => {
             let store = open_existing(db)?;
             let problems = store.problems()?;
             if printer.wants_json() {
@@ -24,7 +28,7 @@ pub(super) fn run(care: &HistoryCare, printer: &Printer) -> anyhow::Result<Exit>
             }
             Ok(if problems.is_empty() { Exit::Done } else { Exit::Finding })
         }
-        HistoryCare::Backup { to, db } => {
+        HistoryCommand::Backup { to, db } => {
             let store = open_existing(db)?;
             if to.exists() {
                 let failure = Failure::environment(format!("{} exists already", to.display()));
@@ -41,7 +45,7 @@ pub(super) fn run(care: &HistoryCare, printer: &Printer) -> anyhow::Result<Exit>
             }
             Ok(Exit::Done)
         }
-        HistoryCare::Prune { older_than, db } => {
+        HistoryCommand::Prune { older_than, db } => {
             let pruned = open_existing(db)?.prune(ago(*older_than))?;
             if printer.wants_json() {
                 printer.document(&json!({ "schema": wire::SCHEMA, "removed": pruned }))?;
@@ -55,7 +59,7 @@ pub(super) fn run(care: &HistoryCare, printer: &Printer) -> anyhow::Result<Exit>
             }
             Ok(Exit::Done)
         }
-        HistoryCare::Migrate { to, db } => {
+        HistoryCommand::Migrate { to, db } => {
             let store = open_existing(db)?;
             store.migrate(*to)?;
             let path = store.path().display();

@@ -1,0 +1,95 @@
+//! One event of each kind, two recoveries, and three launches.
+
+use wire::{Adapter, Backend, FaultCategory};
+
+use super::*;
+use crate::store::{Ending, Store};
+use crate::testing::{browser, campaign, event_record};
+
+fn events() -> Vec<PoolEvent> {
+    let text = str::to_owned;
+    let (category, component) = (FaultCategory::DeviceLost, text("webgpu"));
+    let recovered = |strategy, is_success, took_micros| PoolEvent::Recovered {
+        category,
+        component: text("webgpu"),
+        strategy: text(strategy),
+        is_success,
+        took_micros,
+    };
+    vec![
+        PoolEvent::Breaker {
+            component: component.clone(),
+            from: text("closed"),
+            to: text("open"),
+            reason: text("5 failures in a row"),
+            health: 10.0,
+        },
+        PoolEvent::Connection { to: text("ready"), cause: None },
+        PoolEvent::Connection { to: text("closed"), cause: Some(FaultCategory::WorkerCrash) },
+        PoolEvent::Recovering {
+            category,
+            component: component.clone(),
+            strategy: text("recreate_device"),
+            after_micros: 250_000,
+        },
+        recovered("recreate_device", true, 900_000),
+        recovered("recreate_device", true, 1_100_000),
+        recovered("retry_in_place", false, 40_000),
+        PoolEvent::Incident { domain: 3, category, component, n_members: 4, phase: text("opened") },
+        PoolEvent::RootCause {
+            category,
+            n_faults: 14,
+            sentence: text("all 14 device_lost faults: webgpu on firefox"),
+            factors: Vec::new(),
+        },
+        PoolEvent::Quarantined { model: text("tiny"), cause: FaultCategory::WorkerCrash, n_connections: 1 },
+        PoolEvent::Scaled { from: 1, to: 2, reason: text("queue_delay") },
+    ]
+}
+
+fn history() -> Store {
+    let store = Store::in_memory().unwrap();
+    let records = events().into_iter().enumerate();
+    let records: Vec<_> = records.map(|(index, event)| event_record(index as i64, event)).collect();
+    store.insert_events(&records, 0).unwrap();
+    store
+}
+
+#[test]
+fn every_kind_of_event_has_a_sentence() {
+    let mut rows = history().events(&EventFilter::default(), 99).unwrap();
+    rows.iter_mut().for_each(|row| row.time = "[time]".to_owned());
+    insta::assert_snapshot!(event_table(&rows, &Printer::plain()));
+    for kind in PoolEvent::KINDS {
+        assert!(events().iter().any(|event| event.kind() == kind), "{kind}");
+    }
+}
+
+#[test]
+fn recoveries_are_summed_up() {
+    let recoveries = history().recoveries(&EventFilter::default()).unwrap();
+    insta::assert_snapshot!(recovery_table(&recoveries, &Printer::plain()));
+}
+
+#[test]
+fn launches() {
+    let store = Store::in_memory().unwrap();
+    let id = store.begin_campaign(&campaign()).unwrap();
+    store.begin_session("a", id, &browser(), 1_000_000).unwrap();
+    store.note_ready("a", 2_200_000, None).unwrap();
+    store.end_session("a", Ending::ConnectionLost, 0, 9_000_000).unwrap();
+    store.begin_session("b", id, &browser(), 9_000_000).unwrap();
+    let adapter = Adapter { vendor: "google".to_owned(), is_fallback: true, ..Adapter::default() };
+    let capabilities = Capabilities {
+        wasm_build: "relaxed-simd".to_owned(),
+        backends: vec![Backend::Wasm],
+        adapter: Some(adapter),
+        ..Capabilities::default()
+    };
+    store.begin_launch("c", "doctor", &browser(), 10_000_000).unwrap();
+    store.note_ready("c", 10_800_000, Some(&capabilities)).unwrap();
+    store.end_session("c", Ending::Finished, 0, 11_000_000).unwrap();
+    let mut rows = store.sessions(&[], None, 9).unwrap();
+    rows.iter_mut().for_each(|row| row.time = "[time]".to_owned());
+    insta::assert_snapshot!(session_table(&rows, &Printer::plain()));
+}
