@@ -3,7 +3,8 @@
 //! | from | to | when |
 //! | --- | --- | --- |
 //! | closed | open | n failures in a row; or the window's failure ratio or slow-call ratio reaches its threshold |
-//! | open | half-open | the open interval has passed; or, the first time, what it protects was made anew |
+//! | closed | half-open | n failures in a row, where n is too few to prove anything: a failed probe then opens it |
+//! | open | half-open | the open interval has passed; or what it protects was made anew, and a shorter pause has passed |
 //! | half-open | closed | enough of the permitted probes succeeded |
 //! | half-open | open | so many failed that the ratio is out of reach; or the probes' answers never came |
 //!
@@ -19,9 +20,11 @@ use crate::named::named_enum;
 use crate::rng::Rng;
 
 mod config;
+mod transition;
 mod window;
 
 pub use config::BreakerConfig;
+pub use transition::{Transition, TransitionReason};
 pub use window::WindowStats;
 
 named_enum! {
@@ -48,52 +51,6 @@ named_enum! {
         /// It passes every call and counts, so that its window can be watched before it is trusted.
         MetricsOnly = "metrics_only",
     }
-}
-
-/// Why a breaker changed its state.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum TransitionReason {
-    /// This many failures in a row.
-    ConsecutiveFailures(u32),
-    /// Failures among the window's calls.
-    FailureRatio(WindowStats),
-    /// Slow calls among the window's calls.
-    SlowRatio(WindowStats),
-    /// The open interval has passed.
-    IntervalPassed,
-    /// Enough probes succeeded.
-    ProbesPassed {
-        /// Probes that succeeded.
-        n_passed: u32,
-        /// Probes that answered.
-        n_probes: u32,
-    },
-    /// Too many probes failed.
-    ProbesFailed {
-        /// Probes that failed.
-        n_failed: u32,
-        /// Probes that answered.
-        n_probes: u32,
-    },
-    /// Probes were sent and never answered.
-    ProbesLost,
-    /// The member does worse than its peers or than it used to.
-    Outlier,
-    /// What it protects was made anew.
-    Repaired,
-    /// An operator asked for it.
-    Operator,
-}
-
-/// One change of state.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Transition {
-    /// State before.
-    pub from: BreakerState,
-    /// State after.
-    pub to: BreakerState,
-    /// Why.
-    pub reason: TransitionReason,
 }
 
 /// Leave to make one call, to be handed back with its outcome.
@@ -124,6 +81,9 @@ pub enum Admission {
         until: Option<Timestamp>,
     },
 }
+
+/// Pause before what was repaired a second time is tried again; doubles with each further time.
+const REPAIRED_PAUSE: Duration = Duration::from_secs(1);
 
 /// One component's circuit breaker.
 #[derive(Debug, Clone)]
@@ -261,12 +221,18 @@ impl Breaker {
         Some(self.open(now, reason))
     }
 
-    /// What it protects was made anew: half-opens now, when it has opened only once. A repair that did not hold before is
-    /// no reason to hurry.
+    /// What it protects was made anew: half-opens now, when it has opened only once. Repairs that did not hold before are
+    /// trusted less each time: what is left of the open interval is cut to 1 s, then to 2 s, 4 s and so on.
     pub fn on_repaired(&mut self, now: Timestamp) -> Option<Transition> {
-        let is_due =
-            self.state == BreakerState::Open && self.n_openings == 1 && self.mode == BreakerMode::Automatic;
-        is_due.then(|| self.start_probing(now, TransitionReason::Repaired))
+        if self.state != BreakerState::Open || self.mode != BreakerMode::Automatic {
+            return None;
+        }
+        let Some(n_relapses) = self.n_openings.checked_sub(2) else {
+            return Some(self.start_probing(now, TransitionReason::Repaired));
+        };
+        let pause = REPAIRED_PAUSE * 2u32.saturating_pow(n_relapses);
+        self.state_until = self.state_until.min(now + pause);
+        None
     }
 
     /// Puts the breaker under an operator's hand, or back to work. Going back starts closed with an empty window.
@@ -376,7 +342,12 @@ impl Breaker {
             return None;
         }
         if self.n_consecutive >= self.config.consecutive_failures {
-            return Some(self.open(now, TransitionReason::ConsecutiveFailures(self.n_consecutive)));
+            let reason = TransitionReason::ConsecutiveFailures(self.n_consecutive);
+            return Some(if self.config.confirms_streak {
+                self.start_probing(now, reason)
+            } else {
+                self.open(now, reason)
+            });
         }
         let stats = self.window.stats(now);
         if stats.n_calls < self.config.minimum_calls {

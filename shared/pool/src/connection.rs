@@ -165,6 +165,8 @@ pub struct Connection {
     pub(crate) repair: Option<Trial>,
     /// The last repair that succeeded, and when.
     pub(crate) repaired: Option<(Trial, Timestamp)>,
+    /// Models that were loaded again for a fault and have not shown since whether that helped.
+    pub(crate) reloads: SortedMap<(ModelId, Backend), Trial>,
     /// Entries of the router's index that stand for this connection.
     pub(crate) indexed: Vec<Entry>,
     /// What the connection counts as serving, free or busy.
@@ -208,6 +210,7 @@ impl Connection {
             heartbeat_at: None,
             repair: None,
             repaired: None,
+            reloads: SortedMap::new(),
             indexed: Vec::new(),
             served: Vec::new(),
         }

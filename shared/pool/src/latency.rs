@@ -71,8 +71,7 @@ impl Estimate {
 
     /// Weight after the time since the last update.
     pub(crate) fn weight_at(&self, now: Timestamp, config: &RoutingConfig) -> f64 {
-        let age = now.since(self.updated_at).as_secs_f64();
-        self.weight * (-age / config.half_life.as_secs_f64().max(1e-3)).exp2()
+        self.weight * fading(now.since(self.updated_at), config)
     }
 
     /// Median latency.
@@ -262,6 +261,11 @@ impl Latencies {
             }
         }
     }
+}
+
+/// Share of its weight that an estimate keeps after `age`.
+pub(crate) fn fading(age: Duration, config: &RoutingConfig) -> f64 {
+    (-age.as_secs_f64() / config.half_life.as_secs_f64().max(1e-3)).exp2()
 }
 
 fn duration_of_ln(micros_ln: f64) -> Duration {

@@ -31,6 +31,7 @@ mod estimate;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 mod hedge;
+mod limits;
 mod pick;
 mod probe;
 mod recover;

@@ -79,7 +79,9 @@ pub(crate) fn repair_ladder(category: FaultCategory, kind: ConnectionKind) -> &'
         (FaultCategory::DeviceLost, ConnectionKind::Browser) => {
             &[RecreateDevice, RespawnWorker, RestartBrowser]
         }
-        (FaultCategory::Integrity | FaultCategory::ModelLoad | FaultCategory::Numeric, _) => &[ReloadModel],
+        // Damaged bytes are not the worker's; wrong numbers may come from its memory.
+        (FaultCategory::Integrity | FaultCategory::ModelLoad, _) => &[ReloadModel],
+        (FaultCategory::Numeric, _) => &[ReloadModel, RespawnWorker],
         (
             FaultCategory::OutOfMemory
             | FaultCategory::UnsupportedOperator

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pool::{
     Action, Admission, Backend, BackendSet, Breaker, BreakerConfig, BreakerMode, BreakerState, CallId,
     Capabilities, Config, ConnectionId, ConnectionSpec, Event, FaultCategory, Job, JobEnd, JobId, Measured,
-    ModelId, ModelSpec, Permit, Pool, Precision, Timestamp, Transition, TransitionReason,
+    ModelId, ModelSpec, Permit, Pool, Precision, Timestamp, Transition,
 };
 
 /// Runs every case of a file; `run` gives the trace of one case's commands.
@@ -111,6 +111,7 @@ impl BreakerScript {
                 "probes" => config.n_probes = number(Some(value)),
                 "success_ratio" => config.probe_success_ratio = number(Some(value)),
                 "minimum" => config.minimum_calls = number(Some(value)),
+                "confirmed" => config.confirms_streak = value == "true",
                 "consecutive" => config.consecutive_failures = number(Some(value)),
                 "window" => config.window_calls = number(Some(value)),
                 other => panic!("unknown parameter `{other}`"),
@@ -155,26 +156,6 @@ impl BreakerScript {
 
     fn note(&mut self, transition: Option<Transition>) {
         let Some(Transition { from, to, reason }) = transition else { return };
-        let reason = match reason {
-            TransitionReason::ConsecutiveFailures(n) => format!("{n} failures in a row"),
-            TransitionReason::FailureRatio(window) => {
-                format!("{} of {} failed", window.n_failed, window.n_calls)
-            }
-            TransitionReason::SlowRatio(window) => {
-                format!("{} of {} were slow", window.n_slow, window.n_calls)
-            }
-            TransitionReason::IntervalPassed => "the interval has passed".to_owned(),
-            TransitionReason::ProbesPassed { n_passed, n_probes } => {
-                format!("{n_passed} of {n_probes} probes passed")
-            }
-            TransitionReason::ProbesFailed { n_failed, n_probes } => {
-                format!("{n_failed} of {n_probes} probes failed")
-            }
-            TransitionReason::ProbesLost => "the probes were lost".to_owned(),
-            TransitionReason::Outlier => "an outlier".to_owned(),
-            TransitionReason::Repaired => "it was repaired".to_owned(),
-            TransitionReason::Operator => "an operator".to_owned(),
-        };
         let until = self.breaker.poll_timeout().filter(|_| to == BreakerState::Open);
         let until = until.map(|until| format!(", until {:.0} s", until.since(Timestamp::ZERO).as_secs_f64()));
         let at = self.now.since(Timestamp::ZERO).as_secs_f64();

@@ -8,6 +8,9 @@ use core::time::Duration;
 pub struct BreakerConfig {
     /// Failures in a row that open it.
     pub consecutive_failures: u32,
+    /// Whether a streak only half-opens, so that it takes a failed probe to open: for streaks so short that background
+    /// errors alone make them too often.
+    pub confirms_streak: bool,
     /// Share of failed calls in the window that opens it, 0–1.
     pub failure_ratio: f64,
     /// Share of slow calls in the window that opens it, 0–1.
@@ -41,6 +44,7 @@ impl Default for BreakerConfig {
     fn default() -> Self {
         Self {
             consecutive_failures: 5,
+            confirms_streak: false,
             failure_ratio: 0.5,
             slow_ratio: 0.8,
             slow_call: Duration::from_millis(2000),
@@ -65,12 +69,14 @@ impl BreakerConfig {
         let (consecutive_failures, open_secs, slow_millis) = match browser {
             "firefox" => (4, 20, 1800),
             "edge" => (5, 25, 2000),
-            // Parity's three would open once in a million calls at a background error rate of 1 %: ten times too often.
-            "webkit" => (4, 45, 2500),
+            "webkit" => (3, 45, 2500),
             _ => (5, 30, 2000),
         };
         Self {
             consecutive_failures,
+            // At 1 % background errors, three in a row come once in a million calls: ten times too often to open for them.
+            // Three and then one more among three probes come once in thirty million.
+            confirms_streak: consecutive_failures <= 3,
             open: Duration::from_secs(open_secs),
             slow_call: Duration::from_millis(slow_millis),
             ..Self::default()

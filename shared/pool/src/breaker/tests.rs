@@ -8,9 +8,10 @@ const START: Timestamp = Timestamp::from_millis(1000);
 const MAX_IN_FLIGHT: usize = 6;
 
 /// Small numbers, so that every state can be visited; no jitter and no growth, so that states repeat.
-fn small() -> Arc<BreakerConfig> {
+fn small(confirms_streak: bool) -> Arc<BreakerConfig> {
     Arc::new(BreakerConfig {
         consecutive_failures: 3,
+        confirms_streak,
         failure_ratio: 0.5,
         minimum_calls: 4,
         window_calls: 4,
@@ -34,7 +35,7 @@ struct Node {
 }
 
 /// What makes two nodes behave alike: ages of permits instead of their generations, outcomes instead of times.
-type Key = (BreakerState, u32, Vec<(bool, bool)>, u32, u32, u32, Vec<(u32, bool)>, bool);
+type Key = (BreakerState, u32, Vec<(bool, bool)>, u32, u32, u32, Vec<(u32, bool)>, u32);
 
 impl Node {
     fn key(&self) -> Key {
@@ -52,7 +53,8 @@ impl Node {
             breaker.n_probes_passed,
             breaker.n_probes_failed,
             permits,
-            breaker.n_openings > 0,
+            // Repairs tell the first opening from later ones.
+            breaker.n_openings.min(2),
         )
     }
 
@@ -72,6 +74,9 @@ impl Node {
             node.breaker.handle_timeout(due);
             next.push(node);
         }
+        let mut repaired = self.clone();
+        repaired.breaker.on_repaired(repaired.now);
+        next.push(repaired);
         let mut seen = BTreeSet::new();
         for (index, permit) in self.in_flight.iter().enumerate() {
             if !seen.insert((permit.generation, permit.is_probe)) {
@@ -135,7 +140,13 @@ impl Node {
 
 #[test]
 fn every_interleaving_of_six_calls_keeps_the_rules() {
-    let root = Node { breaker: Breaker::new(small(), 1), now: START, in_flight: Vec::new() };
+    for confirms_streak in [false, true] {
+        explore(small(confirms_streak));
+    }
+}
+
+fn explore(config: Arc<BreakerConfig>) {
+    let root = Node { breaker: Breaker::new(config, 1), now: START, in_flight: Vec::new() };
     let mut seen = BTreeSet::from([root.key()]);
     let mut open = vec![root];
     let mut n_by_state: BTreeMap<BreakerState, u32> = BTreeMap::new();
@@ -161,16 +172,16 @@ fn false_opens(config: BreakerConfig, n_calls: u64) -> f64 {
     let mut n_opens = 0u32;
     for _ in 0..n_calls {
         now = now + Duration::from_millis(100);
-        let Admission::Allow(permit) = breaker.admit() else {
+        let (Admission::Allow(permit) | Admission::Probe(permit)) = breaker.admit() else {
             breaker = Breaker::new(Arc::clone(&breaker.config), 1);
             continue;
         };
-        let opened = if rng.unit() < 0.01 {
+        let transition = if rng.unit() < 0.01 {
             breaker.on_failure(now, permit, Duration::from_millis(20))
         } else {
             breaker.on_success(now, permit, Duration::from_millis(20), false)
         };
-        n_opens += u32::from(opened.is_some());
+        n_opens += u32::from(transition.is_some_and(|transition| transition.to == BreakerState::Open));
     }
     f64::from(n_opens) * 1000.0 / n_calls as f64
 }

@@ -1,7 +1,5 @@
 //! Connections come and go.
 
-use core::time::Duration;
-
 use super::Pool;
 use super::state::Call;
 use crate::backoff::Backoff;
@@ -11,8 +9,8 @@ use crate::fault::Blame;
 use crate::record::{CallKind, Event};
 use crate::timers::Timer;
 use crate::{
-    Action, Backend, BackendSet, CallId, Component, ConnectionId, FaultCategory, Measured, Scope, ShapeClass,
-    Strategy, Timestamp,
+    Action, Backend, BackendSet, CallId, Component, ConnectionId, FaultCategory, Measured, Scope, Strategy,
+    Timestamp,
 };
 
 impl Pool {
@@ -62,6 +60,7 @@ impl Pool {
         connection.repairing = BackendSet::NONE;
         connection.suspended = BackendSet::NONE;
         connection.n_device_failures = 0;
+        let is_replaced = connection.incarnation > 1;
         let transition = call.permit.and_then(|permit| {
             connection.breaker_mut(Component::Transport).on_success(
                 now,
@@ -71,6 +70,11 @@ impl Pool {
             )
         });
         self.on_transition(now, id, Component::Transport, transition);
+        if is_replaced {
+            for &component in Component::ALL.iter().filter(|&&component| component != Component::Transport) {
+                self.note_repaired(now, id, component);
+            }
+        }
         self.suspend_held(id);
         self.set_state(now, id, ConnectionState::Ready, None);
         self.note_open(now, id, now.since(call.started));
@@ -115,6 +119,7 @@ impl Pool {
         }
         connection.health_before = connection.health(now);
         connection.residents.clear();
+        connection.reloads.clear();
         connection.repairing = BackendSet::NONE;
         let mut calls: Vec<CallId> = connection.calls.iter().chain(&connection.side_calls).copied().collect();
         calls.sort_by_key(|&call| Some(call) != culprit);
@@ -168,22 +173,8 @@ impl Pool {
         connection.incarnation += 1;
         let is_first = connection.incarnation == 1;
         let timeout = self.open_timeout(id, strategy);
-        let call = Call {
-            connection: id,
-            component: Component::Transport,
-            kind: CallKind::Open,
-            backend: None,
-            permit: Some(permit),
-            model: None,
-            shape: ShapeClass(0),
-            jobs: Vec::new(),
-            attempt: 0,
-            queued: Duration::ZERO,
-            started: now,
-            timeout_at: now + timeout,
-            is_aborting: false,
-        };
-        let call = self.start_call(call);
+        let open = Call::new(id, Component::Transport, CallKind::Open, now, timeout);
+        let call = self.start_call(Call { permit: Some(permit), ..open });
         if let Some(connection) = self.connection_mut(id) {
             connection.side_calls.push(call);
         }
@@ -272,21 +263,7 @@ impl Pool {
         let is_silent = now.since(connection.last_seen) >= interval;
         let can_answer = connection.spec.answers_while_busy || connection.calls.is_empty();
         if is_silent && can_answer {
-            let call = self.start_call(Call {
-                connection: id,
-                component: Component::Transport,
-                kind: CallKind::Ping,
-                backend: None,
-                permit: None,
-                model: None,
-                shape: ShapeClass(0),
-                jobs: Vec::new(),
-                attempt: 0,
-                queued: Duration::ZERO,
-                started: now,
-                timeout_at: now + timeout,
-                is_aborting: false,
-            });
+            let call = self.start_call(Call::new(id, Component::Transport, CallKind::Ping, now, timeout));
             if let Some(connection) = self.connection_mut(id) {
                 connection.side_calls.push(call);
             }

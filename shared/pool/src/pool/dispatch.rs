@@ -5,30 +5,17 @@ use core::time::Duration;
 use super::Pool;
 use super::pick::{Pick, Place};
 use super::state::{Call, JobState};
-use super::timeouts::TIMEOUT_REVIEW;
 use crate::breaker::{Admission, Permit};
-use crate::latency::LatencyKey;
 use crate::queue::LaneKey;
 use crate::record::{CallKind, Event};
 use crate::{
-    Action, Backend, BreakerState, CallId, Component, ConnectionId, Estimate, JobId, ModelId, ShapeClass,
-    Strategy, Timestamp, Verdict,
+    Action, Backend, BreakerState, CallId, Component, ConnectionId, JobId, ModelId, Timestamp, Verdict,
 };
 
 /// A family that submitted within this time is kept a share of the slots for.
 const FAMILY_ACTIVE: Duration = Duration::from_secs(10);
 /// Share of failing calls that makes a family a danger to others.
 const FAMILY_FAILING: f64 = 0.3;
-/// Standard deviations above the mean of ln(latency) that a run may take before it is given up: p99.997.
-const TIMEOUT_SCORE: f64 = 4.0;
-/// And times that, for what a log-normal does not see: a garbage collection, a throttled tab.
-const TIMEOUT_FACTOR: f64 = 3.0;
-/// Runs that must have been seen before they bound the next ones.
-const TIMEOUT_WEIGHT: f64 = 5.0;
-/// ln of how many times longer the first run after a load may take: the worst that FACTS saw is 27.
-const COLD_LN: f64 = 3.3;
-/// ln of how many times more again where only other shapes or other browsers were seen.
-const STAND_IN_LN: f64 = 1.6;
 
 impl Pool {
     /// Looks at every lane that is not blocked, in the order of the queue.
@@ -111,20 +98,16 @@ impl Pool {
         let timeout = self.config.load_timeout;
         let is_refetch = core::mem::take(&mut self.models[model.0 as usize].is_refetch);
         let queued = self.queued_for(now, &[job]);
+        let patience = self.load_patience(model, backend);
+        let load = Call::new(connection, Component::Loader, CallKind::Load, now, timeout.min(patience));
         let call = self.start_call(Call {
-            connection,
-            component: Component::Loader,
-            kind: CallKind::Load,
             backend: Some(backend),
             permit: Some(permit),
             model: Some(model),
-            shape: ShapeClass(0),
             jobs: vec![job],
             attempt,
             queued,
-            started: now,
-            timeout_at: now + timeout,
-            is_aborting: false,
+            ..load
         });
         *self.loading.get_or_insert((model, backend), 0) += 1;
         self.occupy(now, connection, call);
@@ -151,20 +134,16 @@ impl Pool {
             attempt = attempt.max(self.set_in_flight(job));
         }
         let timeout = self.run_timeout(connection, backend, model, shape, jobs.len());
+        let first_look = self.first_look(connection, backend, model, shape, jobs.len());
+        let run = Call::new(connection, backend.component(), CallKind::Run, now, first_look);
         let call = self.start_call(Call {
-            connection,
-            component: backend.component(),
-            kind: CallKind::Run,
-            backend: Some(backend),
             permit: Some(permit),
             model: Some(model),
             shape,
             jobs: jobs.clone(),
             attempt,
             queued: self.queued_for(now, &jobs),
-            started: now,
-            timeout_at: now + timeout.min(TIMEOUT_REVIEW),
-            is_aborting: false,
+            ..run
         });
         for &job in &jobs {
             if let Some(entry) = self.jobs.get_mut(job.0) {
@@ -246,53 +225,6 @@ impl Pool {
     fn queued_for(&self, now: Timestamp, jobs: &[JobId]) -> Duration {
         let entries = jobs.iter().filter_map(|job| self.jobs.get(job.0));
         entries.map(|entry| now.since(entry.submitted)).max().unwrap_or_default()
-    }
-
-    /// How long a run may take: what was measured with a wide margin, within the configured limits.
-    pub(super) fn run_timeout(
-        &self,
-        connection: ConnectionId,
-        backend: Backend,
-        model: ModelId,
-        shape: ShapeClass,
-        n_jobs: usize,
-    ) -> Duration {
-        let limit = if n_jobs > 1 { self.config.batch_timeout } else { self.config.run_timeout };
-        let group = self.connection(connection).map(|connection| connection.group);
-        let key = LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) };
-        let resident = self.connection(connection).and_then(|c| c.residents.get(&(model, backend)));
-        let cold_ln = if resident.is_some_and(|resident| resident.is_warm) { 0.0 } else { COLD_LN };
-        let offset_ln = self.latencies.member_offset(connection, backend).max(0.0) + cold_ln;
-        let estimate = self.latencies.run(key);
-        if estimate.weight >= TIMEOUT_WEIGHT {
-            return self.bounded(estimate, offset_ln, limit);
-        }
-        let size_ln = (n_jobs as f64).ln();
-        self.bounded(self.latencies.stand_in(key), offset_ln + size_ln + STAND_IN_LN, limit)
-    }
-
-    /// How long opening a connection may take, by how long it took before.
-    pub(super) fn open_timeout(&self, id: ConnectionId, strategy: Option<Strategy>) -> Duration {
-        let limit = self.config.open_timeout;
-        let browser = self.connection(id).map(|c| self.groups[usize::from(c.group.0)].browser_id);
-        let known = browser.and_then(|browser| self.latencies.open(browser, strategy));
-        known.map_or(limit, |estimate| self.bounded(estimate, 0.0, limit))
-    }
-
-    pub(super) fn note_open(&mut self, now: Timestamp, id: ConnectionId, latency: Duration) {
-        let Some(connection) = self.connection(id) else { return };
-        let strategy = connection.repair.map(|trial| trial.strategy);
-        let browser = self.groups[usize::from(connection.group.0)].browser_id;
-        self.latencies.observe_open(now, browser, strategy, latency);
-    }
-
-    fn bounded(&self, estimate: Estimate, offset_ln: f64, limit: Duration) -> Duration {
-        if estimate.weight < TIMEOUT_WEIGHT {
-            return limit;
-        }
-        let expected =
-            estimate.quantile(TIMEOUT_SCORE).as_secs_f64() * offset_ln.max(0.0).exp() * TIMEOUT_FACTOR;
-        Duration::from_secs_f64(expected.min(limit.as_secs_f64())).max(self.config.minimum_timeout.min(limit))
     }
 
     fn note_placed(&mut self, now: Timestamp, call: CallId, place: Place) {

@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use super::Pool;
-use crate::latency::LatencyKey;
+use crate::latency::{LatencyKey, fading};
 use crate::{
-    Backend, Component, Connection, ConnectionId, Estimate, FaultCategory, ModelId, ShapeClass, Strategy,
-    StrategyRecord, Timestamp,
+    Backend, Component, Connection, ConnectionId, Estimate, FaultCategory, ModelId, RoutingConfig,
+    ShapeClass, Strategy, StrategyRecord, Timestamp,
 };
 
 /// How long a model takes somewhere.
@@ -73,14 +73,16 @@ impl Pool {
             .collect()
     }
 
-    /// Continues where a breaker stood. Call it after adding the connection.
+    /// Continues where a breaker stood. Call it after adding the connection. A link is not kept from being opened: that is
+    /// how it is tried.
     pub fn seed_breaker(&mut self, now: Timestamp, evidence: &BreakerEvidence) {
         let id = evidence.connection;
         let Some(connection) = self.connection_mut(id).filter(|c| c.spec().browser == evidence.browser)
         else {
             return;
         };
-        connection.breaker_mut(evidence.component).restore(now, evidence.n_openings, evidence.open_for);
+        let open_for = evidence.open_for.filter(|_| evidence.component != Component::Transport);
+        connection.breaker_mut(evidence.component).restore(now, evidence.n_openings, open_for);
         self.on_transition(now, id, evidence.component, None);
         self.reindex(now, id);
     }
@@ -137,5 +139,11 @@ impl Estimate {
     #[must_use]
     pub fn of(median: Duration, deviation_ln: f64, n_calls: f64) -> Self {
         Self { weight: n_calls, variance_ln: deviation_ln * deviation_ln, ..Self::prior(median) }
+    }
+
+    /// What is left of an estimate when `age` has passed since its last update, such as while no page was open.
+    #[must_use]
+    pub fn faded(self, age: Duration, config: &RoutingConfig) -> Self {
+        Self { weight: self.weight * fading(age, config), ..self }
     }
 }

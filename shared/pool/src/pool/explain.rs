@@ -1,5 +1,6 @@
 //! Why a job goes where it goes: every candidate with every term.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::Pool;
@@ -49,6 +50,40 @@ pub struct Candidate {
     pub health: f64,
     /// Why it is out of the question.
     pub exclusion: Option<Exclusion>,
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection, backend, total, wait, load, run, health, .. } = self;
+        write!(
+            f,
+            "{backend} on {connection}: {total:.1?} = wait {wait:.1?} + load {load:.1?} + run {run:.1?}"
+        )?;
+        write!(f, " at health {health:.0}")?;
+        if self.member_factor != 1.0 {
+            write!(f, ", {:.1} times its group", self.member_factor)?;
+        }
+        if self.uncertainty_ln > 1.0 {
+            f.write_str(", a guess")?;
+        }
+        match self.exclusion {
+            Some(exclusion) => write!(f, "; out of the question: {}", exclusion.reason()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Exclusion {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "the job or its model does not allow it",
+            Self::NotReady => "the connection is not open",
+            Self::NoBackend => "the connection lacks the backend",
+            Self::Unsupported => "the backend lacks an operator of the model",
+            Self::NotServing => "its breaker, a repair or an incident holds it",
+            Self::NoMemory => "the model does not fit into memory, or its loader is not trusted",
+        }
+    }
 }
 
 impl Pool {

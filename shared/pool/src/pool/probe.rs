@@ -1,13 +1,30 @@
 //! Golden inferences: a half-open component is tried with a known input before any job is.
 
-use core::time::Duration;
-
 use super::Pool;
 use super::state::Call;
 use crate::record::CallKind;
-use crate::{Action, Backend, BreakerState, ConnectionId, ModelId, ShapeClass, Timestamp};
+use crate::{Action, Backend, BreakerState, Connection, ConnectionId, ModelId, Timestamp};
 
 impl Pool {
+    /// Says whether the driver can answer [`Action::Probe`] for a model: golden inputs may be found after it was registered.
+    pub fn set_golden(&mut self, now: Timestamp, model: ModelId, has_golden: bool) {
+        let Some(entry) = self.models.get_mut(model.0 as usize) else { return };
+        entry.spec.has_golden = has_golden;
+        let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
+        for id in ids {
+            self.reindex(now, id);
+            self.send_probes(now, id);
+        }
+    }
+
+    /// Whether a component is half-open and will be tried with this model's golden inputs, so that no job need be.
+    pub(super) fn awaits_golden(&self, id: ConnectionId, backend: Backend, model: ModelId) -> bool {
+        let is_half_open = |connection: &Connection| {
+            connection.breaker(backend.component()).state() == BreakerState::HalfOpen
+        };
+        self.models[model.0 as usize].spec.has_golden && self.connection(id).is_some_and(is_half_open)
+    }
+
     /// Sends a connection the golden inferences that its half-open breakers wait for, as slots allow.
     pub(super) fn send_probes(&mut self, now: Timestamp, id: ConnectionId) {
         for &backend in Backend::ALL {
@@ -27,21 +44,8 @@ impl Pool {
             connection.residents.keys().find(|(model, on)| *on == backend && has_golden(model)).copied();
         let (true, Some((model, _))) = (is_due, golden) else { return };
         let Some(permit) = self.admit(now, id, backend.component()) else { return };
-        let call = self.start_call(Call {
-            connection: id,
-            component: backend.component(),
-            kind: CallKind::Probe,
-            backend: Some(backend),
-            permit: Some(permit),
-            model: Some(model),
-            shape: ShapeClass(0),
-            jobs: Vec::new(),
-            attempt: 0,
-            queued: Duration::ZERO,
-            started: now,
-            timeout_at: now + self.config.run_timeout,
-            is_aborting: false,
-        });
+        let probe = Call::new(id, backend.component(), CallKind::Probe, now, self.config.run_timeout);
+        let call = self.start_call(Call { permit: Some(permit), model: Some(model), ..probe });
         self.occupy(now, id, call);
         self.act(Action::Probe { connection: id, call, model, backend });
     }

@@ -15,6 +15,9 @@ impl Pool {
         }
         let group = connection.group;
         let has_free_slot = connection.has_free_slot();
+        // Nobody waits for a connection whose calls are all overdue.
+        let is_stuck = !has_free_slot
+            && connection.calls.iter().all(|call| self.calls.get(call.0).is_some_and(|call| call.is_overdue));
         let mut served = Vec::with_capacity(connection.served.len());
         for backend in Backend::ALL.iter().copied() {
             let component = backend.component();
@@ -31,7 +34,7 @@ impl Pool {
                 continue;
             }
             served.push((None, backend));
-            let residents = connection.residents.keys().filter(|(_, on)| *on == backend);
+            let residents = connection.residents.keys().filter(|(_, on)| *on == backend && !is_stuck);
             served.extend(residents.map(|&(model, _)| (Some(model), backend)));
             if !has_free_slot {
                 continue;

@@ -9,9 +9,7 @@ use crate::incident::Role;
 use crate::record::{CallKind, Event};
 use crate::recovery::{STABLE_AFTER, Trial, repair_ladder};
 use crate::timers::Timer;
-use crate::{
-    Action, Backend, CallId, Component, ConnectionId, FaultCategory, ShapeClass, Strategy, Timestamp,
-};
+use crate::{Action, Backend, CallId, Component, ConnectionId, FaultCategory, Strategy, Timestamp};
 
 /// Devices that may fail to come back before the whole connection is replaced for one.
 const PATIENT_REPAIRS: u32 = 3;
@@ -39,21 +37,7 @@ impl Pool {
                 }
             }
             FaultCategory::Numeric | FaultCategory::Integrity | FaultCategory::ModelLoad => {
-                // The next job that needs it loads it again.
-                if let Some(model) = call.model {
-                    self.unload(id, (model, backend));
-                    self.record(
-                        now,
-                        Event::Recovering {
-                            job: None,
-                            connection: id,
-                            component: call.component,
-                            category,
-                            strategy: Strategy::ReloadModel,
-                            after: Duration::ZERO,
-                        },
-                    );
-                }
+                self.reload(now, call, backend, category);
             }
             FaultCategory::ConnectionLost
             | FaultCategory::WorkerCrash
@@ -92,23 +76,50 @@ impl Pool {
         }
     }
 
+    /// Takes a model out of a connection, so that the next job that needs it loads it again, or replaces the connection
+    /// when that has helped more often.
+    fn reload(&mut self, now: Timestamp, call: &Call, backend: Backend, category: FaultCategory) {
+        let id = call.connection;
+        let (Some(model), Some(connection)) = (call.model, self.connection(id)) else { return };
+        let component = call.component;
+        let ladder = repair_ladder(category, connection.spec.kind).iter().copied();
+        let Some(strategy) = self.playbook.choose(&mut self.rng, category, component, ladder) else { return };
+        let trial = Trial { category, component, strategy, since: now };
+        if strategy == Strategy::ReloadModel {
+            self.unload(id, (model, backend));
+            if let Some(connection) = self.connection_mut(id) {
+                connection.reloads.insert((model, backend), trial);
+            }
+            self.record_repair(now, id, trial, Duration::ZERO);
+        } else {
+            self.note_repair(now, id, trial, Duration::ZERO);
+            self.lose_for_repair(now, id, category);
+        }
+    }
+
+    /// A model that was loaded again for a fault was used: what failed before works, or something failed again.
+    pub(super) fn settle_reload(&mut self, now: Timestamp, call: &Call, is_success: bool) {
+        let (Some(model), Some(backend)) = (call.model, call.backend) else { return };
+        let Some(connection) = self.connection_mut(call.connection) else { return };
+        let Some(&trial) = connection.reloads.get(&(model, backend)) else { return };
+        if !is_success || trial.component == call.component {
+            connection.reloads.remove(&(model, backend));
+            self.learn(now, trial, is_success);
+        }
+    }
+
+    /// What a component's breaker protects was made anew.
+    pub(super) fn note_repaired(&mut self, now: Timestamp, id: ConnectionId, component: Component) {
+        if let Some(connection) = self.connection_mut(id) {
+            let transition = connection.breaker_mut(component).on_repaired(now);
+            self.on_transition(now, id, component, transition);
+        }
+    }
+
     fn recreate(&mut self, now: Timestamp, id: ConnectionId, backend: Backend) {
         let timeout = self.config.open_timeout;
-        let call = self.start_call(Call {
-            connection: id,
-            component: backend.component(),
-            kind: CallKind::RecreateDevice,
-            backend: Some(backend),
-            permit: None,
-            model: None,
-            shape: ShapeClass(0),
-            jobs: Vec::new(),
-            attempt: 0,
-            queued: Duration::ZERO,
-            started: now,
-            timeout_at: now + timeout,
-            is_aborting: false,
-        });
+        let call =
+            self.start_call(Call::new(id, backend.component(), CallKind::RecreateDevice, now, timeout));
         if let Some(connection) = self.connection_mut(id) {
             connection.repairing = connection.repairing.with(backend);
             connection.residents.retain(|&(_, on)| on != backend);
@@ -124,9 +135,8 @@ impl Pool {
         }
         if let Some(connection) = self.connection_mut(call.connection) {
             connection.n_device_failures = 0;
-            let transition = connection.breaker_mut(call.component).on_repaired(now);
-            self.on_transition(now, call.connection, call.component, transition);
         }
+        self.note_repaired(now, call.connection, call.component);
         self.settle_repair(now, call.connection, true);
         self.conclude(now, call.connection, call.component, true);
     }
@@ -207,11 +217,12 @@ impl Pool {
         {
             self.playbook.observe_relapse(recovered);
         }
+        self.record_repair(now, id, trial, after);
+    }
+
+    fn record_repair(&mut self, now: Timestamp, connection: ConnectionId, trial: Trial, after: Duration) {
         let Trial { category, component, strategy, .. } = trial;
-        self.record(
-            now,
-            Event::Recovering { job: None, connection: id, component, category, strategy, after },
-        );
+        self.record(now, Event::Recovering { job: None, connection, component, category, strategy, after });
     }
 
     /// A repair is over.

@@ -93,6 +93,9 @@ impl Pool {
             Some(permit) => self.count_failure(now, id, call.component, permit, call.started),
             None => {}
         }
+        if category.blame() != Blame::Nobody {
+            self.settle_reload(now, &call, false);
+        }
         if !is_known {
             self.repair(now, &call, category);
         }
@@ -110,13 +113,8 @@ impl Pool {
     ) -> Option<Call> {
         let call = self.calls.remove(call_id.0)?;
         self.timers.remove(call.timeout_at, Timer::Call(call_id));
-        if let (CallKind::Load, Some(model), Some(backend)) = (call.kind, call.model, call.backend)
-            && let Some(n_loading) = self.loading.get_mut(&(model, backend))
-        {
-            *n_loading -= 1;
-            if *n_loading == 0 {
-                self.loading.remove(&(model, backend));
-            }
+        if !call.is_overdue {
+            self.note_not_loading(&call);
         }
         if let Some(connection) = self.connection_mut(call.connection) {
             connection.calls.retain(|&other| other != call_id);
@@ -248,6 +246,7 @@ impl Pool {
             connection.breaker_mut(Component::Loader).on_success(now, permit, latency, false)
         });
         self.on_transition(now, id, Component::Loader, transition);
+        self.settle_reload(now, call, true);
         for &job in &call.jobs {
             self.run_after_load(now, job, call, backend);
         }
@@ -260,8 +259,9 @@ impl Pool {
         if entry.job.is_load_only {
             return self.end(now, job, JobEnd::Loaded { connection: call.connection, backend });
         }
-        let is_reachable = self.connection(call.connection).is_some_and(|c| c.is_reachable(backend));
-        let permit = if is_reachable { self.admit(now, call.connection, backend.component()) } else { None };
+        let may_run = self.connection(call.connection).is_some_and(|c| c.is_reachable(backend))
+            && call.model.is_some_and(|model| !self.awaits_golden(call.connection, backend, model));
+        let permit = if may_run { self.admit(now, call.connection, backend.component()) } else { None };
         match (permit, call.model) {
             (Some(permit), Some(model)) => {
                 self.start_run(now, call.connection, backend, model, permit, vec![job]);
@@ -298,6 +298,7 @@ impl Pool {
             let transition = breaker.on_success(now, permit, latency, is_slow);
             self.on_transition(now, id, call.component, transition);
         }
+        self.settle_reload(now, call, true);
         if call.is_aborting || call.kind == CallKind::Probe {
             return;
         }
@@ -326,18 +327,20 @@ impl Pool {
         self.dispatch(now);
     }
 
-    /// Asks for a call to be stopped. With `is_overdue` its connection is hung unless it answers soon; else the call may
+    /// Asks for a call to be stopped. With `is_given_up` its connection is hung unless it answers soon; else the call may
     /// go on until its time-out.
-    pub(super) fn abort(&mut self, now: Timestamp, call_id: CallId, is_overdue: bool) {
+    pub(super) fn abort(&mut self, now: Timestamp, call_id: CallId, is_given_up: bool) {
         let grace = self.config.abort_grace;
         let Some(call) = self.calls.get_mut(call_id.0) else { return };
         call.is_aborting = true;
+        call.is_given_up = is_given_up;
         let (connection, component) = (call.connection, call.component);
         let permit = call.permit.take();
-        if is_overdue {
+        if is_given_up {
             let previous = core::mem::replace(&mut call.timeout_at, now + grace);
             self.timers.remove(previous, Timer::Call(call_id));
             self.timers.insert(now + grace, Timer::Call(call_id));
+            self.mark_overdue(now, call_id);
         } else if let Some(permit) = permit {
             self.ignore(connection, component, permit);
         }

@@ -108,6 +108,41 @@ pub(super) struct Call {
     pub(super) attempt: u32,
     pub(super) queued: Duration,
     pub(super) started: Timestamp,
+    /// When it is looked at next: to find it overdue, or to give it up.
     pub(super) timeout_at: Timestamp,
+    /// Nobody waits for it any more.
     pub(super) is_aborting: bool,
+    /// It outlived its limit: unless it answers soon, its connection is hung.
+    pub(super) is_given_up: bool,
+    /// It takes so much longer than expected that its end is no longer counted on.
+    pub(super) is_overdue: bool,
+}
+
+impl Call {
+    /// A call for no job and no model, given up after `timeout`.
+    pub(super) fn new(
+        connection: ConnectionId,
+        component: Component,
+        kind: CallKind,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            connection,
+            component,
+            kind,
+            backend: component.backend(),
+            permit: None,
+            model: None,
+            shape: ShapeClass(0),
+            jobs: Vec::new(),
+            attempt: 0,
+            queued: Duration::ZERO,
+            started: now,
+            timeout_at: now + timeout,
+            is_aborting: false,
+            is_given_up: false,
+            is_overdue: false,
+        }
+    }
 }

@@ -10,7 +10,9 @@ use crate::{
 };
 use world::World;
 
+mod overdue;
 mod policies;
+mod repairs;
 mod residency;
 mod world;
 

@@ -12,9 +12,6 @@ use crate::{CallId, Component, ConnectionId, FaultCategory, JobId, Timestamp, Ve
 /// A timer that fires this much too late shows that the driver slept; busy browsers are late by a second or two.
 const SLEEP: Duration = Duration::from_secs(5);
 
-/// Time between two looks at the limit of a run.
-pub(super) const TIMEOUT_REVIEW: Duration = Duration::from_secs(5);
-
 impl Pool {
     /// Time passed: does everything that is due at `now`. Call it at [`Pool::poll_timeout`]; earlier or later is safe.
     pub fn handle_timeout(&mut self, now: Timestamp) {
@@ -62,35 +59,22 @@ impl Pool {
     }
 
     fn on_call_due(&mut self, now: Timestamp, call_id: CallId) {
-        let Some(&Call { connection: id, kind, is_aborting, .. }) = self.calls.get(call_id.0) else { return };
+        let Some(&Call { connection: id, kind, is_aborting, is_given_up, .. }) = self.calls.get(call_id.0)
+        else {
+            return;
+        };
         match kind {
             CallKind::Open => self.on_open_failed(now, call_id, FaultCategory::Timeout),
             CallKind::Ping => self.lose(now, id, FaultCategory::ConnectionLost, None, false),
             CallKind::RecreateDevice => self.on_recreate_failed(now, call_id, FaultCategory::Timeout),
+            CallKind::Load | CallKind::Run if !is_given_up && self.may_go_on(now, call_id) => {}
             // Aborted and still not answered: nothing else gets through either.
             CallKind::Load | CallKind::Run | CallKind::Probe if is_aborting => {
                 self.lose(now, id, FaultCategory::Timeout, None, true);
             }
-            CallKind::Run if self.extend(now, call_id) => return,
             CallKind::Load | CallKind::Run | CallKind::Probe => self.time_out(now, call_id),
         }
         self.queue.unblock_all();
-    }
-
-    /// Whether a run may go on: its limit is looked at again, since more may be known by now than when it started.
-    fn extend(&mut self, now: Timestamp, call_id: CallId) -> bool {
-        let Some(call) = self.calls.get(call_id.0) else { return false };
-        let (Some(model), Some(backend)) = (call.model, call.backend) else { return false };
-        let timeout = self.run_timeout(call.connection, backend, model, call.shape, call.jobs.len());
-        let due = (call.started + timeout).min(now + TIMEOUT_REVIEW);
-        if due <= now {
-            return false;
-        }
-        if let Some(call) = self.calls.get_mut(call_id.0) {
-            call.timeout_at = due;
-        }
-        self.timers.insert(due, Timer::Call(call_id));
-        true
     }
 
     fn on_breaker_due(&mut self, now: Timestamp, id: ConnectionId, component: Component) {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::{
-    Action, Backend, BackendSet, BreakerMode, BreakerState, Capabilities, Component, Config, Connection,
-    ConnectionId, ConnectionSpec, Event, FaultCategory, Job, JobEnd, ModelSpec, Precision, Refusal,
-    ScaleReason, ShapeClass, Verdict,
+    Action, Backend, BackendSet, BreakerEvidence, BreakerMode, BreakerState, Capabilities, Component, Config,
+    Connection, ConnectionId, ConnectionSpec, Estimate, Event, FaultCategory, Job, JobEnd, ModelSpec,
+    Precision, Refusal, ScaleReason, ShapeClass, Verdict,
 };
 
 #[test]
@@ -213,6 +213,29 @@ fn what_was_learnt_survives_a_reload() {
     assert!(same.into_iter().all(|(a, b)| a.estimate.mean_ln == b.estimate.mean_ln));
     reloaded.submit(model);
     assert!(reloaded.open.is_empty(), "the backend is open: {:?}", reloaded.open);
+}
+
+#[test]
+fn a_link_that_was_open_before_a_reload_is_used_once_it_opens() {
+    let mut world = World::with_workers(1, &[Backend::Wasm]);
+    let model = world.model("minilm");
+    let evidence = BreakerEvidence {
+        connection: ConnectionId(0),
+        browser: "chromium".to_owned(),
+        component: Component::Transport,
+        n_openings: 2,
+        open_for: Some(Duration::from_secs(60)),
+    };
+    world.pool.seed_breaker(world.now, &evidence);
+    world.submit_loaded(model);
+}
+
+#[test]
+fn an_estimate_fades_while_nobody_measures() {
+    let routing = Config::default().routing;
+    let measured = Estimate::of(Duration::from_millis(20), 0.1, 16.0);
+    let faded = measured.faded(2 * routing.half_life, &routing);
+    assert_eq!((faded.weight, faded.median()), (4.0, measured.median()));
 }
 
 #[test]
