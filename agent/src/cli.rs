@@ -231,11 +231,19 @@ pub(crate) enum HistoryCommand {
         #[command(flatten)]
         db: DbArgs,
     },
-    /// Remove old runs; those of campaigns with a label stay
+    /// Replace old runs by their roll-ups now, and give the space back; those of campaigns with a label stay
     Prune {
-        /// Remove runs older than this, e.g. 30d, 8w
-        #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
-        older_than: Duration,
+        /// Older than this, e.g. 30d, 8w [default: as `history retention` says]
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Option<Duration>,
+        #[command(flatten)]
+        db: DbArgs,
+    },
+    /// Show or set how long runs are kept before daily roll-ups replace them; `bench` and `serve` see to it once a day
+    Retention {
+        /// An age, e.g. 30d, 8w, or off [at first: 90d]
+        #[arg(value_name = "AGE|off", value_parser = keep)]
+        keep: Option<Keep>,
         #[command(flatten)]
         db: DbArgs,
     },
@@ -465,6 +473,14 @@ fn length(text: &str) -> Result<(String, u32), String> {
         Ok(length @ 1..) => Ok((name.to_owned(), length)),
         Ok(0) | Err(_) => Err("the length is a whole number from 1 on".to_owned()),
     }
+}
+
+/// How long runs are kept; `None`: for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keep(pub(crate) Option<Duration>);
+
+fn keep(text: &str) -> Result<Keep, String> {
+    if text == "off" { Ok(Keep(None)) } else { age(text).map(Some).map(Keep) }
 }
 
 /// A whole number and a unit: `m`, `h`, `d` or `w`.

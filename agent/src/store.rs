@@ -6,6 +6,7 @@ mod campaign;
 mod event;
 mod history;
 mod meters;
+mod rollup;
 mod rows;
 mod run;
 mod schema;
@@ -27,11 +28,13 @@ pub(crate) use campaign::{Campaign, NewCampaign};
 pub(crate) use event::{EventFilter, EventRow, Recovery};
 pub(crate) use history::{Dimension, Filter, Group, HistoryRow, RecentRun};
 pub(crate) use meters::{BOUNDS_MICROS, Meter};
+pub(crate) use rollup::RolledUp;
 pub(crate) use rows::{column_names, row_schema};
 pub(crate) use run::{Inserted, Place, SessionRun};
 pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
 pub(crate) use series::{Circumstances, Metric, Point, Series};
 pub(crate) use session::{Ending, SessionRow};
+pub(crate) use upkeep::Pruned;
 
 /// How long a statement waits for another program's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

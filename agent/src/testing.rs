@@ -119,7 +119,7 @@ pub(crate) fn synthetic_history(campaigns: &[Vec<f64>]) -> Store {
     store
 }
 
-/// Adds a campaign `hours` after the epoch with made-up warm runs of models, and returns its id.
+/// Adds a campaign `hours` after the epoch with made-up warm runs of models, and returns its id. An empty label is none.
 pub(crate) fn add_synthetic_campaign(
     store: &Store,
     label: &str,
@@ -127,7 +127,7 @@ pub(crate) fn add_synthetic_campaign(
     models: &[(&str, &[f64])],
 ) -> i64 {
     let start = hours as i64 * 3_600_000_000 + 1;
-    let label = Some(label.to_owned());
+    let label = (!label.is_empty()).then(|| label.to_owned());
     let id = store
         .begin_campaign(&NewCampaign { started_unix_micros: start, label, ..campaign() })
         .expect("a campaign");

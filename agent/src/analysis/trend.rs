@@ -10,7 +10,7 @@ use stats::{
 
 use crate::analysis::{ALPHA, Graded};
 use crate::bench::summary::LEVEL;
-use crate::store::{Metric, Point, Series};
+use crate::store::{Metric, Point, RolledUp, Series};
 
 /// A day, microseconds.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -111,6 +111,8 @@ pub(crate) struct Trend {
     pub(crate) now: Level,
     /// Relative change that unchanged code shows from one block to the next.
     pub(crate) noise_floor: f64,
+    /// True when a part of its runs was rolled up: then `n` counts campaigns and days, and each of them is one value.
+    pub(crate) is_rolled_up: bool,
     /// False when there are too few blocks to measure it, and a default stands for it.
     pub(crate) noise_is_measured: bool,
     /// Campaigns and days.
@@ -162,10 +164,31 @@ impl Trend {
             n_missing: (MIN_BEFORE + MIN_AFTER).saturating_sub(points.len()),
             now,
             noise_floor: floor,
+            is_rolled_up: false,
             noise_is_measured,
             blocks,
             findings,
         })
+    }
+
+    /// The same where a part of the runs was rolled up: every campaign and every day of visitors is one value, so that
+    /// all values have the same kind of noise.
+    ///
+    /// # Errors
+    /// As for [`Trend::of`].
+    pub(crate) fn of_blocks(
+        series: Series,
+        metric: Metric,
+        rolled_up: &[RolledUp],
+        points: &[Point],
+    ) -> Result<Self, StatsError> {
+        let mut values: Vec<Point> = rolled_up.iter().map(RolledUp::as_point).collect();
+        values.extend(blocks(points)?.iter().map(|block| Point {
+            started_unix_micros: block.started_unix_micros,
+            campaign: block.campaign,
+            micros: block.median_micros,
+        }));
+        Ok(Self { is_rolled_up: true, ..Self::of(series, metric, &values)? })
     }
 
     /// The findings that count.

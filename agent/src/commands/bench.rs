@@ -98,7 +98,8 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
     launcher.close().await;
     let load_after = load_average();
     let ended = app.store.end_campaign(campaign, now_unix_micros(), load_after);
-    let broken = runs.iter_mut().find_map(|run| run.broken.take()).or(ended.err());
+    let kept_up = app.store.keep_up(now_unix_micros());
+    let broken = runs.iter_mut().find_map(|run| run.broken.take()).or(ended.err()).or(kept_up.err());
 
     let peers: Vec<&str> = args.peer.iter().map(|peer| peer_name(*peer)).collect();
     let report = Report::new(&cases, &runs, &peers, &app.store)?;

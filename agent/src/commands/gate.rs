@@ -11,7 +11,7 @@ use crate::cli::{GateArgs, GateFormat};
 use crate::commands::{filter, open_existing};
 use crate::exit::{Exit, Failure};
 use crate::output::{Printer, quantity};
-use crate::store::{Campaign, Filter, Metric, Point, Series, Store};
+use crate::store::{Campaign, Filter, Metric, Point, RolledUp, Series, Store};
 pub(crate) use baseline::Baseline;
 use report::Report;
 
@@ -95,7 +95,10 @@ fn gather(
         let n_failed = store.n_failed(series.id, None, Some(candidate.id))?;
         let mut history = store.points(series.id, Metric::Warm, None, None)?;
         history.retain(|point| point.campaign.is_some_and(|campaign| campaign < candidate.id));
-        let before = blocks(&history)?;
+        let mut before: Vec<Point> =
+            store.rolled_up(series.id, Metric::Warm, None)?.iter().map(RolledUp::as_point).collect();
+        before.extend(&history);
+        let before = blocks(&before)?;
         let chosen = baseline.choose(&history, &campaigns, candidate)?;
         let n_chosen = blocks(&chosen)?.len();
         let noise = block_noise(&before, (n_chosen, 1)).unwrap_or(0.0);

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, csv, quantity};
 use crate::store::{Dimension, Group, HistoryRow, RecentRun};
+pub(crate) use care::removed;
 
 /// The document of `history --json`.
 #[derive(Debug, Serialize)]

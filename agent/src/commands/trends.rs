@@ -39,6 +39,9 @@ pub(crate) fn run(args: &TrendArgs, printer: &Printer) -> anyhow::Result<Exit> {
     } else {
         printer.result(&table(&trends, printer));
         printer.note("bars: medians of campaigns, or of days of visitors, between their lowest and highest");
+        if trends.iter().any(|trend| trend.is_rolled_up) {
+            printer.note("Σ: campaigns and days instead of runs, because a part of the runs was rolled up");
+        }
         if let Some(machine) = only_machine(&trends) {
             printer.note(&format!("all on {machine}"));
         }
@@ -86,7 +89,10 @@ fn of_series(
     for series in series {
         for &metric in metrics {
             let points = store.points(series.id, metric, since_unix_micros, None)?;
-            if !points.is_empty() {
+            let rolled_up = store.rolled_up(series.id, metric, since_unix_micros)?;
+            if !rolled_up.is_empty() {
+                trends.push(Trend::of_blocks(series.clone(), metric, &rolled_up, &points)?);
+            } else if !points.is_empty() {
                 trends.push(Trend::of(series.clone(), metric, &points)?);
             }
         }
@@ -130,7 +136,7 @@ fn table(trends: &[Trend], printer: &Printer) -> String {
             (trend.series.precision.clone(), Tone::Faint),
             (trend.series.place(), Tone::Plain),
             (trend.metric.as_str().to_owned(), Tone::Faint),
-            (trend.n.to_string(), Tone::Faint),
+            (format!("{}{}", if trend.is_rolled_up { "Σ " } else { "" }, trend.n), Tone::Faint),
             (quantity::micros(trend.now.median_micros), Tone::Plain),
             (trend.sparkline(N_BARS), Tone::Plain),
             words(trend),
@@ -146,7 +152,8 @@ fn table(trends: &[Trend], printer: &Printer) -> String {
 /// The latest change that counts, in few words.
 fn words(trend: &Trend) -> (String, Tone) {
     if trend.n_missing > 0 {
-        let more = quantity::plural(trend.n_missing, "more run");
+        let unit = if trend.is_rolled_up { "more campaign" } else { "more run" };
+        let more = quantity::plural(trend.n_missing, unit);
         return (format!("not enough data: {more} needed"), Tone::Faint);
     }
     let Some((finding, graded)) = trend.changes().last() else {

@@ -90,9 +90,9 @@ pub(crate) struct Point {
 pub(crate) struct Circumstances {
     /// Start in local time.
     pub(crate) time: String,
-    /// Full browser version.
+    /// Full browser version; empty for what was rolled up.
     pub(crate) browser_version: String,
-    /// Engine version.
+    /// Engine version; empty like that.
     pub(crate) engine_version: String,
     /// Campaign.
     pub(crate) campaign: Option<i64>,
@@ -183,7 +183,7 @@ impl Store {
         Ok(usize::try_from(n).unwrap_or(0))
     }
 
-    /// What else was so when the run of a series that started then was made.
+    /// What else was so when the run of a series that started then was made; of runs that were rolled up, what is left.
     pub(crate) fn circumstances(
         &self,
         series: i64,
@@ -196,6 +196,11 @@ impl Store {
              FROM run LEFT JOIN campaign ON campaign.id = run.campaign
              WHERE run.series = ?1 AND run.cold IN (0, 1) AND run.started_unix_micros = ?2
                    AND run.fault_category IS NULL AND run.is_warmup = 0
+             UNION ALL
+             SELECT strftime('%Y-%m-%d %H:%M', rollup.first_unix_micros / 1000000, 'unixepoch', 'localtime') AS time,
+                    '', '', rollup.campaign, campaign.label, campaign.git_commit
+             FROM rollup LEFT JOIN campaign ON campaign.id = rollup.campaign
+             WHERE rollup.series = ?1 AND rollup.cold IN (0, 1) AND rollup.first_unix_micros = ?2
              LIMIT 1",
         )?;
         let found = statement.query_row([series, started_unix_micros], |row| {
@@ -213,7 +218,7 @@ impl Store {
 }
 
 /// Campaigns that are experiments.
-fn experiments(connection: &Connection) -> Result<BTreeSet<i64>, StoreError> {
+pub(super) fn experiments(connection: &Connection) -> Result<BTreeSet<i64>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT id FROM campaign WHERE is_experiment")?;
     let ids = statement.query_map([], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)

@@ -11,6 +11,9 @@ use crate::exit::{Exit, verdict};
 use crate::golden::compare::Check;
 use crate::testing::{SESSION, add_synthetic_campaign, browser, campaign, event_record, record};
 
+/// A day, microseconds.
+const DAY: i64 = 86_400_000_000;
+
 fn failed(started: i64) -> RunRecord {
     let fault = Fault::new(FaultCategory::Timeout, "run-timeout", "run took too long");
     let record = record("tiny", started, 0);
@@ -298,21 +301,81 @@ fn retention_keeps_what_is_young_and_what_has_a_label() {
         store.begin_session(session, id, &browser(), 1).unwrap();
         store.end_session(session, Ending::Finished, 0, 2).unwrap();
     }
-    let record = |session: &str, started| RunRecord {
-        id: format!("{session}{started}"),
+    let record = |session: &str, day| RunRecord {
+        id: format!("{session}{day}"),
         session: Some(session.to_owned()),
-        ..record("tiny", started, 1)
+        ..record("tiny", day * DAY, 1)
     };
     store
         .insert(&[record("a", 1), record("b", 1), record("c", 1), record("c", 9), record("d", 1)], 0)
         .unwrap();
-    let pruned = store.prune(5).unwrap();
-    assert_eq!((pruned.n_runs, pruned.n_sessions, pruned.n_campaigns), (3, 2, 1));
+    store
+        .insert_events(&[event_record(1, PoolEvent::Scaled { from: 1, to: 2, reason: String::new() })], 0)
+        .unwrap();
+    let pruned = store.prune(5 * DAY + 1).unwrap();
+    assert_eq!(pruned.n_events, 1);
+    assert_eq!((pruned.n_runs, pruned.n_sessions, pruned.n_campaigns), (3, 2, 0));
     let kept: Vec<String> =
         store.recent(&Filter::default(), 9).unwrap().into_iter().map(|run| run.id).collect();
     assert_eq!(kept, ["c9", "b1"]);
     assert_eq!(store.begin_campaign(&old).unwrap(), 5);
     assert_eq!(store.problems().unwrap(), [""; 0]);
+}
+
+#[test]
+fn runs_are_rolled_up_by_day_before_they_go() {
+    let store = Store::in_memory().unwrap();
+    let visitor = |run: RunRecord| RunRecord { session: None, case: None, ..run };
+    let cold = RunRecord {
+        cold: true,
+        phases: Phases { load_micros: Some(500), ..record("tiny", 0, 90).phases },
+        ..record("tiny", 7, 0)
+    };
+    let lost = RunRecord { backend_detail: "simd128".to_owned(), ..failed(8) };
+    let mut runs = vec![cold, lost];
+    runs.extend([(1, 40), (2, 10), (3, 20), (4, 30), (5, 90)].map(|(at, micros)| record("tiny", at, micros)));
+    runs.extend([record("tiny", DAY, 70), record("tiny", 2 * DAY, 80)]);
+    store.insert(&runs.into_iter().map(visitor).collect::<Vec<_>>(), 0).unwrap();
+    // The third day has not ended.
+    assert_eq!(store.prune(3 * DAY - 1).unwrap().n_runs, 8);
+    let id = store.series(&Filter::default()).unwrap()[0].id;
+    let medians = |metric| {
+        let rolled_up = store.rolled_up(id, metric, None).unwrap();
+        rolled_up.iter().map(|one| (one.first_unix_micros, one.median_micros)).collect::<Vec<_>>()
+    };
+    assert_eq!(medians(Metric::Warm), [(1, 30.0), (DAY, 70.0)]);
+    assert_eq!(medians(Metric::Cold), [(7, 590.0)]);
+    let first =
+        "SELECT n, n_failed, min_micros, lower_quartile_micros, upper_quartile_micros, max_micros, mad_micros
+                 FROM rollup WHERE first_unix_micros = 1";
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    };
+    let found: (i64, i64, f64, f64, f64, f64, f64) = store.lock().query_row(first, [], row).unwrap();
+    assert_eq!(found, (5, 1, 10.0, 20.0, 40.0, 90.0, 10.0));
+    // A record that comes late loses nothing and changes nothing.
+    store.insert(&[visitor(record("tiny", 6, 1_000))], 0).unwrap();
+    store.prune(DAY).unwrap();
+    assert_eq!(medians(Metric::Warm), [(1, 30.0), (6, 1_000.0), (DAY, 70.0)]);
+    assert_eq!(store.problems().unwrap(), [""; 0]);
+}
+
+#[test]
+fn retention_acts_once_a_day_and_can_be_off() {
+    let store = Store::in_memory().unwrap();
+    let now = 200 * DAY;
+    let old = RunRecord { session: None, ..record("tiny", 100 * DAY, 1) };
+    store
+        .insert(&[old.clone(), RunRecord { id: "young".to_owned(), ..record("tiny", 150 * DAY, 1) }], 0)
+        .unwrap();
+    assert_eq!(store.keep_up(now).unwrap().unwrap().n_runs, 1);
+    store.insert(&[old], 0).unwrap();
+    assert_eq!(store.keep_up(now + DAY - 1).unwrap(), None);
+    assert_eq!(store.keep_up(now + DAY).unwrap().unwrap().n_runs, 1);
+    store.set_retention(None).unwrap();
+    assert_eq!(store.keep_up(now + 900 * DAY).unwrap(), None);
+    store.set_retention(Some(DAY)).unwrap();
+    assert_eq!(store.keep_up(now + DAY).unwrap().unwrap().n_runs, 1);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crate::cli::HistoryCommand;
 use crate::commands::history::log;
 use crate::commands::{ago, open_existing};
 use crate::exit::{Exit, Failure};
+use crate::host::now_unix_micros;
 use crate::output::{Printer, quantity};
+use crate::store::Pruned;
 
 /// Does it and says what was done.
 pub(super) fn run(care: &HistoryCommand, printer: &Printer) -> anyhow::Result<Exit> {
@@ -46,16 +48,32 @@ pub(super) fn run(care: &HistoryCommand, printer: &Printer) -> anyhow::Result<Ex
             Ok(Exit::Done)
         }
         HistoryCommand::Prune { older_than, db } => {
-            let pruned = open_existing(db)?.prune(ago(*older_than))?;
+            let store = open_existing(db)?;
+            let keep = store.retention()?.map_or(i64::MAX, |keep| keep);
+            let cutoff = older_than.map_or_else(|| now_unix_micros().saturating_sub(keep), ago);
+            let pruned = store.prune(cutoff)?;
+            if pruned.n_runs > 0 {
+                store.compact()?;
+            }
             if printer.wants_json() {
                 printer.document(&json!({ "schema": wire::SCHEMA, "removed": pruned }))?;
             } else {
-                printer.result(&format!(
-                    "removed {}, {}, {}",
-                    quantity::plural(pruned.n_runs, "run"),
-                    quantity::plural(pruned.n_sessions, "session"),
-                    quantity::plural(pruned.n_campaigns, "campaign"),
-                ));
+                printer.result(&removed(pruned));
+            }
+            Ok(Exit::Done)
+        }
+        HistoryCommand::Retention { keep, db } => {
+            let store = open_existing(db)?;
+            if let Some(keep) = keep {
+                store.set_retention(keep.0.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))?;
+            }
+            let days = store.retention()?.map(|micros| micros as f64 / 86_400e6);
+            if printer.wants_json() {
+                printer.document(&json!({ "schema": wire::SCHEMA, "keep_days": days }))?;
+            } else {
+                let kept =
+                    days.map_or("for good".to_owned(), |days| format!("{days} days, then their roll-ups"));
+                printer.result(&format!("runs are kept {kept}; those of campaigns with a label for good"));
             }
             Ok(Exit::Done)
         }
@@ -72,4 +90,15 @@ pub(super) fn run(care: &HistoryCommand, printer: &Printer) -> anyhow::Result<Ex
             Ok(Exit::Done)
         }
     }
+}
+
+/// What retention did, in words.
+pub(crate) fn removed(pruned: Pruned) -> String {
+    format!(
+        "rolled up {}, removed {}, {}, {}",
+        quantity::plural(pruned.n_runs, "run"),
+        quantity::plural(pruned.n_events, "event"),
+        quantity::plural(pruned.n_sessions, "session"),
+        quantity::plural(pruned.n_campaigns, "campaign"),
+    )
 }
