@@ -1,7 +1,7 @@
 //! What sessions that run plans have in common: the model, its contract, and a prepared plan per shape class.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use model::{DType as PlanType, Data, Dim, Fact, Model, ModelError, Plan, ValueContract};
@@ -21,8 +21,31 @@ const PROBES: [usize; 5] = [1, 8, 64, 320, 576];
 pub struct Planned<E> {
     model: Model,
     contract: Contract,
-    /// By the dimensions of all inputs.
-    prepared: RefCell<BTreeMap<Vec<Vec<usize>>, Rc<E>>>,
+    prepared: RefCell<Prepared<E>>,
+}
+
+#[derive(Debug)]
+struct Prepared<E> {
+    by_key: BTreeMap<Key, Rc<E>>,
+    /// Inputs whose elements plans depend on, as far as is known; they are part of the key.
+    fixed_inputs: BTreeSet<usize>,
+}
+
+/// The dimensions of all inputs, and the elements of some, as text.
+type Key = (Vec<Vec<usize>>, String);
+
+impl<E> Default for Prepared<E> {
+    fn default() -> Self {
+        Self { by_key: BTreeMap::new(), fixed_inputs: BTreeSet::new() }
+    }
+}
+
+impl<E> Prepared<E> {
+    fn key(&self, operands: &[model::Tensor]) -> Key {
+        let dims = operands.iter().map(|operand| operand.dims().to_vec()).collect();
+        let fixed = self.fixed_inputs.iter().filter_map(|&index| operands.get(index));
+        (dims, fixed.map(|operand| format!("{:?};", operand.data())).collect())
+    }
 }
 
 impl<E> Planned<E> {
@@ -59,7 +82,8 @@ impl<E> Planned<E> {
         Ok(operands)
     }
 
-    /// What `prepare` makes of the plan for the types and shapes of `operands`, made once per shape class.
+    /// What `prepare` makes of the plan for `operands`, made once per shape class, and for the elements of inputs that decide
+    /// shapes.
     ///
     /// # Errors
     /// `input-shape`, `unsupported-operator`, and those of `prepare`.
@@ -68,19 +92,19 @@ impl<E> Planned<E> {
         operands: &[model::Tensor],
         prepare: impl AsyncFnOnce(Plan) -> Result<E, Fault>,
     ) -> Result<Rc<E>, Fault> {
-        let dims: Vec<Vec<usize>> = operands.iter().map(|operand| operand.dims().to_vec()).collect();
-        if let Some(prepared) = self.prepared.borrow().get(&dims) {
+        let key = self.prepared.borrow().key(operands);
+        if let Some(prepared) = self.prepared.borrow().by_key.get(&key) {
             return Ok(Rc::clone(prepared));
         }
-        let fact = |operand: &model::Tensor| Fact::new(operand.dtype(), operand.dims().to_vec());
-        let facts: Vec<Fact> = operands.iter().map(fact).collect();
-        let plan = self.model.plan(&facts).map_err(|error| model_fault(&error))?;
+        let plan = self.model.plan_for(operands).map_err(|error| model_fault(&error))?;
+        self.prepared.borrow_mut().fixed_inputs.extend(&plan.fixed_inputs);
         let made = Rc::new(prepare(plan).await?);
         let mut prepared = self.prepared.borrow_mut();
-        if prepared.len() >= MAX_PREPARED {
-            prepared.clear();
+        if prepared.by_key.len() >= MAX_PREPARED {
+            prepared.by_key.clear();
         }
-        prepared.insert(dims, Rc::clone(&made));
+        let key = prepared.key(operands);
+        prepared.by_key.insert(key, Rc::clone(&made));
         Ok(made)
     }
 }
@@ -101,18 +125,13 @@ fn probe(model: &Model) -> Result<Option<Plan>, ModelError> {
         match model.plan(&facts) {
             Ok(plan) => return Ok(Some(plan)),
             Err(error @ ModelError::Unsupported { .. }) => return Err(error),
-            Err(
-                ModelError::Decode(_)
-                | ModelError::Structure { .. }
-                | ModelError::Feature { .. }
-                | ModelError::Invalid { .. }
-                | ModelError::Input { .. },
-            ) => {}
+            Err(_) => {}
         }
     }
     Ok(None)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other errors are about the caller's inputs")]
 fn model_fault(error: &ModelError) -> Fault {
     match error {
         ModelError::Decode(error) => fault::decode(error),
@@ -121,9 +140,7 @@ fn model_fault(error: &ModelError) -> Fault {
         ModelError::Unsupported { operator, node, reason, .. } => {
             fault::unsupported_operator(Some((operator, node)), reason)
         }
-        ModelError::Invalid { .. } | ModelError::Input { .. } => {
-            Fault::new(FaultCategory::Validation, "input-shape", error.to_string())
-        }
+        _ => Fault::new(FaultCategory::Validation, "input-shape", error.to_string()),
     }
 }
 

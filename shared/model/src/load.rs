@@ -44,6 +44,20 @@ pub enum ModelError {
         /// What is missing.
         reason: String,
     },
+    /// What is in some inputs decides shapes or parameters: a plan needs their elements.
+    #[error(
+        "operator `{operator}` of node `{node}`: {reason}, so that a plan needs the elements of its inputs"
+    )]
+    Elements {
+        /// ONNX operator.
+        operator: String,
+        /// Name of the node.
+        node: String,
+        /// What depends on the elements.
+        reason: String,
+        /// Indices in [`Model::inputs`].
+        inputs: Vec<usize>,
+    },
     /// A node does not fit its inputs.
     #[error("operator `{operator}` of node `{node}` does not fit its inputs: {reason}")]
     Invalid {
@@ -92,6 +106,9 @@ pub(crate) struct ModelInput {
     pub(crate) contract: ValueContract,
     pub(crate) dtype: DType,
 }
+
+/// Elements of inputs, by index in [`Model::inputs`].
+pub(crate) type Elements = BTreeMap<usize, Arc<Tensor>>;
 
 /// A model that can be specialised for the shapes of its inputs.
 #[derive(Debug)]
@@ -153,8 +170,13 @@ impl Model {
     /// # Errors
     /// The shapes do not fit the model, or it uses an operator that is not supported.
     pub fn specialise(&self, inputs: &[Fact]) -> Result<Graph, ModelError> {
+        self.specialise_for(inputs, &Elements::default())
+    }
+
+    /// The same for given elements of some inputs, which become constants.
+    pub(crate) fn specialise_for(&self, inputs: &[Fact], elements: &Elements) -> Result<Graph, ModelError> {
         self.check_inputs(inputs)?;
-        lower::lower(self, inputs)
+        lower::lower(self, inputs, elements)
     }
 
     fn check_inputs(&self, facts: &[Fact]) -> Result<(), ModelError> {
@@ -484,7 +506,9 @@ impl ModelError {
     pub(crate) fn at_node(node: &ModelNode, opset: i64, reason: Reason) -> Self {
         let (operator, node) = (node.op_type.clone(), node.name.clone());
         match reason {
-            Reason::Unsupported(reason) => Self::Unsupported { operator, node, opset, reason },
+            Reason::Unsupported(reason) | Reason::Elements(_, reason) => {
+                Self::Unsupported { operator, node, opset, reason }
+            }
             Reason::Invalid(reason) => Self::Invalid { operator, node, reason },
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! Shapes are concrete here, so shape arithmetic is ordinary arithmetic on constants and disappears.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::graph::{Graph, ValueId};
-use crate::load::{Branch, Model, ModelError, ModelNode};
+use crate::load::{Branch, Elements, Model, ModelError, ModelNode};
 use crate::op::{Fact, Op};
 use crate::reference;
-use crate::tensor::{DType, Tensor, View, checked_n_elements};
+use crate::tensor::{DType, Tensor, View, checked_n_elements, n_elements};
 
 mod batch_norm;
 mod elementwise;
@@ -26,6 +27,10 @@ const MAX_VALUE_BYTES: usize = 1 << 31;
 /// A constant result may always have this many elements; larger ones only when the operands are large too.
 const MAX_FREE_FOLD: usize = 1 << 16;
 
+/// Longest input whose elements may decide shapes: such inputs list dimensions, axes or scales, and every list has a
+/// plan of its own.
+const MAX_PARAMETERS: usize = 1024;
+
 const UNKNOWN_OPERATOR: &str = "the operator is unknown";
 
 /// Why a node cannot be lowered.
@@ -35,22 +40,32 @@ pub(crate) enum Reason {
     Unsupported(String),
     /// It does not fit its inputs.
     Invalid(String),
+    /// It needs the elements of a value that is not constant.
+    Elements(ValueId, String),
 }
 
 pub(crate) fn unsupported<T>(reason: impl Into<String>) -> Result<T, Reason> {
     Err(Reason::Unsupported(reason.into()))
 }
 
+pub(crate) fn depends(value: ValueId, what: &str) -> Reason {
+    Reason::Elements(value, format!("{what} depends on the data"))
+}
+
 pub(crate) fn invalid<T>(reason: impl Into<String>) -> Result<T, Reason> {
     Err(Reason::Invalid(reason.into()))
 }
 
-/// The typed graph of a model for given input types and shapes.
-pub(crate) fn lower(model: &Model, facts: &[Fact]) -> Result<Graph, ModelError> {
+/// The typed graph of a model for given input types and shapes, and given elements of some inputs.
+pub(crate) fn lower(model: &Model, facts: &[Fact], elements: &Elements) -> Result<Graph, ModelError> {
     let mut lowering =
         Lowering { model, graph: Graph::default(), values: vec![None; model.value_names.len()] };
-    for (input, fact) in model.inputs.iter().zip(facts) {
-        let value = lowering.graph.add_value(input.contract.name.clone(), fact.clone());
+    for (index, (input, fact)) in model.inputs.iter().zip(facts).enumerate() {
+        let name = input.contract.name.clone();
+        let value = match elements.get(&index) {
+            Some(tensor) => lowering.graph.add_constant(name, Arc::clone(tensor)),
+            None => lowering.graph.add_value(name, fact.clone()),
+        };
         lowering.graph.inputs.push(value);
         lowering.values[input.value] = Some(value);
     }
@@ -135,17 +150,19 @@ impl Lowering<'_> {
         if node.op_type != "If" {
             return Ok(None);
         }
-        let failed = |reason| ModelError::at_node(node, self.model.opset, reason);
         let (Some(&Some(condition)), [then_branch, else_branch]) =
             (node.inputs.first(), node.branches.as_slice())
         else {
-            return Err(failed(Reason::Invalid("it needs a condition and two branches".to_owned())));
+            let reason = "it needs a condition and two branches".to_owned();
+            return Err(self.refusal(node, Reason::Invalid(reason)));
         };
-        let depends = failed(Reason::Unsupported("its condition depends on the data".to_owned()));
         let condition = self.value(condition)?;
         let is_true = match self.graph.constant(condition).and_then(|tensor| tensor.data().to_i64()) {
             Some(values) => values.first().is_some_and(|&value| value != 0),
-            None => return Err(depends),
+            None => {
+                let reason = "its condition depends on the data".to_owned();
+                return Err(self.refusal(node, Reason::Elements(condition, reason)));
+            }
         };
         Ok(Some(if is_true { then_branch } else { else_branch }))
     }
@@ -156,9 +173,43 @@ impl Lowering<'_> {
             .iter()
             .map(|input| input.map(|input| self.value(input)).transpose())
             .collect::<Result<_, _>>()?;
-        let opset = self.model.opset;
-        let mut call = Call { node, opset, graph: &mut self.graph, inputs };
-        lower_node(&mut call).map_err(|reason| ModelError::at_node(node, opset, reason))
+        let mut call = Call { node, opset: self.model.opset, graph: &mut self.graph, inputs };
+        lower_node(&mut call).map_err(|reason| self.refusal(node, reason))
+    }
+
+    fn refusal(&self, node: &ModelNode, reason: Reason) -> ModelError {
+        if let Reason::Elements(value, reason) = &reason
+            && let Some(inputs) = self.deciding_inputs(*value)
+        {
+            let (operator, node) = (node.op_type.clone(), node.name.clone());
+            return ModelError::Elements { operator, node, reason: reason.clone(), inputs };
+        }
+        ModelError::at_node(node, self.model.opset, reason)
+    }
+
+    /// The inputs that a value is computed from; `None` when there are none or one of them is no list of parameters.
+    fn deciding_inputs(&self, value: ValueId) -> Option<Vec<usize>> {
+        let producers = self.graph.producers();
+        let mut is_seen = vec![false; self.graph.values.len()];
+        let mut next = vec![value];
+        let mut inputs = BTreeSet::new();
+        while let Some(value) = next.pop() {
+            if std::mem::replace(&mut is_seen[value], true) || self.graph.constant(value).is_some() {
+                continue;
+            }
+            match producers[value] {
+                Some(producer) => next.extend(self.graph.nodes[producer].inputs.iter().flatten()),
+                None => {
+                    let dims = &self.graph.fact(value).dims;
+                    if dims.len() > 1 || n_elements(dims) > MAX_PARAMETERS {
+                        return None;
+                    }
+                    inputs.extend(self.graph.inputs.iter().position(|&input| input == value));
+                }
+            }
+        }
+        let inputs: Vec<usize> = inputs.into_iter().collect();
+        (!inputs.is_empty()).then_some(inputs)
     }
 }
 
@@ -225,7 +276,7 @@ impl Call<'_> {
                 Some(values) => Ok(Some(values)),
                 None => invalid(format!("{what} is not an integer tensor")),
             },
-            None => unsupported(format!("{what} depends on the data")),
+            None => Err(depends(value, what)),
         }
     }
 
@@ -237,7 +288,7 @@ impl Call<'_> {
                 Some(values) => Ok(Some(values.to_vec())),
                 None => invalid(format!("{what} is not a float tensor")),
             },
-            None => unsupported(format!("{what} depends on the data")),
+            None => Err(depends(value, what)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::fuse;
 use crate::graph::{Graph, ValueId};
-use crate::load::{Model, ModelError};
+use crate::load::{Elements, Model, ModelError};
 use crate::op::{Fact, Op};
 use crate::tensor::{DType, Tensor};
 
@@ -27,6 +27,8 @@ pub struct Plan {
     pub outputs: Vec<(String, ValueId)>,
     /// Passes that applied, and how often.
     pub fused: Vec<(&'static str, usize)>,
+    /// Inputs, by index, whose elements the plan is for: it is wrong for others.
+    pub fixed_inputs: Vec<usize>,
 }
 
 /// One kernel call.
@@ -85,15 +87,39 @@ pub struct Buffer {
 }
 
 impl Model {
-    /// The plan for given input shapes, in the order of [`Model::inputs`].
+    /// The plan for given input types and shapes, in the order of [`Model::inputs`].
+    ///
+    /// # Errors
+    /// The shapes do not fit the model, it uses an operator that is not supported, or it needs the elements of inputs.
+    pub fn plan(&self, inputs: &[Fact]) -> Result<Plan, ModelError> {
+        self.plan_with(inputs, &Elements::default())
+    }
+
+    /// The plan for given inputs; [`Plan::fixed_inputs`] says which of their elements it depends on.
     ///
     /// # Errors
     /// The shapes do not fit the model, or it uses an operator that is not supported.
-    pub fn plan(&self, inputs: &[Fact]) -> Result<Plan, ModelError> {
-        let mut graph = self.specialise(inputs)?;
+    pub fn plan_for(&self, inputs: &[Tensor]) -> Result<Plan, ModelError> {
+        let facts: Vec<Fact> =
+            inputs.iter().map(|input| Fact::new(input.dtype(), input.dims().to_vec())).collect();
+        let mut elements = Elements::default();
+        loop {
+            match self.plan_with(&facts, &elements) {
+                Err(ModelError::Elements { inputs: needed, .. })
+                    if needed.iter().any(|index| !elements.contains_key(index)) =>
+                {
+                    elements.extend(needed.into_iter().map(|index| (index, Arc::new(inputs[index].clone()))));
+                }
+                planned => return planned,
+            }
+        }
+    }
+
+    fn plan_with(&self, facts: &[Fact], elements: &Elements) -> Result<Plan, ModelError> {
+        let mut graph = self.specialise_for(facts, elements)?;
         let fused = fuse::fuse(&mut graph);
         graph.check().map_err(|error| ModelError::Structure { reason: error.to_string() })?;
-        Ok(Plan { fused, ..Plan::new(graph) })
+        Ok(Plan { fused, fixed_inputs: elements.keys().copied().collect(), ..Plan::new(graph) })
     }
 }
 
@@ -171,7 +197,7 @@ impl Planner {
             *home = value.constant.clone().map(Home::Constant);
         }
         for (index, &input) in graph.inputs.iter().enumerate() {
-            homes[input] = Some(Home::Input(index));
+            homes[input].get_or_insert(Home::Input(index));
         }
         Self { roots, last_use, homes, buffers: Vec::new(), free: Vec::new() }
     }
@@ -207,6 +233,7 @@ impl Planner {
             inputs: graph.inputs,
             outputs: graph.outputs,
             fused: Vec::new(),
+            fixed_inputs: Vec::new(),
         }
     }
 

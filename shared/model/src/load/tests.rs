@@ -150,6 +150,28 @@ fn refusals_name_operator_node_and_opset() {
 }
 
 #[test]
+fn elements_of_inputs_decide_shapes_when_they_are_given() {
+    let bytes = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[-1, 3])
+        .input("shape", DataType::INT64, &[2])
+        .ints("one", &[], &[1])
+        .node("Add", "shape one", "longer")
+        .node("Reshape", "x longer", "y")
+        .bytes("y");
+    let model = Model::load(&bytes).expect("the file loads");
+    let x = Tensor::new(vec![2, 3], Data::F32(vec![0.0; 6])).expect("a tensor");
+    let plan = |rows, columns| model.plan_for(&[x.clone(), Tensor::from_i64s(vec![rows, columns])]);
+    let planned = plan(2, 1).expect("6 elements are 3 rows of 2");
+    assert_eq!(
+        (planned.values[planned.outputs[0].1].fact.dims.as_slice(), planned.fixed_inputs),
+        (&[3, 2][..], vec![1])
+    );
+    plan(5, 5).expect_err("6 elements are not 6 rows of 6");
+    let unknown = model.plan(&[fact(&[2, 3]), Fact::new(DType::I64, vec![2])]);
+    assert!(matches!(unknown, Err(ModelError::Elements { inputs, .. }) if inputs == [1]));
+}
+
+#[test]
 fn inputs_that_do_not_fit_are_refused() {
     let bytes = one_node(17, "Relu", "x").bytes("y");
     refused(&bytes, &[3], "input `x`: the model takes 2 dimensions, not 1");
