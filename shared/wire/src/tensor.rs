@@ -120,12 +120,9 @@ pub fn encode_bundle(tensors: &[(TensorHeader, &[u8])]) -> Vec<u8> {
 /// Any length or header that does not fit the bytes.
 pub fn decode_bundle(body: &[u8]) -> Result<Vec<(TensorHeader, &[u8])>, BundleError> {
     let truncated = |needed: usize| BundleError::Truncated { needed, actual: body.len() };
-    let prefix: [u8; 4] = body.get(..4).and_then(|b| b.try_into().ok()).ok_or_else(|| truncated(4))?;
-    let data_start = 4_usize.saturating_add(u32::from_le_bytes(prefix) as usize);
-    let json = body.get(4..data_start).ok_or_else(|| truncated(data_start))?;
+    let (json, mut rest) = split_header(body)?;
     let headers: Vec<TensorHeader> =
         serde_json::from_slice(json).map_err(|error| BundleError::Header(error.to_string()))?;
-    let mut rest = &body[data_start..];
     let mut tensors = Vec::with_capacity(headers.len());
     for header in headers {
         let size = header.size_bytes().unwrap_or(usize::MAX);
@@ -136,6 +133,14 @@ pub fn decode_bundle(body: &[u8]) -> Result<Vec<(TensorHeader, &[u8])>, BundleEr
         rest = after;
     }
     if rest.is_empty() { Ok(tensors) } else { Err(BundleError::TrailingBytes(rest.len())) }
+}
+
+/// The JSON that a body starts with, after its length (u32, little-endian), and what follows.
+pub(crate) fn split_header(body: &[u8]) -> Result<(&[u8], &[u8]), BundleError> {
+    let truncated = |needed: usize| BundleError::Truncated { needed, actual: body.len() };
+    let (prefix, rest) = body.split_first_chunk().ok_or_else(|| truncated(4))?;
+    let n_json = u32::from_le_bytes(*prefix) as usize;
+    rest.split_at_checked(n_json).ok_or_else(|| truncated(4_usize.saturating_add(n_json)))
 }
 
 #[cfg(test)]
