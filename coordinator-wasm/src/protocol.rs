@@ -26,7 +26,7 @@ pub(crate) enum Request<'a> {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Ready { capabilities: Capabilities },
-    Loaded { inputs: Vec<TensorHeader>, outputs: Vec<TensorHeader>, phases: Phases },
+    Loaded { inputs: Vec<TensorHeader>, outputs: Vec<TensorHeader>, backend_detail: String, phases: Phases },
     Ran { outputs: Vec<TensorHeader>, result: Option<JsValue>, phases: Phases, memory_bytes: u64 },
     Unloaded,
     Pong { memory_bytes: u64 },
@@ -67,6 +67,7 @@ pub(crate) fn read_reply(header: &str) -> Result<(u32, Reply), String> {
         "loaded" => Reply::Loaded {
             inputs: list(&reply, "inputs", to_tensor)?,
             outputs: list(&reply, "outputs", to_tensor)?,
+            backend_detail: text(&reply, "backend_detail")?,
             phases: to_phases(&required(&reply, "phases")?),
         },
         "ran" => Reply::Ran {

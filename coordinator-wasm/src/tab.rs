@@ -2,6 +2,7 @@
 
 mod actions;
 mod answers;
+mod explain;
 mod happenings;
 mod requests;
 mod stats;
@@ -65,6 +66,8 @@ struct Connection {
     memory_bytes: u64,
     /// What its loads took, until a run uses the model.
     cold: FlatMap<ModelId, Phases>,
+    /// What runs each model in particular.
+    details: FlatMap<ModelId, String>,
     /// The run under way and when it started.
     running: Option<(CallId, ModelId, u64)>,
     n_runs: u32,
@@ -241,6 +244,7 @@ impl Connection {
         self.opening = None;
         self.requests.clear();
         self.cold.clear();
+        self.details.clear();
         self.running = None;
     }
 }

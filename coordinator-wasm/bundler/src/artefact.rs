@@ -39,6 +39,8 @@ pub(crate) struct Artefact {
     pub(crate) name: &'static str,
     /// Compile for relaxed SIMD (fused multiply-add) instead of baseline SIMD.
     pub(crate) relaxed_simd: bool,
+    /// Cargo features, comma-separated.
+    pub(crate) features: &'static str,
     /// Most that the wasm may have, bytes after brotli.
     pub(crate) limit_bytes: usize,
 }
@@ -47,8 +49,8 @@ impl Artefact {
     /// Compiles and writes `<name>.js`, `<name>.d.ts` and `<name>_bg.wasm` into `out`; gives the sizes of the wasm.
     ///
     /// A module that cargo did not compile anew keeps its glue and its sizes: both take longer than a warm compile.
-    pub(crate) fn build(&self, profile: Profile, features: Option<&str>, out: &Path) -> Result<Sizes> {
-        let compiled = self.compile(profile, features)?;
+    pub(crate) fn build(&self, profile: Profile, out: &Path) -> Result<Sizes> {
+        let compiled = self.compile(profile)?;
         let wasm = out.join(format!("{}_bg.wasm", self.name));
         let stamp_path = target_folder().join("bundle").join(format!("{}.stamp", self.name));
         let stamp = Stamp::of(&compiled, profile, &wasm)?;
@@ -73,7 +75,7 @@ impl Artefact {
         Ok(sizes)
     }
 
-    fn compile(&self, profile: Profile, features: Option<&str>) -> Result<PathBuf> {
+    fn compile(&self, profile: Profile) -> Result<PathBuf> {
         let target_features = if self.relaxed_simd { "+simd128,+relaxed-simd" } else { "+simd128" };
         let rustflags = format!("--cfg=web_sys_unstable_apis\u{1f}-Ctarget-feature={target_features}");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
@@ -81,10 +83,8 @@ impl Artefact {
         command
             .args(["build", "--lib", "--target", "wasm32-unknown-unknown"])
             .args(["--package", self.package, "--profile", profile.as_str()])
+            .args(["--features", self.features])
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags);
-        if let Some(features) = features {
-            command.args(["--features", features]);
-        }
         let status = command.status().context("cannot start cargo")?;
         if !status.success() {
             bail!("cannot compile {} for {}", self.package, self.name);

@@ -1,7 +1,8 @@
 // The worker's module: loads the engine build that this browser can run, and passes messages to and from it.
 //
-// A message is `{ header, buffers }`, as `wire::engine` describes. Nothing is decided here but which build to load and
+// A message is `{ header, buffers }`, as `wire::engine` describes. Nothing is decided here but which build answers, and
 // what counts as the end of the engine: a panic, a trap or any exception that nobody caught is posted as `trapped`.
+// A model with an operator that the engine refuses is handed to the fallback build, which is loaded when that happens.
 
 /** wasm modules with one relaxed instruction each. WebKit can have the first and lack the second. */
 const RELAXED_MADD = [
@@ -18,8 +19,12 @@ const RELAXED_DOT = [
 const hasRelaxedSimd = [RELAXED_MADD, RELAXED_DOT].every((bytes) => WebAssembly.validate(new Uint8Array(bytes)));
 const build = hasRelaxedSimd ? 'relaxed' : 'simd128';
 
-/** The generated module, once it is imported. */
-let glue = null;
+/** The generated modules that are imported. */
+const glues = [];
+/** The fallback build's engine, or the promise of it, once a model needed it. */
+let fallback = null;
+/** Keys of the models that the fallback holds. */
+const fallbackKeys = new Set();
 /** False once the engine is gone: what still comes in is answered by the page, which replaces the worker. */
 let alive = true;
 
@@ -32,21 +37,60 @@ self.addEventListener('unhandledrejection', (event) => {
     trapped(event.reason);
 });
 
-const started = start();
+const started = start(build);
 
 self.addEventListener('message', async ({ data: { header, buffers } }) => {
     const engine = await started;
     if (alive) {
-        post(await engine.handle(header, buffers));
+        post(await answer(engine, header, buffers));
     }
 });
 
 post(await (await started).ready());
 
-async function start() {
-    glue = await import(`./engine-${build}.js`);
+async function start(name) {
+    const glue = await import(`./engine-${name}.js`);
     await glue.default();
-    return new glue.Engine(build === 'relaxed' ? 'relaxed-simd' : 'simd128');
+    glues.push(glue);
+    return new glue.Engine();
+}
+
+async function answer(engine, header, buffers) {
+    const { kind, key, backend } = requestOf(header);
+    if (kind !== 'load') {
+        const holder = fallbackKeys.has(key) ? await fallback : engine;
+        return holder.handle(header, buffers);
+    }
+    const message = await engine.handle(header, buffers);
+    if (backend !== 'wasm' || !isUnsupported(message.header)) {
+        fallbackKeys.delete(key);
+        return message;
+    }
+    try {
+        fallback ??= start('fallback');
+        await fallback;
+    } catch {
+        // It is not served: the refusal stands.
+        fallback = null;
+        return message;
+    }
+    message.free();
+    fallbackKeys.add(key);
+    return (await fallback).handle(header, buffers);
+}
+
+/** A request that cannot be read has neither kind nor key; the engine says so. */
+function requestOf(header) {
+    try {
+        return JSON.parse(header).request ?? {};
+    } catch {
+        return {};
+    }
+}
+
+function isUnsupported(header) {
+    const { kind, fault } = JSON.parse(header).reply;
+    return kind === 'failed' && fault.code === 'unsupported-operator';
 }
 
 function post(message) {
@@ -68,7 +112,7 @@ function trapped(error) {
 
 function fault(words) {
     const { panic, failedBytes } = lastWords();
-    if (glue === null) {
+    if (glues.length === 0) {
         return {
             category: 'worker_crash',
             code: 'engine-missing',
@@ -91,11 +135,16 @@ function fault(words) {
     };
 }
 
-/** What the engine noted before it stopped. It may be too broken to be asked. */
+/** What the engines noted before one of them stopped. It may be too broken to be asked. */
 function lastWords() {
-    try {
-        return { panic: glue.lastPanic(), failedBytes: glue.failedAllocationBytes() };
-    } catch {
-        return { panic: undefined, failedBytes: 0 };
+    const words = { panic: undefined, failedBytes: 0 };
+    for (const glue of glues) {
+        try {
+            words.panic ??= glue.lastPanic();
+            words.failedBytes ||= glue.failedAllocationBytes();
+        } catch {
+            // The other one may still speak.
+        }
     }
+    return words;
 }

@@ -1,6 +1,7 @@
 //! What runs a model: one small trait, so that WebGPU and WebNN can stand beside wasm.
 
 mod memory;
+#[cfg(any(test, feature = "rten"))]
 mod rten;
 
 use std::future::Future;
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use wire::{Fault, TensorHeader};
 
 pub use self::memory::{MemoryBackend, MemorySession};
+#[cfg(any(test, feature = "rten"))]
 pub use self::rten::RtenBackend;
 use crate::tensor::Tensor;
 use crate::value::{Contract, ValueInfo};
@@ -20,6 +22,9 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub trait Backend {
     /// Which of the backends this is.
     fn kind(&self) -> wire::Backend;
+
+    /// What of the backend runs the models that it loads, e.g. `relaxed-simd`.
+    fn detail(&self) -> String;
 
     /// Decodes and prepares the ONNX file in `bytes`.
     ///

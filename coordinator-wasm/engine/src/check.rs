@@ -6,13 +6,13 @@ use model::Dim;
 use wire::Fault;
 
 use crate::fault;
-use crate::tensor::{Tensor, TensorData};
+use crate::tensor::Tensor;
 use crate::value::{ValueInfo, dim_text};
 
-/// Checks names, types, shapes and, for `int64`, values.
+/// Checks names, types and shapes.
 ///
 /// # Errors
-/// `input-unknown`, `input-duplicate`, `input-missing`, `input-dtype`, `input-shape`, `input-size` or `input-range`.
+/// `input-unknown`, `input-duplicate`, `input-missing`, `input-dtype`, `input-shape` or `input-size`.
 pub fn check_inputs(declared: &[ValueInfo], inputs: &[Tensor]) -> Result<(), Fault> {
     let mut seen: BTreeMap<&str, &Tensor> = BTreeMap::new();
     for input in inputs {
@@ -58,11 +58,6 @@ fn check_value<'a>(
         if !fits {
             return Err(fault::input_shape(&value.name, &input.dims, &expected_text(dims, sizes)));
         }
-    }
-    if let TensorData::Int64(data) = &input.data
-        && let Some((index, &wide)) = data.iter().enumerate().find(|(_, wide)| i32::try_from(**wide).is_err())
-    {
-        return Err(fault::input_range(&value.name, index, wide));
     }
     Ok(())
 }

@@ -120,7 +120,7 @@ impl Engine {
             load_micros: Some((self.platform.now_micros)() - started - verify_micros),
             ..Phases::default()
         };
-        Ok(Reply::Loaded { inputs, outputs, phases })
+        Ok(Reply::Loaded { inputs, outputs, backend_detail: backend.detail(), phases })
     }
 
     async fn try_run(

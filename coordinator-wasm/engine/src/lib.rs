@@ -3,6 +3,15 @@
 //! [`engine::Engine`] is the whole of it: it answers the requests of `wire::engine` with a [`backend::Backend`] and the
 //! chains in [`pipeline`]. Everything but `web` is plain Rust and tested natively; `web` is the edge to JavaScript.
 
+/// The SIMD instructions that this build computes with.
+pub const SIMD_BUILD: &str = if cfg!(target_feature = "relaxed-simd") {
+    "relaxed-simd"
+} else if cfg!(target_feature = "simd128") {
+    "simd128"
+} else {
+    "native"
+};
+
 pub mod backend;
 pub mod check;
 pub mod engine;

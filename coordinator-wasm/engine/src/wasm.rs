@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 
 use model::{Tensor as Operand, View};
-use wire::{Fault, FaultCategory};
+use wire::Fault;
 
-use crate::backend::{Backend, LocalFuture, RtenBackend, Session};
+use crate::backend::{Backend, LocalFuture, Session};
 use crate::fault;
 use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
@@ -23,7 +23,7 @@ mod executor;
 pub mod kernel;
 mod prepare;
 
-/// The wasm backend: our own kernels, and `rten` for a model that uses an operator which plans do not know.
+/// The wasm backend: our own kernels.
 #[derive(Debug, Default)]
 pub struct WasmBackend;
 
@@ -32,16 +32,14 @@ impl Backend for WasmBackend {
         wire::Backend::Wasm
     }
 
+    fn detail(&self) -> String {
+        crate::SIMD_BUILD.to_owned()
+    }
+
     fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
-        Box::pin(async move {
-            match WasmSession::load(&bytes) {
-                Ok(session) => Ok(Box::new(session) as Box<dyn Session>),
-                Err(fault) if fault.category == FaultCategory::UnsupportedOperator => {
-                    RtenBackend.load(bytes).await
-                }
-                Err(fault) => Err(fault),
-            }
-        })
+        Box::pin(
+            async move { WasmSession::load(&bytes).map(|session| Box::new(session) as Box<dyn Session>) },
+        )
     }
 }
 

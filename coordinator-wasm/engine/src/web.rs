@@ -12,29 +12,24 @@ use wire::{EngineReply, EngineRequest, Fault, FaultCategory, Reply, Request};
 use crate::backend::Backend;
 use crate::engine::{Engine, Platform};
 use crate::tensor::Tensor;
-use crate::wasm::WasmBackend;
 
 /// The engine of this worker.
 #[wasm_bindgen(js_name = Engine)]
 pub struct EngineHandle {
     engine: Engine,
-    wasm_build: String,
 }
 
 #[wasm_bindgen(js_class = Engine)]
 impl EngineHandle {
-    /// An engine of the SIMD build named `wasm_build`.
+    /// An engine without models.
     #[wasm_bindgen(constructor)]
-    pub fn new(wasm_build: String) -> Self {
-        memory::keep_panics();
-        let platform = Platform { now_micros: sys::now_micros, memory_bytes: memory::size_bytes };
-        let backends: Vec<Box<dyn Backend>> = vec![Box::new(WasmBackend)];
-        Self { engine: Engine::new(platform, backends), wasm_build }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The first message to the page: what this worker can do.
     pub async fn ready(&self) -> Message {
-        let found = capabilities::detect(&self.wasm_build).await;
+        let found = capabilities::detect().await;
         message(0, self.engine.ready(found), Vec::new())
     }
 
@@ -64,6 +59,14 @@ impl EngineHandle {
     }
 }
 
+impl Default for EngineHandle {
+    fn default() -> Self {
+        memory::keep_panics();
+        let platform = Platform { now_micros: sys::now_micros, memory_bytes: memory::size_bytes };
+        Self { engine: Engine::new(platform, backends()) }
+    }
+}
+
 /// One message to the page: `{ header, buffers }`.
 #[wasm_bindgen(getter_with_clone)]
 pub struct Message {
@@ -85,6 +88,18 @@ pub fn last_panic() -> Option<String> {
 #[wasm_bindgen(js_name = failedAllocationBytes)]
 pub fn failed_allocation_bytes() -> usize {
     memory::failed_allocation_bytes()
+}
+
+/// The engine's backends, the preferred first.
+#[cfg(not(feature = "rten"))]
+fn backends() -> Vec<Box<dyn Backend>> {
+    vec![Box::new(crate::wasm::WasmBackend)]
+}
+
+/// The backend of the fallback build, which has no other.
+#[cfg(feature = "rten")]
+fn backends() -> Vec<Box<dyn Backend>> {
+    vec![Box::new(crate::backend::RtenBackend)]
 }
 
 fn failed(fault: Fault) -> Reply {

@@ -26,7 +26,7 @@ async fn ask(engine: &EngineHandle, request: Value, buffers: &[&[u8]]) -> (Value
 }
 
 thread_local! {
-    static ENGINE: Rc<EngineHandle> = Rc::new(EngineHandle::new("simd128".to_owned()));
+    static ENGINE: Rc<EngineHandle> = Rc::new(EngineHandle::default());
 }
 
 /// One for all tests, as a worker has one: after a panic the panic hook cannot be set again.

@@ -60,7 +60,9 @@ fn requests_are_what_serde_writes() {
 fn to_wire(reply: Reply) -> wire::Reply {
     match reply {
         Reply::Ready { capabilities } => wire::Reply::Ready { capabilities },
-        Reply::Loaded { inputs, outputs, phases } => wire::Reply::Loaded { inputs, outputs, phases },
+        Reply::Loaded { inputs, outputs, backend_detail, phases } => {
+            wire::Reply::Loaded { inputs, outputs, backend_detail, phases }
+        }
         Reply::Ran { outputs, result, phases, memory_bytes } => {
             let text = |result: JsValue| JSON::stringify(&result).unwrap().as_string().unwrap();
             let result = result.map(|result| serde_json::from_str(&text(result)).unwrap());
@@ -101,7 +103,12 @@ fn replies_are_what_serde_wrote() {
         },
     });
     let tensors: Vec<TensorHeader> = DType::ALL.into_iter().map(tensor).collect();
-    check_reply(wire::Reply::Loaded { inputs: tensors.clone(), outputs: Vec::new(), phases: phases() });
+    check_reply(wire::Reply::Loaded {
+        inputs: tensors.clone(),
+        outputs: Vec::new(),
+        backend_detail: "relaxed-simd".to_owned(),
+        phases: phases(),
+    });
     for result in [None, Some(json!({ "scores": [0.5, -1], "label": "rust" }))] {
         check_reply(wire::Reply::Ran {
             outputs: tensors.clone(),

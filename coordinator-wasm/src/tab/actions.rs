@@ -134,11 +134,7 @@ impl Tab {
         run.attempt = Some(Attempt {
             number,
             connection: id.0,
-            backend_detail: if backend == wire::Backend::Wasm {
-                capabilities.wasm_build
-            } else {
-                String::new()
-            },
+            backend_detail: connection.details.get(model).cloned().unwrap_or_default(),
             adapter: capabilities.adapter.filter(|_| backend == wire::Backend::Webgpu),
             cold: connection.cold.remove(model),
             ..Attempt::default()

@@ -41,8 +41,8 @@ impl Tab {
         match (reply, call) {
             (Reply::Ready { capabilities }, None) => self.on_ready(id, capabilities),
             (Reply::Trapped { fault }, _) => self.on_trapped(id, fault),
-            (Reply::Loaded { inputs, outputs, phases }, Some(call)) => {
-                self.on_loaded(id, call, inputs, outputs, phases);
+            (Reply::Loaded { inputs, outputs, backend_detail, phases }, Some(call)) => {
+                self.on_loaded(id, call, [inputs, outputs], backend_detail, phases);
             }
             (Reply::Ran { outputs, result, phases, memory_bytes }, Some(call)) => {
                 let output = RunOutput { headers: outputs, result, phases, memory_bytes };
@@ -90,8 +90,8 @@ impl Tab {
         &mut self,
         id: ConnectionId,
         call: CallId,
-        inputs: Vec<TensorHeader>,
-        outputs: Vec<TensorHeader>,
+        [inputs, outputs]: [Vec<TensorHeader>; 2],
+        backend_detail: String,
         phases: Phases,
     ) {
         let model = self.calls.get(call).and_then(|call| call.model);
@@ -104,6 +104,7 @@ impl Tab {
             connection
                 .cold
                 .insert(model_id, Phases { verify_micros, load_micros: phases.load_micros, ..fetched });
+            connection.details.insert(model_id, backend_detail);
             model.inputs = inputs;
             model.outputs = outputs;
         }

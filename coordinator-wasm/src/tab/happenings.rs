@@ -1,14 +1,17 @@
 //! What happened, told to the page: ends of jobs, records of runs, events.
 
+use js_sys::JSON;
 use pool::{CallId, CallKind, Called, Event, JobEnd, JobId};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use wire::{Fault, RunRecord};
+use wire::{EventRecord, EventSource, Fault};
 
 use super::{Owner, Run, Tab};
-use crate::clock::{millis, now_micros};
+use crate::clock::{millis, now_micros, unix_micros};
 use crate::object::{from_data, object, set};
+use crate::record_buffer::Kind;
 use crate::run_record::run_record;
-use crate::translate::{failure, undescribed, without_details};
+use crate::translate::{failure, to_wire_event, undescribed, without_details};
 use crate::unique_id::unique_id;
 
 /// Latest successful runs of a model that its median comes from.
@@ -16,6 +19,7 @@ const N_LATENCIES_KEPT: usize = 256;
 
 impl Tab {
     pub(super) fn on_event(&mut self, event: Event) {
+        self.report_event(&event);
         match event {
             Event::Called(called) => self.on_called(&called),
             Event::Connection { connection, to, cause } => {
@@ -47,7 +51,7 @@ impl Tab {
                     ]),
                 );
             }
-            // Placement, recovery and analysis have no listener in the page yet.
+            // These have no event of their own in the page beside `event`.
             Event::Placed { .. }
             | Event::Refused { .. }
             | Event::Recovering { .. }
@@ -133,7 +137,7 @@ impl Tab {
             let total_micros = now_micros() - run.submitted_micros;
             let record =
                 run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, Some(fault));
-            self.report(record);
+            self.report(Kind::Run, "record", &record);
         }
     }
 
@@ -168,7 +172,7 @@ impl Tab {
         }
         let record =
             run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, fault.clone());
-        let record = self.report(record);
+        let record = self.report(Kind::Run, "record", &record);
         match (fault, run.output) {
             (Some(fault), _) => {
                 let reason = run.signal.filter(web_sys::AbortSignal::aborted).map(|signal| signal.reason());
@@ -193,12 +197,29 @@ impl Tab {
         }
     }
 
-    /// Gives a record to listeners and to the agent.
-    fn report(&mut self, record: RunRecord) -> JsValue {
-        let value = from_data(&record);
-        self.tell("record", value.clone());
+    fn report_event(&mut self, event: &Event) {
+        let model = |id| self.models.get(id).map_or_else(String::new, |model| model.id.clone());
+        let Some((connection, event)) = to_wire_event(event, model) else { return };
+        let record = EventRecord {
+            id: unique_id(),
+            session: self.origin.session.clone(),
+            at_unix_micros: unix_micros(),
+            source: EventSource::Page,
+            browser: self.origin.browser.clone(),
+            connection,
+            event,
+        };
+        self.report(Kind::Event, "event", &record);
+    }
+
+    /// Gives a record or event to listeners and to the agent.
+    fn report(&mut self, kind: Kind, listeners: &'static str, record: &impl Serialize) -> JsValue {
+        // Records hold nothing that JSON cannot.
+        let json = serde_json::to_string(record).unwrap_or_default();
+        let value = JSON::parse(&json).unwrap_or(JsValue::NULL);
+        self.tell(listeners, value.clone());
         if let Some(reporter) = &self.reporter {
-            reporter.push(record);
+            reporter.push(kind, json);
         }
         value
     }

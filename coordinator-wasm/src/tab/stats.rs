@@ -1,12 +1,14 @@
 //! `pool.stats()`.
 
 use js_sys::Array;
+use pool::Component;
 use stats::Sample;
 use wasm_bindgen::prelude::*;
 
-use super::{LoadedModel, Tab};
+use super::{LoadedModel, Tab, now};
 use crate::clock::millis;
 use crate::object::{from_data, number, object, set};
+use crate::record_buffer::{Counts, Kind};
 
 impl Tab {
     /// The object that `PoolStats` of the JavaScript interface describes.
@@ -15,21 +17,23 @@ impl Tab {
         let connections: Array =
             self.machine.connections().map(|connection| self.connection_stats(connection)).collect();
         let models: Array = self.models.iter().map(|(_, model)| model_stats(model)).collect();
-        let (n_pending, n_posted, n_dropped) =
-            self.reporter.as_ref().map_or((0, 0, 0), |reporter| reporter.counts());
         object(&[
             ("queued", number(numbers.n_queued as u64)),
             ("running", number(self.n_running() as u64)),
             ("connections", connections.into()),
             ("models", models.into()),
-            (
-                "records",
-                object(&[
-                    ("pending", number(n_pending as u64)),
-                    ("posted", number(n_posted)),
-                    ("dropped", number(n_dropped)),
-                ]),
-            ),
+            ("records", self.sent(Kind::Run)),
+            ("events", self.sent(Kind::Event)),
+        ])
+    }
+
+    fn sent(&self, kind: Kind) -> JsValue {
+        let Counts { n_pending, n_posted, n_dropped } =
+            self.reporter.as_ref().map(|reporter| reporter.counts(kind)).unwrap_or_default();
+        object(&[
+            ("pending", number(n_pending as u64)),
+            ("posted", number(n_posted)),
+            ("dropped", number(n_dropped)),
         ])
     }
 
@@ -51,6 +55,7 @@ impl Tab {
             ("nRuns", connection.map_or(0, |connection| connection.n_runs).into()),
             ("nFaults", connection.map_or(0, |connection| connection.n_faults).into()),
             ("nRespawns", connection.map_or(0, |connection| connection.incarnation.saturating_sub(1)).into()),
+            ("breakers", breakers(member)),
             ("capabilities", from_data(&connection.and_then(|connection| connection.capabilities.as_ref()))),
         ]);
         if let Some((_, _, started_micros)) = running {
@@ -58,6 +63,22 @@ impl Tab {
         }
         stats
     }
+}
+
+/// The components that a connection has, and whether calls pass there.
+fn breakers(member: &pool::Connection) -> JsValue {
+    let own = [Component::Loader, Component::Transport].into_iter();
+    let components = member.capabilities().backends.iter().map(pool::Backend::component).chain(own);
+    let entries = components.map(|component| {
+        let breaker = member.breaker(component);
+        let open_micros = breaker.open_for(now()).map(|open_for| open_for.as_micros() as u64);
+        object(&[
+            ("component", component.as_str().into()),
+            ("state", breaker.state().as_str().into()),
+            ("openForMs", open_micros.map_or(JsValue::NULL, |micros| millis(micros).into())),
+        ])
+    });
+    entries.collect::<Array>().into()
 }
 
 fn model_stats(model: &LoadedModel) -> JsValue {

@@ -45,8 +45,10 @@ const PRELUDE = `
     const serve = (special) => {
         const tensor = (name) => ({ name, dtype: 'float32', dims: [0] });
         const handlers = {
-            load: (id) =>
-                post(id, { kind: 'loaded', inputs: [tensor('x')], outputs: [tensor('y')], phases: { load_micros: 5 } }),
+            load: (id) => {
+                const loaded = { inputs: [tensor('x')], outputs: [tensor('y')], phases: { load_micros: 5 } };
+                post(id, { kind: 'loaded', backend_detail: 'test-worker', ...loaded });
+            },
             run: answerRun,
             unload: (id) => post(id, { kind: 'unloaded' }),
             ping: (id) => post(id, { kind: 'pong', memory_bytes: 4096 }),

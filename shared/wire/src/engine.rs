@@ -84,6 +84,8 @@ pub enum Reply {
         inputs: Vec<TensorHeader>,
         /// Graph outputs; a symbolic dimension is 0.
         outputs: Vec<TensorHeader>,
+        /// What runs it in particular, e.g. `relaxed-simd`: [`crate::RunRecord::backend_detail`] of its runs.
+        backend_detail: String,
         /// Time spent; `verify` and `load` are set.
         phases: Phases,
     },

@@ -27,6 +27,10 @@ impl Backend for MemoryBackend {
         self.kind
     }
 
+    fn detail(&self) -> String {
+        "memory".to_owned()
+    }
+
     fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
         Box::pin(async move { (self.open)(&bytes).map(|session| Box::new(session) as Box<dyn Session>) })
     }

@@ -1,7 +1,7 @@
-//! The wasm backend: models run on WebAssembly SIMD through `rten`.
+//! The fallback of the wasm backend: models with operators that plans do not know run as a whole through `rten`.
 //!
-//! `rten` holds `int64` and `bool` as `int32`. Inputs are narrowed after [`crate::check`] has refused values that do
-//! not fit, and outputs are widened back to the type that the file declares.
+//! `rten` holds `int64` and `bool` as `int32`. Inputs are narrowed, and outputs are widened back to the type that the
+//! file declares.
 
 mod adapt;
 
@@ -27,6 +27,10 @@ pub struct RtenBackend;
 impl Backend for RtenBackend {
     fn kind(&self) -> wire::Backend {
         wire::Backend::Wasm
+    }
+
+    fn detail(&self) -> String {
+        format!("rten {}", crate::SIMD_BUILD)
     }
 
     fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
@@ -120,11 +124,17 @@ fn into_value(tensor: Tensor) -> Result<Value, Fault> {
         TensorData::Int32(data) => value(shape, data),
         TensorData::Int8(data) => value(shape, data),
         TensorData::Uint8(data) => value(shape, data),
-        // The values were checked to fit.
-        TensorData::Int64(data) => value(shape, data.iter().map(|&wide| wide as i32).collect()),
+        TensorData::Int64(data) => value(shape, narrow(&tensor.name, &data)?),
         TensorData::Bool(data) => value(shape, data.iter().map(|&byte| i32::from(byte != 0)).collect()),
         TensorData::Float16(_) => Err(fault::input_type(&tensor.name, DType::Float16, DType::Float32)),
     }
+}
+
+fn narrow(name: &str, data: &[i64]) -> Result<Vec<i32>, Fault> {
+    let narrow = |(index, &wide): (usize, &i64)| {
+        i32::try_from(wide).map_err(|_out_of_range| fault::input_range(name, index, wide))
+    };
+    data.iter().enumerate().map(narrow).collect()
 }
 
 fn value<T>(shape: Vec<usize>, data: Vec<T>) -> Result<Value, Fault>

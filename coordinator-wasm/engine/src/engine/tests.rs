@@ -53,11 +53,14 @@ fn a_model_is_loaded_run_and_forgotten() {
     let engine = engine();
     assert!(matches!(run(&engine), (Reply::Failed { fault }, _) if fault.code == "not-loaded"));
     let sha256 = content::sha256_hex(b"double");
-    let Reply::Loaded { inputs, outputs, phases } = load(&engine, &[part(Some(&sha256), b"double")]) else {
+    let Reply::Loaded { inputs, outputs, backend_detail, phases } =
+        load(&engine, &[part(Some(&sha256), b"double")])
+    else {
         panic!("not loaded");
     };
     assert_eq!((inputs[0].name.as_str(), inputs[0].dims.as_slice()), ("x", [0].as_slice()));
     assert_eq!(outputs[0].name, "y");
+    assert_eq!(backend_detail, "memory");
     assert_eq!((phases.verify_micros, phases.load_micros), (Some(0), Some(0)));
     let (reply, tensors) = run(&engine);
     assert_eq!(tensors, [floats("y", &[2], &[2.0, 6.0])]);

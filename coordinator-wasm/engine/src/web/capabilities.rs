@@ -12,14 +12,14 @@ use super::sys::{self, Ml, MlContext, MlContextOptions, Navigator};
 const PATIENCE_MILLIS: i32 = 2_000;
 
 /// Asks for WebGPU and WebNN at once.
-pub(super) async fn detect(wasm_build: &str) -> Capabilities {
+pub(super) async fn detect() -> Capabilities {
     let (adapter, webgpu_reason) = match sys::NAVIGATOR.with(find_adapter).await {
         Ok(adapter) => (Some(adapter), None),
         Err(reason) => (None, Some(reason)),
     };
     let (webnn_devices, webnn_reason) = find_webnn().await;
     Capabilities {
-        wasm_build: wasm_build.to_owned(),
+        wasm_build: crate::SIMD_BUILD.to_owned(),
         backends: Vec::new(),
         adapter,
         webgpu_reason,

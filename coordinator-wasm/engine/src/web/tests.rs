@@ -40,7 +40,7 @@ fn identity() -> ArrayBuffer {
 }
 
 fn engine() -> EngineHandle {
-    EngineHandle::new("simd128".to_owned())
+    EngineHandle::default()
 }
 
 #[wasm_bindgen_test]

@@ -54,7 +54,7 @@ fn adapt_graph(
         node.name = Some(name.clone());
         drop_unused_outputs(&mut node, used);
         write_defaults(&mut node, &shapes);
-        if let Some(reason) = refusal(&node) {
+        if let Some(reason) = refusal(&node, &floats) {
             return Err(fault::unsupported_operator(Some((&operator, &name)), reason));
         }
         nodes.push((name, operator));
@@ -151,7 +151,7 @@ fn write_defaults(node: &mut NodeProto, shapes: &BTreeMap<String, Vec<i64>>) {
 }
 
 /// Why `rten` cannot run the node, where it does not say so itself when it loads.
-fn refusal(node: &NodeProto) -> Option<&'static str> {
+fn refusal(node: &NodeProto, floats: &BTreeMap<String, bool>) -> Option<&'static str> {
     let has_input = |index: usize| node.input.get(index).is_some_and(|name| !name.is_empty());
     let text = |name: &str| attribute(node, name).and_then(|attribute| attribute.s.as_deref());
     let n_kernel_dims = attribute(node, "kernel_shape").map(|kernel| kernel.ints.len());
@@ -169,6 +169,9 @@ fn refusal(node: &NodeProto) -> Option<&'static str> {
         }
         "ConvTranspose" if n_kernel_dims.is_some_and(|n_dims| n_dims != 2) => Some("other than 2-D"),
         "MaxPool" | "AveragePool" if n_kernel_dims.is_some_and(|n_dims| n_dims > 2) => Some("more than 2-D"),
+        "MaxPool" | "AveragePool" if node.input.first().and_then(|x| floats.get(x)) == Some(&false) => {
+            Some("integers")
+        }
         _ => None,
     }
 }

@@ -33,6 +33,16 @@ fn outputs_keep_their_declared_type() {
     check_identity(TensorData::Float32(Vec::new()));
 }
 
+#[test]
+fn integers_of_more_than_32_bits_are_refused() {
+    let [x, y] = ["x", "y"].map(|name| value(name, DType::Int64, &[-1]));
+    let session = load(one_node("Identity", &[x], &[y])).unwrap();
+    let wide = Tensor::new("x", &[2], TensorData::Int64(vec![0, 1 << 31]));
+    let fault = now(run_all(session.as_ref(), vec![wide])).unwrap_err();
+    let message = "input \"x\" has value 2147483648 at index 1, the fallback holds int64 as 32 bits";
+    assert_eq!((fault.code.as_str(), fault.message.as_str()), ("input-range", message));
+}
+
 /// `y = x · w` with `w` large enough to be detached from the file.
 fn matmul() -> Vec<u8> {
     let n = 32;
