@@ -74,7 +74,7 @@ export interface PoolOptions {
     session?: string;
     /** Browser to put into records, when the launcher knows it better than the page. */
     browser?: { name: string; version: string };
-    /** Records kept while the agent does not answer; the oldest are dropped and counted beyond it. Default 1000. */
+    /** Records, and as many events, kept while the agent does not answer; beyond it the oldest are dropped and counted. Default 1000. */
     recordLimit?: number;
 }
 
@@ -189,6 +189,8 @@ export interface ConnectionStats {
     nFaults: number;
     /** Workers that were started to replace a lost one. */
     nRespawns: number;
+    /** Its backends, its loader and its link; `openForMs` is the time until an open breaker lets a probe pass. */
+    breakers: { component: string; state: BreakerState; openForMs: number | null }[];
     /** Null until the first worker is ready. */
     capabilities: Capabilities | null;
 }
@@ -210,14 +212,73 @@ export interface PoolStats {
     running: number;
     connections: ConnectionStats[];
     models: ModelStats[];
-    /** Records: waiting to be posted, accepted by the agent, lost for good. */
-    records: { pending: number; posted: number; dropped: number };
+    /** Records of runs: waiting to be posted, accepted by the agent, lost for good. */
+    records: Sent;
+    /** The same for events. */
+    events: Sent;
+}
+
+export interface Sent {
+    pending: number;
+    posted: number;
+    dropped: number;
+}
+
+/** One place where a model could run, and what speaks for and against it. Times are milliseconds. */
+export interface Candidate {
+    connection: number;
+    backend: Backend;
+    /** Expected time until the result: wait, load, and the run divided by health. */
+    totalMs: number;
+    /** Until a slot is free. */
+    waitMs: number;
+    /** 0 where the model is loaded. */
+    loadMs: number;
+    /** At full health. */
+    runMs: number;
+    /** Of the component, 0–100. */
+    health: number;
+    /** How many times slower than others of its kind the worker is; 1 unless that is certain. */
+    memberFactor: number;
+    /** Standard error of ln(runMs): above 1 little is known. */
+    uncertainty: number;
+    /** Why it is out of the question, or null. */
+    exclusion: 'not_allowed' | 'not_ready' | 'no_backend' | 'unsupported' | 'not_serving' | 'no_memory' | null;
+    /** All of it as a sentence. */
+    text: string;
+}
+
+/** Something that the pool decided or found out, as it is stored. Field names are those of the agent's JSON. */
+export interface EventRecord {
+    id: string;
+    session: string | null;
+    at_unix_micros: number;
+    source: 'page';
+    browser: { name: string; version: string; user_agent: string };
+    connection?: number;
+    event:
+        | { kind: 'breaker'; component: string; from: BreakerState; to: BreakerState; reason: string; health: number }
+        | { kind: 'connection'; to: ConnectionState; cause?: Fault['category'] }
+        | { kind: 'recovering'; category: Fault['category']; component: string; strategy: string; after_micros: number }
+        | {
+              kind: 'recovered'; category: Fault['category']; component: string; strategy: string; is_success: boolean;
+              took_micros: number;
+          }
+        | {
+              kind: 'incident'; domain: number; category: Fault['category']; component: string; n_members: number;
+              phase: 'opened' | 'returning' | 'failed';
+          }
+        | { kind: 'root_cause'; category: Fault['category']; n_faults: number; sentence: string; factors: object[] }
+        | { kind: 'quarantined'; model: string; cause: Fault['category']; n_connections: number }
+        | { kind: 'scaled'; from: number; to: number; reason: string };
 }
 
 /** Events of `pool.on`. */
 export interface PoolEvents {
     /** A run ended, well or not. */
     record: RunRecord;
+    /** The pool decided or found out something. `state`, `breaker` and `scale` are the same events in short. */
+    event: EventRecord;
     /** A connection changed its state. */
     state: { connection: number; state: ConnectionState; reason: string };
     /** Something failed; a job that goes on elsewhere afterwards is still reported here. */
@@ -249,11 +310,13 @@ export interface Pool {
     /** Loads a model or pipeline by its id in the agent's catalogue, by URL, or from bytes. */
     load(source: string | URL | ArrayBuffer | Uint8Array | Blob, options?: LoadOptions): Promise<Model>;
     stats(): PoolStats;
+    /** Where a run of the model would go now, and why: every place, best first, those out of the question last. */
+    explain(model: Model): Candidate[];
     /** Calls `callback` for every such event until the returned function is called. */
     on<Name extends keyof PoolEvents>(event: Name, callback: (event: PoolEvents[Name]) => void): () => void;
     /** Terminates one worker as a crash would; the pool recovers as from any other. */
     killWorker(connection: number): void;
-    /** Posts the records that wait and gives the number that could not be posted. */
+    /** Posts the records and events that wait and gives the number that could not be posted. */
     flush(): Promise<number>;
     /** Ends every job as cancelled, posts what records it can, terminates the workers. */
     close(): Promise<void>;

@@ -9,8 +9,8 @@ use crate::flat_map::FlatMap;
 use crate::sys;
 
 /// Events that a pool emits; see `PoolEvents` of the JavaScript interface.
-pub(crate) const NAMES: [&str; 8] =
-    ["record", "state", "fault", "breaker", "scale", "progress", "agent", "change"];
+pub(crate) const NAMES: [&str; 9] =
+    ["record", "event", "state", "fault", "breaker", "scale", "progress", "agent", "change"];
 
 /// Callbacks by event.
 #[derive(Default)]

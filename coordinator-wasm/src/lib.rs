@@ -89,6 +89,15 @@ impl PoolHandle {
         self.shell.read(Tab::stats).unwrap_or(JsValue::NULL)
     }
 
+    /// Where a run of the model would go now, and why: every place with its terms, best first.
+    ///
+    /// # Errors
+    /// `busy` when called from within the pool.
+    #[wasm_bindgen(skip_typescript)]
+    pub fn explain(&self, model: &ModelHandle) -> Result<JsValue, JsValue> {
+        self.shell.with(|tab| tab.explain(model.id)).map_err(|fault| to_error(&fault))
+    }
+
     /// Calls `callback` for every such event until the returned function is called.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Posts records to the agent, and goes on without it.
+//! Posts records and events to the agent, and goes on without it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,12 +7,12 @@ use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{AbortSignal, Blob, BlobPropertyBag, EventTarget, Headers, RequestInit, Response};
-use wire::{Fault, FaultCategory, MetricsBatch, RunRecord, SCHEMA};
+use wire::{Fault, FaultCategory};
 
 use crate::clock::{millis, now_micros};
 use crate::fault::describe;
 use crate::guard::{Listener, Timer};
-use crate::record_buffer::RecordBuffer;
+use crate::record_buffer::{Counts, Kind, RecordBuffer};
 use crate::sys;
 
 /// Longest wait for the agent's answer, milliseconds.
@@ -41,7 +41,7 @@ enum Answer {
 }
 
 impl Reporter {
-    /// Posts to `<agent>/v1/metrics`, keeping at most `limit` records while that fails.
+    /// Posts to `<agent>/v1/metrics`, keeping at most `limit` records and as many events while that fails.
     pub(crate) fn new(agent: &str, limit: usize, on_agent: OnAgent) -> Rc<Self> {
         let reporter = Rc::new(Self {
             url: format!("{agent}/v1/metrics"),
@@ -63,13 +63,13 @@ impl Reporter {
         reporter
     }
 
-    /// Takes a record; it is posted soon.
-    pub(crate) fn push(self: &Rc<Self>, record: RunRecord) {
-        self.buffer.borrow_mut().push(now_micros(), record);
+    /// Takes a record or event as JSON; it is posted soon.
+    pub(crate) fn push(self: &Rc<Self>, kind: Kind, json: String) {
+        self.buffer.borrow_mut().push(now_micros(), kind, json);
         self.arm();
     }
 
-    /// Posts what waits, until nothing does or the agent fails to answer; gives the number of records left.
+    /// Posts what waits, until nothing does or the agent fails to answer; gives the number of records and events left.
     pub(crate) async fn flush(self: &Rc<Self>) -> usize {
         loop {
             let posting = self.posting.borrow().clone();
@@ -95,10 +95,9 @@ impl Reporter {
         *self.pagehide.borrow_mut() = None;
     }
 
-    /// Records waiting, posted, dropped.
-    pub(crate) fn counts(&self) -> (usize, u64, u64) {
-        let buffer = self.buffer.borrow();
-        (buffer.n_pending(), buffer.n_posted(), buffer.n_dropped())
+    /// What became of the entries of a kind.
+    pub(crate) fn counts(&self, kind: Kind) -> Counts {
+        self.buffer.borrow().counts(kind)
     }
 
     /// Arms the one timer for the next batch.
@@ -118,10 +117,10 @@ impl Reporter {
         *self.timer.borrow_mut() = timer;
     }
 
-    fn post(self: &Rc<Self>, records: Vec<RunRecord>) {
+    fn post(self: &Rc<Self>, batch: String) {
         let reporter = self.clone();
         let posting = future_to_promise(async move {
-            let answer = send(&reporter.url, records).await;
+            let answer = send(&reporter.url, &batch).await;
             reporter.on_answer(answer);
             Ok(JsValue::UNDEFINED)
         });
@@ -158,8 +157,8 @@ impl Reporter {
     fn send_beacons(&self) {
         let Some(navigator) = sys::NAVIGATOR.with(Clone::clone) else { return };
         loop {
-            let (body, n_records) = beacon_body(self.buffer.borrow().unanswered());
-            if n_records == 0 {
+            let (body, n_entries) = self.buffer.borrow().last_message(BEACON_BYTES);
+            if n_entries == 0 {
                 return;
             }
             let options = BlobPropertyBag::new();
@@ -169,13 +168,13 @@ impl Reporter {
             if !navigator.send_beacon(&self.url, &blob).unwrap_or(false) {
                 return;
             }
-            self.buffer.borrow_mut().on_handed_over(n_records);
+            self.buffer.borrow_mut().on_handed_over(n_entries);
         }
     }
 }
 
 /// One request, and what its answer means for the batch.
-async fn send(url: &str, records: Vec<RunRecord>) -> Answer {
+async fn send(url: &str, batch: &str) -> Answer {
     let unreachable = |reason: &str| {
         let message = format!("posting records to {url} failed: {reason}");
         let fault = Fault::new(FaultCategory::ConnectionLost, "agent-unreachable", message);
@@ -183,7 +182,7 @@ async fn send(url: &str, records: Vec<RunRecord>) -> Answer {
             fault.with_hint("start the agent with `tabpool serve`; records are kept meanwhile"),
         )
     };
-    match post(url, &batch_json(records)).await {
+    match post(url, batch).await {
         Err(thrown) => unreachable(&describe(&thrown)),
         Ok(response) if response.ok() => Answer::Accepted,
         Ok(response) => match response.status() {
@@ -208,20 +207,4 @@ async fn post(url: &str, body: &str) -> Result<Response, JsValue> {
     init.set_body(&JsValue::from_str(body));
     init.set_signal(Some(&AbortSignal::timeout_with_u32(POST_TIMEOUT_MILLIS)));
     JsFuture::from(sys::fetch(url, &init)?).await?.dyn_into()
-}
-
-fn batch_json(records: Vec<RunRecord>) -> String {
-    serde_json::to_string(&MetricsBatch { schema: SCHEMA, records, ..MetricsBatch::default() }).unwrap_or_default()
-}
-
-/// The longest batch that fits a beacon, and how many records it holds.
-fn beacon_body<'a>(records: impl Iterator<Item = &'a RunRecord>) -> (String, usize) {
-    let mut n_bytes = 0;
-    let fits = |record: &&RunRecord| {
-        n_bytes += serde_json::to_string(record).map_or(0, |text| text.len());
-        n_bytes <= BEACON_BYTES
-    };
-    let records: Vec<RunRecord> = records.take_while(fits).cloned().collect();
-    let n_records = records.len();
-    (batch_json(records), n_records)
 }

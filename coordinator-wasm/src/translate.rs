@@ -1,5 +1,9 @@
 //! Between the pool's words and the wire's: backends, faults, refusals, ends.
 
+mod event;
+
+pub(crate) use event::to_wire_event;
+
 use pool::{BackendSet, CallKind, FaultCategory as PoolCategory, JobEnd, Refusal, Verdict};
 use wire::{Backend, Capabilities, Fault, FaultCategory, Precision};
 

@@ -8,14 +8,9 @@ use crate::harness::{
     check_fault, close, collect, get, inputs, model, number, object, output, pool, run, start, text,
 };
 
-/// Breakers tolerate more or less by the browser's name; these tests are not about that.
-fn tolerant() -> (&'static str, JsValue) {
-    ("browser", object(&[("name", "chromium".into())]))
-}
-
 #[wasm_bindgen_test]
 async fn trap_is_reported_and_the_pool_goes_on() {
-    let pool = pool("traps", &[tolerant()]).await;
+    let pool = pool("traps", &[]).await;
     let (faults, records) = (collect(&pool, "fault"), collect(&pool, "record"));
     let model = model(&pool).await;
     check_fault(run(&model, &[-1.0]).await, "worker_crash", "trap");
@@ -54,7 +49,7 @@ async fn inputs_that_were_handed_over_are_not_sent_twice() {
 
 #[wasm_bindgen_test]
 async fn hung_worker_is_replaced_after_its_time_out() {
-    let pool = pool("hangs", &[("runTimeoutMs", 100.into()), tolerant()]).await;
+    let pool = pool("hangs", &[("runTimeoutMs", 100.into())]).await;
     let model = model(&pool).await;
     let hanging = start(&model, &inputs(&[-1.0]), &object(&[("deadlineMs", 20_000.into())]));
     check_fault(JsFuture::from(hanging).await, "timeout", "run-timeout");

@@ -80,6 +80,7 @@ export class AgentDouble {
     constructor() {
         this.status = 200;
         this.records = [];
+        this.events = [];
         this.files = new Map();
         this.models = [];
         this.pipelines = [];
@@ -102,6 +103,7 @@ export class AgentDouble {
         if (path === '/v1/metrics' && this.status === 200) {
             const batch = JSON.parse(init.body);
             this.records.push(...batch.records);
+            this.events.push(...batch.events);
             return Response.json({ accepted: batch.records.length, duplicates: 0 });
         }
         if (path === '/v1/models' && this.status === 200) {

@@ -23,6 +23,9 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(crate) fn records(this: &AgentDouble) -> Array;
 
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn events(this: &AgentDouble) -> Array;
+
     #[wasm_bindgen(method, js_name = addModel)]
     pub(crate) fn add_model(this: &AgentDouble, id: &str, bytes: &Uint8Array, sha256: &str);
 
@@ -96,6 +99,11 @@ pub(crate) async fn unload(model: &JsValue) {
 /// Elements of output `y`.
 pub(crate) fn output(result: &JsValue) -> Vec<f32> {
     get(result, "outputs.y.data").unchecked_into::<Float32Array>().to_vec()
+}
+
+/// A method called as JavaScript would.
+pub(crate) fn call(object: &JsValue, method: &str, argument: &JsValue) -> JsValue {
+    get(object, method).unchecked_into::<Function>().call1(object, argument).unwrap()
 }
 
 /// The property at a dotted path; numbers index arrays.

@@ -25,6 +25,28 @@ async fn records_reach_the_agent() {
 }
 
 #[wasm_bindgen_test]
+async fn events_reach_the_page_and_the_agent() {
+    let agent = AgentDouble::new();
+    let pool = pool("traps", &[("agent", AGENT.into()), ("session", "s1".into())]).await;
+    let told = collect(&pool, "event");
+    let model = model(&pool).await;
+    run(&model, &[-1.0]).await.unwrap_err();
+    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 0);
+    let kinds: Vec<String> = agent.events().iter().map(|event| text(&event, "event.kind")).collect();
+    assert_eq!(kinds[..3], ["connection", "scaled", "connection"], "the worker's start");
+    let recovering = told.iter().find(|event| text(event, "event.kind") == "recovering").unwrap();
+    assert_eq!(text(&recovering, "event.category"), "worker_crash");
+    assert_eq!((text(&recovering, "source"), text(&recovering, "session")), ("page".into(), "s1".into()));
+    assert_eq!(number(&recovering, "connection"), 0.0);
+    // The page listens from the first worker on.
+    assert_eq!(agent.events().length(), told.length() + 3);
+    assert_eq!(number(&pool.stats(), "events.posted"), f64::from(agent.events().length()));
+    assert_eq!(number(&pool.stats(), "records.posted"), f64::from(agent.records().length()));
+    close(&pool).await;
+    agent.restore();
+}
+
+#[wasm_bindgen_test]
 async fn agent_may_go_and_come_back() {
     let agent = AgentDouble::new();
     let pool = pool("answers", &[("agent", AGENT.into()), ("recordLimit", 2.into())]).await;
@@ -34,7 +56,8 @@ async fn agent_may_go_and_come_back() {
     for _ in 0..3 {
         run(&model, &[1.0]).await.unwrap();
     }
-    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 2);
+    // Two records and two events; earlier ones were dropped.
+    assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 4);
     assert_eq!(number(&pool.stats(), "records.dropped"), 1.0);
     assert_eq!(get(&told.get(0), "reachable"), JsValue::FALSE);
     assert_eq!(text(&told.get(0), "fault.code"), "agent-unreachable");

@@ -6,8 +6,8 @@ use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::harness::{
-    check_fault, close, collect, get, inputs, load, model, number, object, output, pool, run, start, text,
-    unload,
+    call, check_fault, close, collect, get, inputs, load, model, number, object, output, pool, run, start,
+    text, unload,
 };
 
 #[wasm_bindgen_test]
@@ -197,4 +197,22 @@ async fn what_is_no_model_is_refused() {
     check_fault(load(&pool, &"minilm-l3".into()).await, "model_load", "model-unknown");
     assert_eq!(number(&pool.stats(), "models.length"), 0.0);
     close(&pool).await;
+}
+
+#[wasm_bindgen_test]
+async fn pool_explains_where_a_run_would_go() {
+    let pool = pool("answers", &[("workers", 2.into())]).await;
+    let model = model(&pool).await;
+    run(&model, &[1.0]).await.unwrap();
+    let pool = JsValue::from(pool);
+    let candidates: Array = call(&pool, "explain", &model).unchecked_into();
+    let best = candidates.get(0);
+    assert_eq!((number(&best, "connection"), text(&best, "backend")), (0.0, "wasm".to_owned()));
+    assert_eq!(number(&best, "loadMs"), 0.0);
+    assert_eq!(get(&best, "exclusion"), JsValue::NULL);
+    assert!(text(&best, "text").starts_with("wasm on c0: "), "{}", text(&best, "text"));
+    assert_eq!(text(&candidates.get(candidates.length() - 1), "exclusion"), "not_allowed");
+    JsFuture::from(call(&pool, "close", &JsValue::UNDEFINED).unchecked_into::<js_sys::Promise>())
+        .await
+        .unwrap();
 }
