@@ -60,6 +60,8 @@ def cases():
         yield line("summary", a, [], [*quartiles, deviation, a.mean(), a.std(ddof=1)])
         welch = stats.ttest_ind(b, a, equal_var=False)
         yield line("welch", a, b, [welch.statistic, welch.df, welch.pvalue])
+        one = stats.ttest_1samp(a - numpy.median(b), 0)
+        yield line("student", a - numpy.median(b), [], [one.statistic, one.pvalue])
         ranks = stats.mannwhitneyu(b, a)
         yield line("mann_whitney", a, b, [ranks.statistic, ranks.pvalue])
         yield line("mean", a, [0.9], stats.t.interval(0.9, len(a) - 1, a.mean(), stats.sem(a)))

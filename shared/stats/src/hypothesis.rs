@@ -1,4 +1,4 @@
-//! Two-sample tests: is the candidate different from the baseline?
+//! Tests: is the candidate different from the baseline, or the mean of differences from zero?
 
 use crate::distribution::{normal_upper_tail, student_upper_tail};
 use crate::interval::pooled_error;
@@ -14,6 +14,15 @@ pub struct WelchTest {
     pub t: f64,
     /// Degrees of freedom after Welch and Satterthwaite.
     pub freedom: f64,
+    /// Two-sided p-value.
+    pub p_value: f64,
+}
+
+/// Result of Student's test of one sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StudentTest {
+    /// Mean in standard errors.
+    pub t: f64,
     /// Two-sided p-value.
     pub p_value: f64,
 }
@@ -44,6 +53,20 @@ pub fn welch(baseline: &Sample, candidate: &Sample) -> Result<WelchTest, StatsEr
     }
     let t = (candidate.mean() - baseline.mean()) / error;
     Ok(WelchTest { t, freedom, p_value: (2.0 * student_upper_tail(t.abs(), freedom)).min(1.0) })
+}
+
+/// Student's test that the mean of differences is zero: "The probable error of a mean" (1908).
+///
+/// # Errors
+/// [`StatsError::NotEnoughData`] below two values, [`StatsError::NoSpread`] if all are equal.
+pub fn student(differences: &Sample) -> Result<StudentTest, StatsError> {
+    let n = differences.len() as f64;
+    let error = (differences.variance()? / n).sqrt();
+    if error == 0.0 {
+        return Err(StatsError::NoSpread);
+    }
+    let t = differences.mean() / error;
+    Ok(StudentTest { t, p_value: (2.0 * student_upper_tail(t.abs(), n - 1.0)).min(1.0) })
 }
 
 /// Mann & Whitney's rank test: "On a test of whether one of two random variables is stochastically larger" (1947).

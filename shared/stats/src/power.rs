@@ -32,13 +32,20 @@ impl Default for Design {
 /// [`StatsError::NotEnoughData`] below two values a side, [`StatsError::OutOfRange`] for a bad spread or design.
 pub fn minimum_detectable_effect(spread: f64, n: (usize, usize), design: Design) -> Result<f64, StatsError> {
     require(n.0.min(n.1), 2)?;
-    require_probability("significance", design.significance)?;
-    require_probability("power", design.power)?;
     require_not_negative("spread", spread)?;
-    let freedom = (n.0 + n.1 - 2) as f64;
-    let quantiles =
-        student_quantile(1.0 - 0.5 * design.significance, freedom) + student_quantile(design.power, freedom);
+    let quantiles = design_quantiles(design, (n.0 + n.1 - 2) as f64)?;
     Ok(quantiles * spread * (1.0 / n.0 as f64 + 1.0 / n.1 as f64).sqrt())
+}
+
+/// Smallest mean of n differences that is found with the design's power; `spread` is the standard deviation of one.
+///
+/// # Errors
+/// As [`minimum_detectable_effect`].
+pub fn paired_detectable_effect(spread: f64, n: usize, design: Design) -> Result<f64, StatsError> {
+    require(n, 2)?;
+    let (quantiles, n) = (design_quantiles(design, (n - 1) as f64)?, n as f64);
+    require_not_negative("spread", spread)?;
+    Ok(quantiles * spread / n.sqrt())
 }
 
 /// Values needed on each side to find `effect`; never fewer than 2.
@@ -57,6 +64,12 @@ pub fn needed_n(spread: f64, effect: f64, design: Design) -> Result<usize, Stats
         if found_by(middle)? { enough = middle } else { too_few = middle }
     }
     Ok(enough)
+}
+
+fn design_quantiles(design: Design, freedom: f64) -> Result<f64, StatsError> {
+    require_probability("significance", design.significance)?;
+    require_probability("power", design.power)?;
+    Ok(student_quantile(1.0 - 0.5 * design.significance, freedom) + student_quantile(design.power, freedom))
 }
 
 fn require_not_negative(parameter: &'static str, value: f64) -> Result<(), StatsError> {

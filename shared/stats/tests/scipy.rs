@@ -2,7 +2,7 @@
 
 use stats::drift::{mann_kendall, theil_sen};
 use stats::interval::{mean_difference, mean_interval, median_difference, median_interval, median_ratio};
-use stats::{Design, Interval, Method, Sample, Summary, benjamini_hochberg, mann_whitney, welch};
+use stats::{Design, Interval, Method, Sample, Summary, benjamini_hochberg, mann_whitney, student, welch};
 
 const GOLDENS: &str = include_str!("../testdata/scipy.txt");
 
@@ -39,6 +39,10 @@ fn answer(question: &str, first: &[f64], second: &[f64]) -> Vec<f64> {
         "welch" => {
             let test = welch(&a, &b()).expect("spread");
             vec![test.t, test.freedom, test.p_value]
+        }
+        "student" => {
+            let test = student(&a).expect("spread");
+            vec![test.t, test.p_value]
         }
         "mann_whitney" => {
             let test = mann_whitney(&a, &b()).expect("spread");

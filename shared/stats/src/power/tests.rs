@@ -49,3 +49,17 @@ fn impossible_questions_are_refused() {
         Err(StatsError::NotEnoughData { have: 1, need: 2 })
     );
 }
+
+#[test]
+fn the_detectable_mean_of_differences_is_detected_as_often_as_designed() {
+    let design = Design { significance: 0.01, power: 0.8 };
+    let effect = paired_detectable_effect(1.0, 12, design).expect("enough data");
+    let mut random = Random::new(7);
+    let mut is_found = || {
+        let values: Vec<f64> = (0..12).map(|_| effect + random.normal()).collect();
+        crate::hypothesis::student(&Sample::new(&values).expect("usable values")).expect("spread").p_value
+            < 0.01
+    };
+    let n_found = (0..1_000).filter(|_| is_found()).count();
+    assert!((750..850).contains(&n_found), "{n_found} of 1000");
+}
