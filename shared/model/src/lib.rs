@@ -19,6 +19,7 @@ pub mod tensor;
 #[cfg(test)]
 mod testing;
 pub mod walk;
+pub mod webgpu;
 
 pub use detach::{Detached, detach_weights};
 pub use dtype::ElementType;

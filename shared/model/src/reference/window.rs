@@ -160,7 +160,7 @@ pub(super) fn pool(
 }
 
 /// Two input positions and the weight of the second, for every output position along an axis.
-fn samples(
+pub(crate) fn resize_samples(
     coordinates: ResizeCoordinates,
     mode: ResizeMode,
     scale: f32,
@@ -214,7 +214,7 @@ pub(super) fn resize(
         if dims[axis] == fact.dims[axis] {
             continue;
         }
-        let samples = samples(coordinates, mode, scales[axis], dims[axis], fact.dims[axis]);
+        let samples = resize_samples(coordinates, mode, scales[axis], dims[axis], fact.dims[axis]);
         let n_inner = strides(&dims)[axis];
         let n_outer = n_elements(&dims[..axis]);
         let mut next = Vec::with_capacity(n_outer * samples.len() * n_inner);

@@ -1,0 +1,41 @@
+// Convolution with one output element per invocation: for depthwise ones, and where windows as columns take too much memory.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let out_column = i % p.out_width;
+    let out_row = i / p.out_width % p.out_height;
+    let plane = i / (p.out_width * p.out_height);
+    let channel = plane % p.out_channels;
+    let batch = plane / p.out_channels;
+    let row0 = i32(out_row) * p.stride0 - p.pad0;
+    let column0 = i32(out_column) * p.stride1 - p.pad1;
+    let source = batch * p.in_channels + channel / p.per_group_out * p.per_group;
+    var sum = 0.0;
+    for (var c = 0u; c < p.per_group; c++) {
+        let base = i32(source + c) * p.height * p.width;
+        let weights = (channel * p.per_group + c) * p.kernel_height * p.kernel_width;
+        for (var ki = 0u; ki < p.kernel_height; ki++) {
+            let row = row0 + i32(ki) * p.dilation0;
+            if (row < 0 || row >= p.height) {
+                continue;
+            }
+            for (var kj = 0u; kj < p.kernel_width; kj++) {
+                let column = column0 + i32(kj) * p.dilation1;
+                if (column >= 0 && column < p.width) {
+                    sum += x[base + row * p.width + column] * w[weights + ki * p.kernel_width + kj];
+                }
+            }
+        }
+    }
+    //#if BIAS
+    sum += bias[channel];
+    //#end
+    //#if RESIDUAL
+    sum += residual[i];
+    //#end
+    y[i] = activate(sum);
+}

@@ -1,0 +1,20 @@
+// One at the first largest element along an axis, zero elsewhere.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let first = i / p.inner * p.length * p.inner + i % p.inner;
+    let end = first + p.length * p.inner;
+    var best = first;
+    for (var at = first; at < end; at += p.inner) {
+        if (x[at] > x[best]) {
+            best = at;
+        }
+    }
+    for (var at = first; at < end; at += p.inner) {
+        y[at] = select(0.0, 1.0, at == best);
+    }
+}

@@ -1,0 +1,19 @@
+// Elements divided by a power of the mean square of neighbouring channels.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let c = i / p.inner % p.n_channels;
+    let base = i - c * p.inner;
+    let begin = c - min(c, (p.size - 1u) / 2u);
+    let end = min(c + p.size / 2u, p.n_channels - 1u);
+    var squares = 0.0;
+    for (var other = begin; other <= end; other++) {
+        let v = x[base + other * p.inner];
+        squares += v * v;
+    }
+    y[i] = x[i] / power(p.bias + p.alpha / f32(p.size) * squares, p.beta);
+}

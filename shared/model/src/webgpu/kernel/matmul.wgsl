@@ -1,0 +1,82 @@
+// Product of matrices, batches broadcast: tiles of ROWS × 4·COLS elements in registers. b is [k, 4·n4]; a has any strides.
+
+fn store(batch: u32, row: u32, column: u32, sum: vec4<f32>) {
+    if (column >= p.n4) {
+        return;
+    }
+    var value = sum;
+    //#if ROW_BIAS
+    value += bias[batch % p.groups * p.m + row];
+    //#end
+    //#if WHOLE
+    let at = (batch * p.m + row) * p.n4 + column;
+    //#if COLUMN_BIAS
+    value += bias[column];
+    //#end
+    //#if RESIDUAL
+    value += residual[at];
+    //#end
+    y[at] = vec4<f32>(activate(value.x), activate(value.y), activate(value.z), activate(value.w));
+    //#else
+    for (var e = 0u; e < 4u && column * 4u + e < p.n_columns; e++) {
+        let at = (batch * p.m + row) * p.n_columns + column * 4u + e;
+        var one = value[e];
+        //#if COLUMN_BIAS
+        one += bias[column * 4u + e];
+        //#end
+        //#if RESIDUAL
+        one += residual[at];
+        //#end
+        y[at] = activate(one);
+    }
+    //#end
+}
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let column = i % p.column_tiles * $COLS;
+    let rows_left = i / p.column_tiles;
+    let row = rows_left % p.row_tiles * $ROWS;
+    let batch = rows_left / p.row_tiles;
+    var rest = batch;
+    var a_base = 0u;
+    var b_base = 0u;
+    //#each j RANK
+    a_base += rest % p.batch$j * p.a_batch$j;
+    b_base += rest % p.batch$j * p.b_batch$j;
+    rest /= p.batch$j;
+    //#end
+    //#each r ROWS
+    let a$r = a_base + min(row + $r, p.m - 1u) * p.a_row;
+    //#end
+    //#each c COLS
+    let b$c = b_base + min(column + $c, p.n4 - 1u);
+    //#end
+    //#each r ROWS
+    //#each c COLS
+    var s$r_$c = vec4<f32>();
+    //#end
+    //#end
+    for (var k = 0u; k < p.k; k++) {
+        //#each c COLS
+        let w$c = b[b$c + k * p.n4];
+        //#end
+        //#each r ROWS
+        let x$r = a[a$r + k * p.a_k];
+        //#each c COLS
+        s$r_$c += x$r * w$c;
+        //#end
+        //#end
+    }
+    //#each r ROWS
+    if (row + $r < p.m) {
+        //#each c COLS
+        store(batch, row + $r, column + $c, s$r_$c);
+        //#end
+    }
+    //#end
+}

@@ -1,0 +1,34 @@
+// Rows with their mean taken off (unless RMS) and divided by their root mean square, then scaled and shifted per element,
+// or per channel of p.per_channel elements.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let first = i * p.length;
+    let end = first + p.length;
+    var mean = 0.0;
+    //#if RMS
+    //#else
+    for (var at = first; at < end; at++) {
+        mean += x[at];
+    }
+    mean /= f32(p.length);
+    //#end
+    var square = 0.0;
+    for (var at = first; at < end; at++) {
+        let d = x[at] - mean;
+        square += d * d;
+    }
+    let factor = 1.0 / sqrt(square / f32(p.length) + p.epsilon);
+    for (var at = first; at < end; at++) {
+        let c = at / p.per_channel % p.n_scales;
+        //#if BIAS
+        y[at] = (x[at] - mean) * factor * scale[c] + bias[c];
+        //#else
+        y[at] = (x[at] - mean) * factor * scale[c];
+        //#end
+    }
+}

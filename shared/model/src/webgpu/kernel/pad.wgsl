@@ -1,0 +1,32 @@
+// Padding by a value, or by elements of the input; dimensions go from the innermost outwards.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    var rest = i;
+    var at = 0;
+    var is_inside = true;
+    //#each j RANK
+    {
+        let length = p.length$j;
+        let q = i32(rest % p.dim$j) - p.before$j;
+        rest /= p.dim$j;
+        is_inside = is_inside && q >= 0 && q < length;
+        at += $SOURCE * p.stride$j;
+    }
+    //#end
+    //#if CONSTANT
+    var fill = x[0] - x[0];
+    //#if FILL
+    fill = fill_value[0];
+    //#else
+    fill = $ZERO;
+    //#end
+    y[i] = select(fill, x[at], is_inside);
+    //#else
+    y[i] = x[at];
+    //#end
+}

@@ -1,0 +1,32 @@
+// Largest element, or mean, of windows over one or two spatial dimensions.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let out_column = i % p.out_width;
+    let out_row = i / p.out_width % p.out_height;
+    let base = i32(i / (p.out_width * p.out_height)) * p.height * p.width;
+    let row0 = i32(out_row) * p.stride0 - p.pad0;
+    let column0 = i32(out_column) * p.stride1 - p.pad1;
+    var largest = bits(0xff800000u);
+    var sum = 0.0;
+    var count = 0.0;
+    for (var ki = 0u; ki < p.kernel_height; ki++) {
+        let row = row0 + i32(ki) * p.dilation0;
+        for (var kj = 0u; kj < p.kernel_width; kj++) {
+            let column = column0 + i32(kj) * p.dilation1;
+            if (row >= 0 && row < p.height && column >= 0 && column < p.width) {
+                let v = x[base + row * p.width + column];
+                largest = larger(v, largest);
+                sum += v;
+                count += 1.0;
+            } else if (p.counts_padding == 1u && row < p.height + p.pad_end0 && column < p.width + p.pad_end1) {
+                count += 1.0;
+            }
+        }
+    }
+    y[i] = $RESULT;
+}

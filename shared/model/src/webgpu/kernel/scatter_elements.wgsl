@@ -1,0 +1,23 @@
+// Combines elements at positions along an axis with updates, in order; y starts as a copy. One invocation per line along the axis.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let inner = i % p.inner;
+    var rest = i;
+    var base = 0u;
+    //#each j RANK
+    base += rest % p.dim$j * p.stride$j;
+    rest /= p.dim$j;
+    //#end
+    for (var k = 0u; k < p.n_updates; k++) {
+        let from_at = (i / p.inner * p.n_updates + k) * p.inner + inner;
+        let at = base + from_front(indices[from_at], p.length) * p.axis_stride;
+        let old = y[at];
+        let new_value = updates[from_at];
+        y[at] = $COMBINE;
+    }
+}

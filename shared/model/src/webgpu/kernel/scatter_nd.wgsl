@@ -1,0 +1,20 @@
+// Combines slices at index tuples of DEPTH numbers with updates; y starts as a copy. One invocation takes every
+// p.n_parallel-th update of an element, so that one alone sees all updates in order.
+
+@compute @workgroup_size($WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.x + id.y * groups.x * $WG;
+    if (i >= p.n) {
+        return;
+    }
+    let inner = i % p.n_slice;
+    for (var tuple = i / p.n_slice; tuple < p.n_tuples; tuple += p.n_parallel) {
+        var at = inner;
+        //#each j DEPTH
+        at += from_front(indices[tuple * $DEPTH + $j], p.dim$j) * p.stride$j;
+        //#end
+        let old = y[at];
+        let new_value = updates[tuple * p.n_slice + inner];
+        y[at] = $COMBINE;
+    }
+}

@@ -1,0 +1,309 @@
+//! Matrix products and attention.
+
+use super::Packing;
+use super::elementwise::activation;
+use super::lower::{Call, Failure, LoweredStep, Lowering, Operand, TensorId};
+use crate::op::{Epilogue, Op};
+use crate::tensor::{DType, broadcast, broadcast_strides, n_elements, strides};
+
+/// Widest head that one invocation holds in registers, elements.
+const MAX_HEAD_WIDTH: usize = 128;
+/// Invocations that keep all lanes of a software adapter busy.
+const MIN_INVOCATIONS: usize = 32;
+
+/// Shape of an operand as a stack of matrices; a vector is a row on the left and a column on the right.
+pub(super) fn matrices(dims: &[usize], is_right: bool) -> Vec<usize> {
+    match *dims {
+        [k] if is_right => vec![k, 1],
+        [k] => vec![1, k],
+        _ => dims.to_vec(),
+    }
+}
+
+/// The batches of a product and which matrix each operand has there.
+pub(super) struct Batches {
+    dims: Vec<usize>,
+    a: Vec<usize>,
+    b: Vec<usize>,
+}
+
+impl Batches {
+    /// Those of two stacks of matrices that broadcast.
+    pub(super) fn new(a: &[usize], b: &[usize]) -> Self {
+        let (a, b) = (&a[..a.len() - 2], &b[..b.len() - 2]);
+        let dims = broadcast(a, b).unwrap_or_default();
+        Self { a: broadcast_strides(a, &dims), b: broadcast_strides(b, &dims), dims }
+    }
+
+    fn n(&self) -> usize {
+        n_elements(&self.dims)
+    }
+
+    /// Defines the loop over dimensions, given the elements of a matrix of each operand.
+    pub(super) fn define(&self, call: Call, a_matrix: usize, b_matrix: usize) -> Call {
+        let scaled =
+            |steps: &[usize], by: usize| -> Vec<usize> { steps.iter().rev().map(|step| step * by).collect() };
+        call.define("RANK", self.dims.len())
+            .uints("batch", self.dims.iter().rev().copied())
+            .uints("a_batch", scaled(&self.a, a_matrix))
+            .uints("b_batch", scaled(&self.b, b_matrix))
+    }
+}
+
+/// What is added to a product.
+pub(super) enum Bias<'a> {
+    None,
+    /// One value per column.
+    Column(&'a Operand),
+    /// One value per row; of consecutive batches, `groups` have values of their own.
+    Row {
+        values: &'a Operand,
+        groups: usize,
+    },
+}
+
+/// A product of matrices.
+pub(super) struct Product<'a> {
+    pub(super) a: &'a Operand,
+    /// Elements between rows and between columns of a.
+    pub(super) a_steps: [usize; 2],
+    /// Elements of one matrix of a.
+    pub(super) a_matrix: usize,
+    /// [batch, k, n rounded up to 4]
+    pub(super) b: TensorId,
+    pub(super) batches: Batches,
+    pub(super) m: usize,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) bias: Bias<'a>,
+    pub(super) residual: Option<&'a Operand>,
+    pub(super) epilogue: &'a Epilogue,
+    pub(super) out: &'a Operand,
+}
+
+impl Lowering<'_> {
+    pub(super) fn linear(&mut self, step: &LoweredStep<'_>) -> Result<(), Failure> {
+        match step.op {
+            Op::MatMul { trans_a, trans_b, epilogue } => self.matmul(step, [*trans_a, *trans_b], epilogue),
+            Op::Attention { scale, zeroes_undefined, heads_inside } => {
+                self.attention(step, *scale, *zeroes_undefined, *heads_inside)
+            }
+            Op::Einsum { inputs, output, lengths } => self.einsum(step, inputs, output, lengths),
+            op => Err(Failure::Unsupported(format!("{} is no product", op.name()))),
+        }
+    }
+
+    fn matmul(
+        &mut self,
+        step: &LoweredStep<'_>,
+        [trans_a, trans_b]: [bool; 2],
+        epilogue: &Epilogue,
+    ) -> Result<(), Failure> {
+        let (a, b) = (step.input(0)?, step.input(1)?);
+        let (mut a_dims, b_dims) = (matrices(&a.dims, false), matrices(&b.dims, true));
+        let last = |dims: &[usize]| [dims[dims.len() - 2], dims[dims.len() - 1]];
+        if !trans_a && b_dims[..b_dims.len() - 2].iter().all(|&dim| dim == 1) {
+            // One right operand for all batches: they are more rows.
+            let k = a_dims[a_dims.len() - 1];
+            a_dims = vec![n_elements(&a_dims[..a_dims.len() - 1]), k];
+        }
+        let [a_rows, a_columns] = last(&a_dims);
+        let [b_rows, b_columns] = last(&b_dims);
+        let (m, k) = if trans_a { (a_columns, a_rows) } else { (a_rows, a_columns) };
+        let n = if trans_b { b_rows } else { b_columns };
+        let a_steps = if trans_a { [1, a_columns] } else { [a_columns, 1] };
+        let bias = match step.optional(2).filter(|_| epilogue.has_bias) {
+            Some(values) => Bias::Column(values),
+            None => Bias::None,
+        };
+        let residual = step.optional(2 + usize::from(epilogue.has_bias)).filter(|_| epilogue.has_residual);
+        let packed = self.columns(b, [k, n], trans_b)?;
+        self.product(&Product {
+            a,
+            a_steps,
+            a_matrix: m * k,
+            b: packed,
+            batches: Batches::new(&a_dims, &b_dims),
+            m,
+            k,
+            n,
+            bias,
+            residual,
+            epilogue,
+            out: step.output(),
+        })
+    }
+
+    /// A right operand as [batch, k, n rounded up to 4].
+    pub(super) fn columns(
+        &mut self,
+        b: &Operand,
+        [k, n]: [usize; 2],
+        is_transposed: bool,
+    ) -> Result<TensorId, Failure> {
+        if let Some(tensor) = self.constant_of(b) {
+            return Ok(self.constant(&tensor, Packing::Columns { n_rows: k, n_columns: n, is_transposed }));
+        }
+        if n % 4 == 0 && !is_transposed {
+            self.materialise(b.tensor)?;
+            return Ok(b.tensor);
+        }
+        let n_batches = b.n() / (k * n).max(1);
+        let padded = n.next_multiple_of(4);
+        let out = self.temporary(DType::F32, &[n_batches, k, padded]);
+        let [x_k, x_column] = if is_transposed { [1, k] } else { [n, 1] };
+        let call = Call::new("pack", include_str!("kernel/pack.wgsl"))
+            .define("RANK", 1)
+            .uint("k", k)
+            .uint("n_columns", n)
+            .uint("padded", padded)
+            .uint("batch0", n_batches.max(1))
+            .uint("x_batch0", k * n)
+            .uint("x_k", x_k)
+            .uint("x_column", x_column)
+            .read("x", b)
+            .write("y", &out);
+        self.emit(call, out.n())?;
+        Ok(out.tensor)
+    }
+
+    pub(super) fn product(&mut self, product: &Product<'_>) -> Result<(), Failure> {
+        let &Product { m, k, n, .. } = product;
+        let n4 = n.div_ceil(4);
+        let is_whole = n % 4 == 0;
+        let n_batches = product.batches.n();
+        let [rows, columns] = tile(m, n4, n_batches);
+        let element = if is_whole { "vec4<f32>" } else { "f32" };
+        let template = activation(&product.epilogue.activations) + include_str!("kernel/matmul.wgsl");
+        let mut call = Call::new("matmul", template)
+            .define("ROWS", rows)
+            .define("COLS", columns)
+            .flag("WHOLE", is_whole)
+            .flag("RESIDUAL", product.residual.is_some())
+            .uint("m", m)
+            .uint("k", k)
+            .uint("n4", n4)
+            .uint("n_columns", n)
+            .uint("row_tiles", m.div_ceil(rows))
+            .uint("column_tiles", n4.div_ceil(columns))
+            .uint("a_row", product.a_steps[0])
+            .uint("a_k", product.a_steps[1])
+            .read("a", product.a)
+            .bind("b", "vec4<f32>", product.b, false);
+        call = product.batches.define(call, product.a_matrix, k * n4);
+        match product.bias {
+            Bias::None => {}
+            Bias::Column(values) => {
+                call = call.flag("COLUMN_BIAS", true).bind("bias", element, values.tensor, false);
+            }
+            Bias::Row { values, groups } => {
+                call = call.flag("ROW_BIAS", true).uint("groups", groups).read("bias", values);
+            }
+        }
+        if let Some(residual) = product.residual {
+            call = call.bind("residual", element, residual.tensor, false);
+        }
+        call = call.bind("y", element, product.out.tensor, true);
+        self.emit(call, m.div_ceil(rows) * n4.div_ceil(columns) * n_batches)
+    }
+
+    fn attention(
+        &mut self,
+        step: &LoweredStep<'_>,
+        scale: f32,
+        zeroes_undefined: bool,
+        heads_inside: bool,
+    ) -> Result<(), Failure> {
+        let (q, k, v, out) = (step.input(0)?, step.input(1)?, step.input(2)?, step.output());
+        let (length_axis, head_axis) = if heads_inside { (1, 2) } else { (2, 1) };
+        let (n_batch, n_heads) = (q.dims[0], q.dims[head_axis]);
+        let (n_queries, n_keys) = (q.dims[length_axis], k.dims[length_axis]);
+        let (width, v_width) = (q.dims[3], v.dims[3]);
+        let is_wide = width.max(v_width) > MAX_HEAD_WIDTH;
+        let in_registers = width % 4 == 0 && v_width % 4 == 0 && !is_wide;
+        let (unit, element) = if in_registers { (4, "vec4<f32>") } else { (1, "f32") };
+        let n_rows = n_batch * n_heads * n_queries;
+        let queries = if n_queries >= 2 && n_rows >= 2 * MIN_INVOCATIONS { 2 } else { 1 };
+        let mut call = if in_registers {
+            Call::new("attention", include_str!("kernel/attention.wgsl"))
+                .define("QUERIES", queries)
+                .define("WIDTH", width / 4)
+                .define("VALUES", v_width / 4)
+                .uint("query_groups", n_queries.div_ceil(queries))
+        } else {
+            Call::new("attention-any", include_str!("kernel/attention_any.wgsl"))
+                .uint("width", width)
+                .uint("v_width", v_width)
+        };
+        call = call
+            .flag("ZEROES", zeroes_undefined)
+            .uint("n_heads", n_heads)
+            .uint("n_queries", n_queries)
+            .uint("n_keys", n_keys)
+            .float("scale", scale);
+        for (name, operand, is_written) in
+            [("q", q, false), ("k", k, false), ("v", v, false), ("y", out, true)]
+        {
+            let own = strides(&operand.dims);
+            call = call
+                .uint(format!("{name}_batch"), own[0] / unit)
+                .uint(format!("{name}_head"), own[head_axis] / unit)
+                .uint(format!("{name}_row"), own[length_axis] / unit)
+                .bind(name, element, operand.tensor, is_written);
+        }
+        if let Some(mask) = step.optional(3) {
+            let own = broadcast_strides(&mask.dims, &[n_batch, n_heads, n_queries, n_keys]);
+            call = call.flag("MASK", true).read("mask", mask);
+            for (name, step) in ["batch", "head", "row", "column"].into_iter().zip(own) {
+                call = call.uint(format!("mask_{name}"), step);
+            }
+        }
+        let n = if in_registers { n_batch * n_heads * n_queries.div_ceil(queries) } else { n_rows };
+        self.emit(call, n)
+    }
+
+    fn einsum(
+        &mut self,
+        step: &LoweredStep<'_>,
+        inputs: &[Vec<usize>],
+        output: &[usize],
+        lengths: &[usize],
+    ) -> Result<(), Failure> {
+        let summed: Vec<usize> = (0..lengths.len()).filter(|dim| !output.contains(dim)).collect();
+        let coordinates = |order: &[usize], rest: &str| -> String {
+            order
+                .iter()
+                .rev()
+                .map(|dim| format!("    let c{dim} = {rest} % p.d{dim};\n    {rest} /= p.d{dim};\n"))
+                .collect()
+        };
+        let mut call = Call::new("einsum", include_str!("kernel/einsum.wgsl"))
+            .define("OUTER", coordinates(output, "rest"))
+            .define("INNER", coordinates(&summed, "inner"))
+            .uint("n_summed", summed.iter().map(|&dim| lengths[dim]).product())
+            .uints("d", lengths.iter().copied());
+        let mut factors = Vec::new();
+        for (index, numbers) in inputs.iter().enumerate() {
+            let operand = step.input(index)?;
+            let mut terms = Vec::new();
+            for (axis, (&number, stride)) in numbers.iter().zip(strides(&operand.dims)).enumerate() {
+                call = call.uint(format!("s{index}_{axis}"), stride);
+                terms.push(format!("c{number} * p.s{index}_{axis}"));
+            }
+            let at = if terms.is_empty() { "0u".to_owned() } else { terms.join(" + ") };
+            factors.push(format!("x{index}[{at}]"));
+            call = call.read(&format!("x{index}"), operand);
+        }
+        let out = step.output();
+        self.emit(call.define("PRODUCT", factors.join(" * ")).write("y", out), out.n())
+    }
+}
+
+/// Rows and vec4 columns that one invocation computes: as many as registers hold, unless that leaves lanes idle.
+fn tile(m: usize, n4: usize, n_batches: usize) -> [usize; 2] {
+    const TILES: [[usize; 2]; 8] = [[8, 4], [8, 2], [4, 4], [4, 2], [4, 1], [2, 1], [1, 2], [1, 1]];
+    let suits = |&[rows, columns]: &[usize; 2]| {
+        rows <= m && columns <= n4 && m.div_ceil(rows) * n4.div_ceil(columns) * n_batches >= MIN_INVOCATIONS
+    };
+    TILES.into_iter().find(suits).unwrap_or([1, 1])
+}

@@ -1,0 +1,135 @@
+//! How weights lie in GPU buffers, and the bytes to upload.
+
+use std::borrow::Cow;
+
+use crate::tensor::{DType, Data, DataRef, Tensor};
+
+/// How the elements of a constant lie in its buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Packing {
+    /// In order, 32 bits each.
+    Elements,
+    /// A stack of row-major matrices as [n_rows, n_columns rounded up to 4] each, zero beyond the last column.
+    Columns {
+        /// Rows of a matrix.
+        n_rows: usize,
+        /// Columns of a matrix.
+        n_columns: usize,
+        /// The tensor holds the transposed matrices.
+        is_transposed: bool,
+    },
+    /// A row-major matrix of bytes, each row filled up to whole words.
+    Bytes {
+        /// Columns.
+        n_columns: usize,
+    },
+}
+
+/// A 64-bit integer that 32 bits do not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} does not fit 32 bits")]
+pub struct Wide(pub i64);
+
+impl Packing {
+    /// Bytes in the buffer for a tensor of `n` elements.
+    #[must_use]
+    pub fn size_bytes(self, n: usize) -> usize {
+        match self {
+            Self::Elements => n * 4,
+            Self::Columns { n_columns, .. } => n / n_columns.max(1) * n_columns.next_multiple_of(4) * 4,
+            Self::Bytes { n_columns } => n / n_columns.max(1) * n_columns.next_multiple_of(4),
+        }
+    }
+
+    /// The bytes to upload; borrowed when the tensor's own will do.
+    ///
+    /// # Errors
+    /// An element does not fit 32 bits.
+    pub fn bytes(self, tensor: &Tensor) -> Result<Cow<'_, [u8]>, Wide> {
+        match (self, tensor.data()) {
+            (Self::Elements, data) => elements(data),
+            (Self::Columns { n_columns, is_transposed: false, .. }, DataRef::F32(data))
+                if n_columns % 4 == 0 =>
+            {
+                elements(DataRef::F32(data))
+            }
+            (Self::Columns { n_rows, n_columns, is_transposed }, DataRef::F32(data)) => {
+                let padded = n_columns.next_multiple_of(4);
+                let mut out = vec![0; self.size_bytes(data.len())];
+                let n_matrix = (n_rows * n_columns).max(1);
+                for (flat, value) in data.iter().enumerate() {
+                    let (matrix, at) = (flat / n_matrix, flat % n_matrix);
+                    let (row, column) = if is_transposed {
+                        (at % n_rows, at / n_rows)
+                    } else {
+                        (at / n_columns, at % n_columns)
+                    };
+                    let to = ((matrix * n_rows + row) * padded + column) * 4;
+                    out[to..to + 4].copy_from_slice(&value.to_le_bytes());
+                }
+                Ok(Cow::Owned(out))
+            }
+            (Self::Bytes { n_columns }, data) => {
+                let bytes: Vec<u8> = match data {
+                    DataRef::U8(data) | DataRef::Bool(data) => data.to_vec(),
+                    DataRef::I8(data) => data.iter().map(|&x| x.cast_unsigned()).collect(),
+                    other => return elements(other),
+                };
+                if n_columns % 4 == 0 {
+                    return Ok(Cow::Owned(bytes));
+                }
+                let padded = n_columns.next_multiple_of(4);
+                let mut out = vec![0; self.size_bytes(bytes.len())];
+                for (row, to) in bytes.chunks_exact(n_columns.max(1)).zip(out.chunks_exact_mut(padded)) {
+                    to[..n_columns].copy_from_slice(row);
+                }
+                Ok(Cow::Owned(out))
+            }
+            (Self::Columns { .. }, data) => elements(data),
+        }
+    }
+}
+
+/// Elements as the GPU holds them, 32 bits each.
+///
+/// # Errors
+/// A 64-bit integer does not fit.
+pub fn elements(data: DataRef<'_>) -> Result<Cow<'_, [u8]>, Wide> {
+    let words =
+        |values: &mut dyn Iterator<Item = i32>| -> Vec<u8> { values.flat_map(i32::to_le_bytes).collect() };
+    Ok(Cow::Owned(match data {
+        DataRef::F32(data) => return Ok(float_bytes(data)),
+        DataRef::I32(data) => words(&mut data.iter().copied()),
+        DataRef::I64(data) => {
+            let mut out = Vec::with_capacity(data.len() * 4);
+            for &value in data {
+                let narrow = i32::try_from(value).map_err(|_range| Wide(value))?;
+                out.extend_from_slice(&narrow.to_le_bytes());
+            }
+            out
+        }
+        DataRef::U8(data) | DataRef::Bool(data) => words(&mut data.iter().map(|&x| i32::from(x))),
+        DataRef::I8(data) => words(&mut data.iter().map(|&x| i32::from(x))),
+    }))
+}
+
+/// Elements of a type from what the GPU holds.
+#[must_use]
+pub fn from_elements(dtype: DType, bytes: &[u8]) -> Data {
+    let words = || bytes.chunks_exact(4).map(|word| i32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+    match dtype {
+        DType::F32 => Data::F32(words().map(|word| f32::from_bits(word.cast_unsigned())).collect()),
+        DType::I64 => Data::I64(words().map(i64::from).collect()),
+        DType::I32 => Data::I32(words().collect()),
+        DType::U8 => Data::U8(words().map(|word| word as u8).collect()),
+        DType::I8 => Data::I8(words().map(|word| word as i8).collect()),
+        DType::Bool => Data::Bool(words().map(|word| u8::from(word != 0)).collect()),
+    }
+}
+
+#[expect(unsafe_code, reason = "weights go to the GPU as they lie in memory, without a second copy")]
+fn float_bytes(data: &[f32]) -> Cow<'_, [u8]> {
+    // SAFETY: a slice of floats is readable as bytes of four times its length, whatever their values are; WebAssembly and
+    // the native targets of the agent are little-endian, as the GPU is.
+    Cow::Borrowed(unsafe { std::slice::from_raw_parts(data.as_ptr().cast(), size_of_val(data)) })
+}
