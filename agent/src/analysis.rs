@@ -1,5 +1,6 @@
 //! What the history means: trends, comparisons of campaigns, and advice. Pure functions of rows; `stats` has the methods.
 
+pub(crate) mod ab;
 pub(crate) mod advice;
 pub(crate) mod gate;
 pub(crate) mod trend;

@@ -137,6 +137,15 @@ pub(crate) struct BenchArgs {
     /// Keep this campaign out of trends and baselines; `gate --campaign` judges it all the same
     #[arg(long)]
     pub(crate) experiment: bool,
+    /// Compare two builds (folders like www/pkg, the old one first) whose runs take turns in the same browser, so that
+    /// what the machine does cancels; judged and exits like `gate`, and kept out of trends
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "peer")]
+    pub(crate) ab: Vec<PathBuf>,
+    /// Launches of each browser for --ab: how they differ tells the noise
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=200))]
+    pub(crate) launches: u16,
+    #[command(flatten, next_help_heading = "Verdict of --ab")]
+    pub(crate) verdict: VerdictArgs,
     /// Seconds without a sign of life until the browser is killed and its case has failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
@@ -345,13 +354,20 @@ pub(crate) struct GateArgs {
     /// What to compare with: last, label:NAME, commit:HASH, campaign:ID or window:AGE
     #[arg(long, value_name = "BASELINE", default_value = "last")]
     pub(crate) baseline: Baseline,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
+}
+
+/// What becomes of a comparison.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct VerdictArgs {
     /// Least severity that fails: minor (any size), moderate (5 %), severe (15 %), critical (more than 25 %)
     #[arg(long, value_name = "SEVERITY", default_value = "moderate", value_parser = severity())]
     pub(crate) fail_on: Severity,
     /// Exit code when a regression of that size could have been missed
     #[arg(long, value_name = "CODE", default_value = "5", value_parser = not_enough_data())]
     pub(crate) not_enough_data: Exit,
-    /// How to print
+    /// How to print the verdict
     #[arg(long, value_enum, default_value_t = GateFormat::Text)]
     pub(crate) format: GateFormat,
 }

@@ -51,6 +51,8 @@ pub(crate) struct App {
     pub(crate) www: PathBuf,
     /// The folder of onnxruntime-web's `dist`, when a bench compares with it.
     pub(crate) ort_web: Option<PathBuf>,
+    /// The folders of two builds that a bench compares.
+    pub(crate) builds: Option<[PathBuf; 2]>,
     /// Launched browsers.
     pub(crate) sessions: Sessions,
 }
@@ -118,6 +120,10 @@ fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
         .route("/v1/doctor/{session}", post(bench::capabilities));
     if let Some(folder) = &app.ort_web {
         router = router.nest_service("/peer/ort-web", files::folder(folder));
+    }
+    if let Some([old, new]) = &app.builds {
+        router =
+            router.nest_service("/build/a", files::folder(old)).nest_service("/build/b", files::folder(new));
     }
     let mut router = router
         .fallback_service(files::folder(&app.www))

@@ -4,7 +4,8 @@ use serde::Serialize;
 use stats::comparison::missing_values;
 use stats::power::MAX_N;
 use stats::{
-    Better, Comparison, ComparisonConfig, Sample, Severity, StatsError, Warning, benjamini_hochberg, grade,
+    Better, Comparison, ComparisonConfig, Interval, Sample, Severity, StatsError, Warning,
+    benjamini_hochberg, grade,
 };
 
 use crate::analysis::{ALPHA, Graded, severity_name};
@@ -83,7 +84,7 @@ pub(crate) struct Compared {
     /// Doubts about the candidate's runs.
     pub(crate) warnings: Vec<String>,
     #[serde(skip)]
-    comparison: Option<Comparison>,
+    pub(super) interval: Option<Interval>,
 }
 
 /// What all pairs come to.
@@ -110,6 +111,29 @@ pub(crate) struct Verdict {
 }
 
 impl Compared {
+    /// A comparison of which nothing is known yet but that it cannot be made.
+    pub(super) fn unknown(series: Series, noise_floor: f64) -> Self {
+        Self {
+            series,
+            outcome: Outcome::NotEnoughData,
+            n_baseline: 0,
+            n_candidate: 0,
+            n_failed: 0,
+            baseline_micros: None,
+            candidate_micros: None,
+            ratio: None,
+            ratio_interval: None,
+            p_value: None,
+            adjusted_p_value: None,
+            graded: None,
+            noise_floor,
+            detectable: None,
+            n_missing: 0,
+            warnings: Vec::new(),
+            interval: None,
+        }
+    }
+
     /// True when this alone fails the gate.
     pub(crate) fn fails(&self, fail_on: Severity) -> bool {
         let is_as_bad = self
@@ -124,15 +148,19 @@ impl Compared {
 /// # Errors
 /// A time that is not positive.
 pub(crate) fn decide(pairs: Vec<Pair>, fail_on: Severity) -> Result<Verdict, StatsError> {
-    let mut compared: Vec<Compared> =
-        pairs.into_iter().map(|pair| compare(pair, fail_on)).collect::<Result<_, _>>()?;
+    let compared = pairs.into_iter().map(|pair| compare(pair, fail_on)).collect::<Result<_, _>>()?;
+    Ok(conclude(compared, fail_on))
+}
+
+/// Decides which differences count, over all comparisons as one family, and what they come to together.
+pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Verdict {
     let p_values: Vec<f64> = compared.iter().filter_map(|compared| compared.p_value).collect();
     let mut adjusted = benjamini_hochberg(&p_values).into_iter();
     for one in &mut compared {
-        let Some(comparison) = &one.comparison else { continue };
+        let Some(interval) = one.interval else { continue };
         one.adjusted_p_value = adjusted.next();
         let is_significant = one.adjusted_p_value.is_some_and(|p_value| p_value <= ALPHA);
-        one.graded = Graded::of(grade(comparison.ratio, is_significant, one.noise_floor, Better::Lower));
+        one.graded = Graded::of(grade(interval, is_significant, one.noise_floor, Better::Lower));
         match one.graded {
             Some(graded) => {
                 one.outcome = if graded.is_regression { Outcome::Slower } else { Outcome::Faster };
@@ -151,11 +179,11 @@ pub(crate) fn decide(pairs: Vec<Pair>, fail_on: Severity) -> Result<Verdict, Sta
     } else {
         Decision::Pass
     };
-    Ok(Verdict { decision, fail_on: severity_name(fail_on), compared })
+    Verdict { decision, fail_on: severity_name(fail_on), compared }
 }
 
 /// Smallest effect of a severity, a relative change; minor regressions count from the noise on.
-fn smallest_effect(severity: Severity, noise_floor: f64) -> f64 {
+pub(super) fn smallest_effect(severity: Severity, noise_floor: f64) -> f64 {
     let bound: f64 = match severity {
         Severity::Minor => 0.0,
         Severity::Moderate => 0.05,
@@ -171,23 +199,13 @@ fn compare(pair: Pair, fail_on: Severity) -> Result<Compared, StatsError> {
     let baseline = sample(&pair.baseline_micros)?;
     let candidate = sample(&pair.candidate_micros)?;
     let mut compared = Compared {
-        series: pair.series,
-        outcome: Outcome::NotEnoughData,
         n_baseline,
         n_candidate,
         n_failed: pair.n_failed,
         baseline_micros: baseline.as_ref().map(Sample::median),
         candidate_micros: candidate.as_ref().map(Sample::median),
-        ratio: None,
-        ratio_interval: None,
-        p_value: None,
-        adjusted_p_value: None,
-        graded: None,
-        noise_floor: pair.noise_floor,
-        detectable: None,
         n_missing: MIN_RUNS.saturating_sub(n_baseline.min(n_candidate)),
-        warnings: Vec::new(),
-        comparison: None,
+        ..Compared::unknown(pair.series, pair.noise_floor)
     };
     match (baseline, candidate) {
         (None, _) => compared.outcome = Outcome::New,
@@ -212,7 +230,7 @@ fn compare(pair: Pair, fail_on: Severity) -> Result<Compared, StatsError> {
                 Err(error) => return Err(error),
             };
             compared.warnings = comparison.candidate_warnings.iter().map(words).collect();
-            compared.comparison = Some(comparison);
+            compared.interval = Some(comparison.ratio);
         }
     }
     Ok(compared)

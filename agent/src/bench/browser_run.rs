@@ -8,10 +8,11 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use wire::{BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, RunRecord};
+use wire::{BenchBuild, BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, RunRecord};
 
 use crate::bench::page::{Page, browser_ended, silent};
 use crate::bench::plan::PlannedCase;
+use crate::bench::summary::OURS;
 use crate::browser::{Found, Launcher, Running};
 use crate::golden::compare::Check;
 use crate::host::now_unix_micros;
@@ -39,6 +40,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) campaign: i64,
     /// Engines to compare with.
     pub(crate) peers: &'a [PeerEngine],
+    /// Campaign of the other build, when two builds are compared; then `campaign` is that of the first.
+    pub(crate) rival: Option<i64>,
     /// How long a page may be silent.
     pub(crate) timeout: Duration,
     /// Becomes true when somebody stops the agent.
@@ -46,6 +49,9 @@ pub(crate) struct Bench<'a> {
     /// Shows progress.
     pub(crate) printer: &'a Printer,
 }
+
+/// What reports call the second of two builds that are compared.
+pub(crate) const RIVAL: &str = "tabpool-b";
 
 /// Names a case and an engine in one browser.
 pub(crate) type CaseKey = (String, String);
@@ -57,6 +63,8 @@ pub(crate) struct BrowserRun {
     pub(crate) browser: Browser,
     /// Ids of its sessions in the history.
     pub(crate) sessions: Vec<String>,
+    /// Those of the other build, when two are compared; launch by launch.
+    pub(crate) rival_sessions: Vec<String>,
     /// Cases that failed.
     pub(crate) faults: BTreeMap<CaseKey, Fault>,
     /// Outputs compared.
@@ -68,47 +76,69 @@ pub(crate) struct BrowserRun {
 }
 
 impl Bench<'_> {
-    /// Runs every case in the browser. A page that hangs or dies costs the case it was at; the rest goes on in a new launch.
-    pub(crate) async fn run(&self, found: &Found, cases: &[PlannedCase]) -> BrowserRun {
+    /// Runs every case in the browser, `n_launches` times. A page that hangs or dies costs the case it was at; the rest goes
+    /// on in a new launch.
+    pub(crate) async fn run(&self, found: &Found, cases: &[PlannedCase], n_launches: usize) -> BrowserRun {
         let version = self.launcher.version(found).await.unwrap_or_else(|error| {
             self.printer.warning(&format!("{error:#}"));
             String::new()
         });
         let browser = Browser { name: found.kind.name.to_owned(), version, ..Browser::default() };
         let mut run = BrowserRun { browser, ..BrowserRun::default() };
-        let bar = self.printer.bar(rounds(cases));
+        let bar = self.printer.bar(rounds(cases) * n_launches as u64);
         bar.set_prefix(found.kind.name);
-        let mut rest = cases;
-        while !rest.is_empty() && !run.interrupted && run.broken.is_none() {
-            let session = format!("{}-{}-{}", self.campaign, found.kind.name, run.sessions.len() + 1);
-            run.sessions.push(session.clone());
-            let store = &self.app.store;
-            run.broken = store.begin_session(&session, self.campaign, &run.browser, now_unix_micros()).err();
-            if run.broken.is_some() {
-                break;
+        for launch in 1..=n_launches as u64 {
+            let mut rest = cases;
+            while !rest.is_empty() && !run.interrupted && run.broken.is_none() {
+                rest = self.run_rest(found, rest, &mut run, &bar).await;
+                bar.set_position(launch * rounds(cases) - rounds(rest));
             }
-            let mut page = self.visit(found, &session, &run.browser, rest, &bar).await;
-            let peers: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
-            let n_settled = page.settle(&peers);
-            run.interrupted = page.ending == Some(Ending::Interrupted);
-            run.broken = self.keep(&session, &page, rest, &mut run).err();
-            let (settled, next) = rest.split_at(n_settled.min(rest.len()));
-            bar.set_position(rounds(cases) - rounds(next));
-            if let (Some(fault), false) = (&page.abort, run.interrupted) {
-                let place = settled.last().map_or_else(String::new, |case| format!(" at {}", case.bench.id));
-                self.printer.warning(&format!("{}{place}: {fault}", found.kind.name));
-            }
-            rest = next;
         }
         bar.finish_and_clear();
         run
+    }
+
+    /// One launch with what is left of the cases; gives what is left after it.
+    async fn run_rest<'c>(
+        &self,
+        found: &Found,
+        rest: &'c [PlannedCase],
+        run: &mut BrowserRun,
+        bar: &ProgressBar,
+    ) -> &'c [PlannedCase] {
+        let name = |campaign: i64| format!("{campaign}-{}-{}", found.kind.name, run.sessions.len() + 1);
+        let (session, rival) = (name(self.campaign), self.rival.map(|campaign| (campaign, name(campaign))));
+        run.sessions.push(session.clone());
+        let (store, now) = (&self.app.store, now_unix_micros());
+        let begun = store.begin_session(&session, self.campaign, &run.browser, now).and_then(|()| {
+            let Some((campaign, session)) = &rival else { return Ok(()) };
+            run.rival_sessions.push(session.clone());
+            store.begin_session(session, *campaign, &run.browser, now)
+        });
+        if let Err(error) = begun {
+            run.broken = Some(error);
+            return rest;
+        }
+        let rival = rival.map(|(_, session)| session);
+        let mut page = self.visit(found, (&session, rival.as_deref()), &run.browser, rest, bar).await;
+        let mut others: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
+        others.extend(rival.iter().map(|_| RIVAL.to_owned()));
+        let n_settled = page.settle(&others);
+        run.interrupted = page.ending == Some(Ending::Interrupted);
+        run.broken = self.keep((&session, rival.as_deref()), &page, rest, run).err();
+        let (settled, next) = rest.split_at(n_settled.min(rest.len()));
+        if let (Some(fault), false) = (&page.abort, run.interrupted) {
+            let place = settled.last().map_or_else(String::new, |case| format!(" at {}", case.bench.id));
+            self.printer.warning(&format!("{}{place}: {fault}", found.kind.name));
+        }
+        next
     }
 
     /// One launch: opens the page and follows its reports until it has finished, or is given up.
     async fn visit(
         &self,
         found: &Found,
-        session: &str,
+        (session, rival): (&str, Option<&str>),
         browser: &Browser,
         cases: &[PlannedCase],
         bar: &ProgressBar,
@@ -121,6 +151,7 @@ impl Bench<'_> {
             n_workers: N_WORKERS,
             cases: cases.iter().map(|case| case.bench.clone()).collect(),
             peers: self.peers.to_vec(),
+            builds: rival.map(|rival| builds(session, rival)).unwrap_or_default(),
         };
         let goldens = cases.iter().map(|case| Arc::clone(&case.golden)).collect();
         let mut reports = self.app.sessions.open(session, Errand::Bench { plan, goldens });
@@ -190,11 +221,16 @@ impl Bench<'_> {
     /// Takes the results of a session into `run`, and stores what the agent knows of it beside the page's own records.
     fn keep(
         &self,
-        session: &str,
+        (session, rival): (&str, Option<&str>),
         page: &Page,
         cases: &[PlannedCase],
         run: &mut BrowserRun,
     ) -> Result<(), StoreError> {
+        // The second build has the name of our engine in its own session.
+        let home = |engine: &str| match rival {
+            Some(rival) if engine == RIVAL => (rival.to_owned(), OURS.to_owned()),
+            Some(_) | None => (session.to_owned(), engine.to_owned()),
+        };
         let key = |case: &PlannedCase, engine: &str| (case.bench.id.clone(), engine.to_owned());
         for fault in &page.faults {
             let Some(case) = cases.get(fault.case) else { continue };
@@ -205,32 +241,48 @@ impl Bench<'_> {
             run.checks.insert(key(case, &check.engine), check.check.clone());
         }
         let store = &self.app.store;
-        let recorded = store.session_runs(session)?;
         let mut missing = Vec::new();
         for fault in &page.faults {
             let Some(case) = cases.get(fault.case) else { continue };
-            let is_recorded = recorded.iter().any(|run| {
-                run.fault.is_some()
-                    && run.engine == fault.engine
-                    && run.case_id.as_deref() == Some(&case.bench.id)
+            let (session, engine) = home(&fault.engine);
+            let is_recorded = store.session_runs(&session)?.iter().any(|run| {
+                run.fault.is_some() && run.engine == engine && run.case_id.as_deref() == Some(&case.bench.id)
             });
             if !is_recorded {
-                let place = store.latest_place(session, &fault.engine, case.bench.backend)?;
-                missing.push(failed_run(session, &run.browser, case, &fault.engine, &fault.fault, place));
+                let place = store.latest_place(&session, &engine, case.bench.backend)?;
+                missing.push(failed_run(&session, &run.browser, case, &engine, &fault.fault, place));
             }
         }
         store.insert(&missing, now_unix_micros())?;
         for check in &page.checks {
             let Some(case) = cases.get(check.case) else { continue };
-            store.set_check(session, &case.bench.id, &check.engine, &check.check)?;
-        }
-        if let Some(ready) = page.ready_unix_micros {
-            store.note_ready(session, ready, None)?;
+            let (session, engine) = home(&check.engine);
+            store.set_check(&session, &case.bench.id, &engine, &check.check)?;
         }
         let n_warmup = cases.first().map_or(0, |case| case.bench.n_warmup);
         let ending = page.ending.unwrap_or(Ending::Interrupted);
-        store.end_session(session, ending, n_warmup, now_unix_micros())
+        for session in std::iter::once(session).chain(rival) {
+            if let Some(ready) = page.ready_unix_micros {
+                store.note_ready(session, ready, None)?;
+            }
+            store.end_session(session, ending, n_warmup, now_unix_micros())?;
+        }
+        Ok(())
     }
+}
+
+/// The two builds of a launch. Which one goes first changes from launch to launch.
+fn builds(session: &str, rival: &str) -> Vec<BenchBuild> {
+    let build = |engine: &str, folder: &str, session: &str| BenchBuild {
+        engine: engine.to_owned(),
+        module: format!("/build/{folder}/tabpool.js"),
+        session: session.to_owned(),
+    };
+    let mut builds = vec![build(OURS, "a", session), build(RIVAL, "b", rival)];
+    if session.ends_with(['2', '4', '6', '8', '0']) {
+        builds.reverse();
+    }
+    builds
 }
 
 /// Name of a peer's engine in records.

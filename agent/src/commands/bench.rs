@@ -1,7 +1,10 @@
 //! `tabpool bench`: models × browsers × backends, measured, checked, stored, and shown.
 
+mod ab;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +24,7 @@ use crate::host::{Host, git_commit, load_average, now_unix_micros};
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
 use crate::server::{self, App};
-use crate::store::NewCampaign;
+use crate::store::{NewCampaign, StoreError};
 use crate::zoo::manifest::Entry;
 use crate::zoo::{Cache, Zoo, fetch};
 
@@ -43,8 +46,84 @@ struct Document<'a> {
     report: &'a Report,
 }
 
+/// What was measured, and around which circumstances.
+struct Measured {
+    app: Arc<App>,
+    cases: Vec<PlannedCase>,
+    runs: Vec<BrowserRun>,
+    campaign: i64,
+    /// That of the second build, when two are compared.
+    rival: Option<i64>,
+    git_commit: Option<String>,
+    host: Host,
+    load_before: Option<f64>,
+    load_after: Option<f64>,
+    /// Why the history could not be written; what was measured before is there.
+    broken: Option<StoreError>,
+}
+
 /// Measures and prints; an output outside its limits or a failed case of ours is a finding.
 pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    if let [old, new] = args.ab.as_slice() {
+        return ab::run(args, [old, new], printer).await;
+    }
+    let measured = measure(args, None, printer).await?;
+    let peers: Vec<&str> = args.peer.iter().map(|peer| peer_name(*peer)).collect();
+    let report = Report::new(&measured.cases, &measured.runs, &peers, &measured.app.store)?;
+    if printer.wants_json() {
+        printer.document(&Document {
+            schema: wire::SCHEMA,
+            campaign: measured.campaign,
+            label: args.label.as_deref(),
+            git_commit: measured.git_commit.clone(),
+            host: measured.host.clone(),
+            load_before: measured.load_before,
+            load_after: measured.load_after,
+            interrupted: measured.is_interrupted(),
+            report: &report,
+        })?;
+    } else {
+        show(&report, printer);
+        let n_runs: usize = report.rows.iter().filter_map(|row| row.warm).map(|warm| warm.n).sum();
+        printer.note(&format!(
+            "{} measured, campaign {} in {}",
+            quantity::plural(n_runs, "warm run"),
+            measured.campaign,
+            measured.app.store.path().display()
+        ));
+    }
+    measured.check()?;
+    let bad = report.rows.iter().any(|row| row.engine == OURS && !row.is_good());
+    Ok(if bad { Exit::Finding } else { Exit::Done })
+}
+
+impl Measured {
+    fn is_interrupted(&self) -> bool {
+        self.runs.iter().any(|run| run.interrupted)
+    }
+
+    /// What was measured has been shown, also when no more of it could be stored or tried.
+    fn check(self) -> anyhow::Result<()> {
+        let is_interrupted = self.is_interrupted();
+        if let Some(error) = self.broken {
+            return Err(error)
+                .with_context(|| format!("cannot write to {}", self.app.store.path().display()));
+        }
+        if is_interrupted {
+            return Err(
+                Failure::environment("interrupted; what was measured before is in the history").into()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Runs the cases that the arguments choose in every browser they choose; with two builds, as often as they say.
+async fn measure(
+    args: &BenchArgs,
+    builds: Option<[PathBuf; 2]>,
+    printer: &Printer,
+) -> anyhow::Result<Measured> {
     let cache = Cache::of_user()?;
     let zoo = Zoo::open(&cache)?;
     let repetitions = Repetitions { n_warmup: args.warmup, n_runs: args.runs };
@@ -60,21 +139,27 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
     let host = Host::of_machine();
     warn_if_busy(load_before, &host, printer);
 
-    let app = Arc::new(App { store, cache, www, ort_web, sessions: Default::default() });
+    let is_ab = builds.is_some();
+    let app = Arc::new(App { store, cache, www, ort_web, builds, sessions: Default::default() });
     let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
     // Ends with the process.
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
-    let git_commit = git_commit();
-    let campaign = app.store.begin_campaign(&NewCampaign {
-        started_unix_micros: now_unix_micros(),
-        label: args.label.clone(),
-        git_commit: git_commit.clone(),
-        host: host.name.clone(),
-        cpu_model: host.cpu_model.clone(),
-        n_cpus: host.n_cpus,
-        load_before,
-        is_experiment: args.experiment,
-    })?;
+    // Nobody knows of which commit two folders are.
+    let git_commit = if is_ab { None } else { git_commit() };
+    let begin = || {
+        app.store.begin_campaign(&NewCampaign {
+            started_unix_micros: now_unix_micros(),
+            label: args.label.clone(),
+            git_commit: git_commit.clone(),
+            host: host.name.clone(),
+            cpu_model: host.cpu_model.clone(),
+            n_cpus: host.n_cpus,
+            load_before,
+            is_experiment: args.experiment || is_ab,
+        })
+    };
+    let campaign = begin()?;
+    let rival = is_ab.then(begin).transpose()?;
     let launcher = Launcher::new()?;
     let bench = Bench {
         app: &app,
@@ -82,13 +167,15 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
         launcher: &launcher,
         campaign,
         peers: &args.peer,
+        rival,
         timeout: Duration::from_secs(args.timeout),
         interrupt: interrupt(),
         printer,
     };
+    let n_launches = if is_ab { usize::from(args.launches) } else { 1 };
     let mut runs: Vec<BrowserRun> = Vec::new();
     for found in &browsers {
-        let run = bench.run(found, &cases).await;
+        let run = bench.run(found, &cases, n_launches).await;
         let goes_on = !run.interrupted && run.broken.is_none();
         runs.push(run);
         if !goes_on {
@@ -97,44 +184,11 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
     }
     launcher.close().await;
     let load_after = load_average();
-    let ended = app.store.end_campaign(campaign, now_unix_micros(), load_after);
-    let kept_up = app.store.keep_up(now_unix_micros());
-    let broken = runs.iter_mut().find_map(|run| run.broken.take()).or(ended.err()).or(kept_up.err());
-
-    let peers: Vec<&str> = args.peer.iter().map(|peer| peer_name(*peer)).collect();
-    let report = Report::new(&cases, &runs, &peers, &app.store)?;
-    let interrupted = runs.iter().any(|run| run.interrupted);
-    if printer.wants_json() {
-        let label = args.label.as_deref();
-        printer.document(&Document {
-            schema: wire::SCHEMA,
-            campaign,
-            label,
-            git_commit,
-            host,
-            load_before,
-            load_after,
-            interrupted,
-            report: &report,
-        })?;
-    } else {
-        show(&report, printer);
-        let n_runs: usize = report.rows.iter().filter_map(|row| row.warm).map(|warm| warm.n).sum();
-        printer.note(&format!(
-            "{} measured, campaign {campaign} in {}",
-            quantity::plural(n_runs, "warm run"),
-            app.store.path().display()
-        ));
-    }
-    // What was measured has been shown, also when no more of it could be stored.
-    if let Some(error) = broken {
-        return Err(error).with_context(|| format!("cannot write to {}", app.store.path().display()));
-    }
-    if interrupted {
-        return Err(Failure::environment("interrupted; what was measured before is in the history").into());
-    }
-    let bad = report.rows.iter().any(|row| row.engine == OURS && !row.is_good());
-    Ok(if bad { Exit::Finding } else { Exit::Done })
+    let end = |campaign: i64| app.store.end_campaign(campaign, now_unix_micros(), load_after);
+    let ended =
+        end(campaign).and(rival.map_or(Ok(()), end)).and_then(|()| app.store.keep_up(now_unix_micros()));
+    let broken = runs.iter_mut().find_map(|run| run.broken.take()).or(ended.err());
+    Ok(Measured { app, cases, runs, campaign, rival, git_commit, host, load_before, load_after, broken })
 }
 
 fn fetch_models(zoo: &Zoo, cases: &[PlannedCase], cache: &Cache, printer: &Printer) -> anyhow::Result<()> {

@@ -83,7 +83,14 @@ pub(crate) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<
         printer.warning(&format!("{error:#}"));
         Store::in_memory()
     })?;
-    let app = Arc::new(App { store, cache: cache.clone(), www, ort_web: None, sessions: Default::default() });
+    let app = Arc::new(App {
+        store,
+        cache: cache.clone(),
+        www,
+        ort_web: None,
+        builds: None,
+        sessions: Default::default(),
+    });
     let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
     let launcher = Launcher::new()?;

@@ -1,7 +1,7 @@
 //! `tabpool gate`: is a campaign slower than its baseline? For continuous integration.
 
 mod baseline;
-mod report;
+pub(crate) mod report;
 
 use stats::Severity;
 
@@ -15,6 +15,10 @@ use crate::store::{Campaign, Filter, Metric, Point, RolledUp, Series, Store};
 pub(crate) use baseline::Baseline;
 use report::Report;
 
+/// How campaigns are compared, for a person who asks.
+const METHOD: &str = "significant in the whole family at 1 % (rank test, Benjamini–Hochberg) and larger than the noise \
+                      between campaigns";
+
 /// Compares, prints, and chooses the exit code.
 pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let store = open_existing(&args.filter.db)?;
@@ -24,16 +28,17 @@ pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
         return Err(failure.hint("measure one with `tabpool bench`").into());
     };
     let (pairs, n_elsewhere) = gather(&store, &filter(&args.filter, None), &candidate, &args.baseline)?;
-    let verdict = decide(pairs, args.fail_on)?;
+    let verdict = decide(pairs, args.verdict.fail_on)?;
     let report = Report {
         candidate: candidate.name(),
         baseline: args.baseline.to_string(),
         machine: format!("{} ({})", candidate.host, candidate.cpu_model),
         n_elsewhere,
+        method: METHOD,
         verdict: &verdict,
     };
-    print(&report, args.format, printer)?;
-    Ok(exit(&verdict, args.not_enough_data))
+    print(&report, args.verdict.format, printer)?;
+    Ok(exit(&verdict, args.verdict.not_enough_data))
 }
 
 /// Prints a verdict in the format asked for.
@@ -66,7 +71,7 @@ pub(crate) fn exit(verdict: &Verdict, not_enough_data: Exit) -> Exit {
 
 impl Campaign {
     /// Its number and its label.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let label = self.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
         format!("campaign {}{label}", self.id)
     }

@@ -31,6 +31,7 @@ fn world() -> World {
         cache: Cache::at(folder.path().join("cache")),
         www,
         ort_web: None,
+        builds: None,
         sessions: Sessions::default(),
     };
     World { folder, app: Arc::new(app) }
@@ -137,6 +138,7 @@ fn bench_errand() -> Errand {
             n_runs: 2,
         }],
         peers: Vec::new(),
+        builds: Vec::new(),
     };
     Errand::Bench { plan, goldens: golden.cases.into_iter().map(Arc::new).collect() }
 }

@@ -19,6 +19,20 @@ pub struct BenchPlan {
     pub cases: Vec<BenchCase>,
     /// Other engines to interleave with ours, run by run.
     pub peers: Vec<PeerEngine>,
+    /// Builds of our own engine to run in turns instead of the page's own one, the first to go first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<BenchBuild>,
+}
+
+/// One of two builds that are compared with each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BenchBuild {
+    /// What the page's reports call it.
+    pub engine: String,
+    /// Address of its `tabpool.js`.
+    pub module: String,
+    /// Session that its records belong to.
+    pub session: String,
 }
 
 /// One model with one set of inputs on one backend.

@@ -1,21 +1,28 @@
 // tabpool as a benchmark runs it: a fresh pool for each case, so that every cold start is cold.
 
-import { createPool } from "../../pkg/tabpool.js";
+import * as page from "../../pkg/tabpool.js";
 
 export class TabpoolRunner {
-  engine = "tabpool";
+  engine;
   #context;
+  #build;
   #pool;
   #model;
 
-  constructor(context) {
+  /** @param build One of two builds that are compared; without it the page's own one runs. */
+  constructor(context, build) {
+    this.engine = build?.engine ?? "tabpool";
     this.#context = context;
+    this.#build = build;
   }
 
   /** Starts the workers, which instantiates their wasm, and loads the model: `load_micros` starts from bytes that are here. */
   async open() {
-    const { session, plan, benchCase } = this.#context;
-    this.#pool = await createPool({
+    const { plan, benchCase } = this.#context;
+    const { session } = this.#build ?? this.#context;
+    const module = this.#build ? await import(this.#build.module) : page;
+    await module.default();
+    this.#pool = await module.createPool({
       workers: plan.n_workers,
       agent: location.origin,
       session,

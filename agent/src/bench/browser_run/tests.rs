@@ -18,6 +18,7 @@ fn with_bench(test: impl AsyncFnOnce(Bench<'_>)) {
         cache: Cache::at("/nonexistent"),
         www: PathBuf::from("/nonexistent"),
         ort_web: None,
+        builds: None,
         sessions: Default::default(),
     });
     let (_sender, interrupt) = watch::channel(false);
@@ -27,6 +28,7 @@ fn with_bench(test: impl AsyncFnOnce(Bench<'_>)) {
         launcher: &Launcher::new().unwrap(),
         campaign,
         peers: &[],
+        rival: None,
         timeout: Duration::from_secs(1),
         interrupt,
         printer: &Printer::plain(),
@@ -65,7 +67,7 @@ fn failures_count_beside_the_successes_of_the_same_browser() {
             ..planned_case("tiny")
         }];
         let mut run = BrowserRun { browser: browser(), ..BrowserRun::default() };
-        bench.keep("1-chromium-2", &lost(&cases), &cases, &mut run).unwrap();
+        bench.keep(("1-chromium-2", None), &lost(&cases), &cases, &mut run).unwrap();
         let rows = store.history(&Filter::default(), &Dimension::COMPARABLE).unwrap();
         let counts: Vec<(usize, usize)> = rows.iter().map(|row| (row.n_runs, row.n_failed)).collect();
         assert_eq!(counts, [(2, 1)], "{rows:?}");
@@ -85,11 +87,11 @@ fn a_full_disk_ends_the_bench_but_not_what_is_known() {
         let cases = [planned_case("tiny")];
         let mut run = BrowserRun::default();
         let long = "x".repeat(10_000);
-        assert!(matches!(bench.keep(&long, &lost(&cases), &cases, &mut run), Err(StoreError::Full)));
+        assert!(matches!(bench.keep((&long, None), &lost(&cases), &cases, &mut run), Err(StoreError::Full)));
         assert_eq!((run.faults.len(), run.checks.len()), (1, 1));
 
         let found = Found { kind: &KINDS[0], program: PathBuf::from("/nonexistent") };
-        let run = bench.run(&found, &cases).await;
+        let run = bench.run(&found, &cases, 1).await;
         assert!(matches!(run.broken, Some(StoreError::Full)), "{run:?}");
     });
 }

@@ -17,6 +17,8 @@ pub(crate) struct Report<'a> {
     pub(crate) baseline: String,
     /// Where.
     pub(crate) machine: String,
+    /// How it was compared, in words.
+    pub(crate) method: &'static str,
     /// Cases whose baseline is on another machine.
     pub(crate) n_elsewhere: usize,
     /// The comparison.
@@ -120,11 +122,11 @@ impl Report<'_> {
             );
         }
         text += &format!(
-            "\nWarm medians on {}. Fails on regressions from {} up that are significant in the whole family at 1 % \
-             (rank test, Benjamini–Hochberg) and larger than the noise between campaigns. *Detectable* is the \
-             smallest change that these runs find in 80 % of cases.",
+            "\nWarm medians on {}. Fails on regressions from {} up that are {}. *Detectable* is the smallest change that \
+             these runs find in 80 % of cases.",
             escape_markdown(&self.machine),
-            self.verdict.fail_on
+            self.verdict.fail_on,
+            self.method
         );
         text
     }

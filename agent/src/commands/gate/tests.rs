@@ -62,6 +62,7 @@ fn every_format() {
         baseline: Baseline::Last.to_string(),
         machine: "h (c)".to_owned(),
         n_elsewhere: 0,
+        method: METHOD,
         verdict: &verdict,
     };
     insta::assert_snapshot!("text", report.text(&Printer::plain()));

@@ -1,0 +1,100 @@
+//! `tabpool bench --ab OLD NEW`: two builds in turns, and the verdict on the second.
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::ab::{Duel, Launch, decide};
+use crate::bench::browser_run::BrowserRun;
+use crate::bench::plan::PlannedCase;
+use crate::bench::summary::OURS;
+use crate::cli::BenchArgs;
+use crate::commands::bench::{Measured, measure};
+use crate::commands::gate;
+use crate::commands::gate::report::Report;
+use crate::exit::{Exit, Failure};
+use crate::host::Host;
+use crate::output::Printer;
+use crate::store::{Series, SessionRun, Store, StoreError};
+
+/// How the builds are compared, for a person who asks.
+const METHOD: &str = "significant in the whole family at 1 % (Student's test of the launches' ratios, \
+                      Benjamini–Hochberg) and larger than 1 %";
+
+/// Measures both builds, compares, prints, and chooses the exit code.
+pub(super) async fn run(args: &BenchArgs, folders: [&Path; 2], printer: &Printer) -> anyhow::Result<Exit> {
+    let [old, new] = folders.map(find_build);
+    let measured = measure(args, Some([old?, new?]), printer).await?;
+    let Measured { app, cases, runs, campaign, rival, host, .. } = &measured;
+    let mut duels = Vec::new();
+    for case in cases {
+        for run in runs {
+            duels.push(duel(case, run, host, &app.store)?);
+        }
+    }
+    let verdict = decide(duels, args.verdict.fail_on)?;
+    let name = |id: i64, folder: &Path| format!("{} (campaign {id})", folder.display());
+    let report = Report {
+        candidate: name(rival.unwrap_or(*campaign), folders[1]),
+        baseline: name(*campaign, folders[0]),
+        machine: format!("{} ({})", host.name, host.cpu_model),
+        n_elsewhere: 0,
+        method: METHOD,
+        verdict: &verdict,
+    };
+    gate::print(&report, args.verdict.format, printer)?;
+    measured.check()?;
+    Ok(gate::exit(&verdict, args.verdict.not_enough_data))
+}
+
+/// The folder of a build: the one that was named, or its `pkg`.
+fn find_build(folder: &Path) -> anyhow::Result<PathBuf> {
+    let is_build = |folder: &PathBuf| folder.join("tabpool.js").is_file();
+    let found = [folder.to_owned(), folder.join("pkg")].into_iter().find(is_build);
+    found.ok_or_else(|| {
+        Failure::environment(format!("there is no tabpool.js in {}", folder.display()))
+            .hint("build one with `cargo bundle --out DIR`")
+            .into()
+    })
+}
+
+/// The runs of a case of both builds in a browser, launch by launch.
+fn duel(case: &PlannedCase, run: &BrowserRun, host: &Host, store: &Store) -> Result<Duel, StoreError> {
+    let own = |session: &String| {
+        let mut runs = store.session_runs(session)?;
+        runs.retain(|run| run.engine == OURS && run.case_id.as_deref() == Some(&case.bench.id));
+        Ok::<Vec<SessionRun>, StoreError>(runs)
+    };
+    let (mut launches, mut n_failed, mut backend_detail) = (Vec::new(), 0, String::new());
+    for (old, new) in run.sessions.iter().zip(&run.rival_sessions) {
+        let (old, new) = (own(old)?, own(new)?);
+        n_failed += new.iter().filter(|run| run.fault.is_some()).count();
+        if let Some(run) = old.iter().chain(&new).find(|run| run.fault.is_none()) {
+            backend_detail.clone_from(&run.backend_detail);
+        }
+        let launch = Launch { old_micros: turns(&old, case), new_micros: turns(&new, case) };
+        launches.extend((launch != Launch::default()).then_some(launch));
+    }
+    let series = Series {
+        id: 0,
+        model: case.bench.model.clone(),
+        model_sha256: case.sha256.clone(),
+        case: case.case.clone(),
+        precision: case.precision.as_str().to_owned(),
+        browser: run.browser.name.clone(),
+        backend: format!("{} {backend_detail}", case.bench.backend.as_str()).trim_end().to_owned(),
+        adapter: String::new(),
+        host: host.name.clone(),
+        cpu_model: host.cpu_model.clone(),
+    };
+    Ok(Duel { series, launches, n_failed })
+}
+
+/// Times of the runs after the cold one and the warm-up, microseconds.
+fn turns(runs: &[SessionRun], case: &PlannedCase) -> Vec<Option<f64>> {
+    let warm = runs.iter().filter(|run| !run.cold).skip(case.bench.n_warmup as usize);
+    // The clock of a page is coarse: nothing takes no time at all.
+    let time = |run: &SessionRun| run.run_micros.filter(|micros| run.fault.is_none() && *micros > 0.0);
+    warm.map(time).collect()
+}
+
+#[cfg(test)]
+mod tests;
