@@ -70,8 +70,14 @@ export interface PoolOptions {
     runTimeoutMs?: number;
     /** Time between signs of life that an idle worker is asked for. Default 5 000. */
     heartbeatMs?: number;
-    /** Name of the bench session that records belong to. */
+    /** Name of the bench session that records belong to. A session starts without evidence and advice. */
     session?: string;
+    /**
+     * Entry of `localStorage` in which the pool keeps what it learns (breakers, latencies, how well recoveries do), so that
+     * a reloaded page starts with it. Default `tabpool.evidence`; `null` keeps nothing. Of two pools that share an entry
+     * the one that saves last prevails. What is damaged or of another version is ignored: see `stats().knowledge`.
+     */
+    evidenceKey?: string | null;
     /** Browser to put into records, when the launcher knows it better than the page. */
     browser?: { name: string; version: string };
     /** Records, and as many events, kept while the agent does not answer; beyond it the oldest are dropped and counted. Default 1000. */
@@ -216,6 +222,11 @@ export interface PoolStats {
     records: Sent;
     /** The same for events. */
     events: Sent;
+    /** What the pool took up from earlier visits and from the agent's history, or why it could not. */
+    knowledge: {
+        evidence: { n: number; problem: string | null };
+        advice: { n: number; problem: string | null };
+    };
 }
 
 export interface Sent {

@@ -3,11 +3,13 @@
 //! This file is the JavaScript surface: opaque handles over a [`shell::Shell`], which feeds a [`pool::Pool`] and does what
 //! it wants done. `api.d.ts` describes the surface for callers. Every promise is rejected with a `TabpoolError`.
 
+mod advice;
 mod browser;
 mod clock;
 mod deferred;
 mod download;
 mod events;
+mod evidence;
 mod fault;
 mod files;
 mod flat_map;

@@ -21,6 +21,9 @@ const MOST_WORKERS: u32 = 64;
 /// Records kept for an agent that does not answer: about 1 MB.
 const DEFAULT_RECORD_LIMIT: u64 = 1000;
 
+/// Entry of `localStorage` that evidence is kept under.
+const DEFAULT_EVIDENCE_KEY: &str = "tabpool.evidence";
+
 /// `PoolOptions` of the JavaScript interface. `None`: the pool's own default.
 pub(crate) struct PoolOptions {
     pub(crate) min_workers: u32,
@@ -36,6 +39,8 @@ pub(crate) struct PoolOptions {
     pub(crate) session: Option<String>,
     pub(crate) browser: Option<(String, String)>,
     pub(crate) record_limit: u64,
+    /// Where in `localStorage` evidence is kept, if it is.
+    pub(crate) evidence_key: Option<String>,
 }
 
 /// `LoadOptions` of the JavaScript interface.
@@ -65,6 +70,7 @@ impl PoolOptions {
         let browser = browser.map(|browser| {
             (text(&browser, "name").unwrap_or_default(), text(&browser, "version").unwrap_or_default())
         });
+        let session = text(options, "session");
         Ok(Self {
             min_workers,
             max_workers,
@@ -75,7 +81,8 @@ impl PoolOptions {
             load_timeout: millis(options, "loadTimeoutMs")?,
             run_timeout: millis(options, "runTimeoutMs")?,
             heartbeat: millis(options, "heartbeatMs")?,
-            session: text(options, "session"),
+            evidence_key: evidence_key(options, session.is_some()),
+            session,
             browser,
             record_limit: whole(options, "recordLimit", 1_000_000)?.unwrap_or(DEFAULT_RECORD_LIMIT),
         })
@@ -150,6 +157,16 @@ fn agent(options: &JsValue) -> Option<String> {
         address(options, "agent")?
     };
     Some(agent.trim_end_matches('/').to_owned())
+}
+
+/// `null`: none. A session measures, and must not depend on what an earlier one has learnt.
+fn evidence_key(options: &JsValue, has_session: bool) -> Option<String> {
+    let given = Reflect::get(options, &"evidenceKey".into()).unwrap_or(JsValue::UNDEFINED);
+    if given.is_undefined() {
+        (!has_session).then(|| DEFAULT_EVIDENCE_KEY.to_owned())
+    } else {
+        given.as_string()
+    }
 }
 
 /// `worker.js` beside this module.

@@ -204,16 +204,25 @@ fn to_pipeline_card(value: &JsValue) -> Result<PipelineCard, String> {
     })
 }
 
-fn required(value: &JsValue, name: &str) -> Result<JsValue, String> {
+/// A property that must be there.
+pub(crate) fn required(value: &JsValue, name: &str) -> Result<JsValue, String> {
     property(value, name).ok_or_else(|| format!("'{name}' is missing"))
 }
 
-fn text(value: &JsValue, name: &str) -> Result<String, String> {
+/// A property that must be text.
+pub(crate) fn text(value: &JsValue, name: &str) -> Result<String, String> {
     required(value, name)?.as_string().ok_or_else(|| format!("'{name}' is not text"))
 }
 
-fn whole(value: &JsValue, name: &str) -> Result<u64, String> {
+/// A property that must be a whole number.
+pub(crate) fn whole(value: &JsValue, name: &str) -> Result<u64, String> {
     to_whole(&required(value, name)?).ok_or_else(|| format!("'{name}' is not a whole number"))
+}
+
+/// A property that must be a finite number.
+pub(crate) fn real(value: &JsValue, name: &str) -> Result<f64, String> {
+    let number = required(value, name)?.as_f64().filter(|number| number.is_finite());
+    number.ok_or_else(|| format!("'{name}' is not a number"))
 }
 
 /// A number that is whole and not negative; JavaScript has no others above 2^53.
@@ -231,7 +240,8 @@ fn flag(value: &JsValue, name: &str) -> bool {
     property(value, name).is_some_and(|flag| flag.is_truthy())
 }
 
-fn list<T>(
+/// A property that must be an array, its items read one by one.
+pub(crate) fn list<T>(
     value: &JsValue,
     name: &str,
     read: impl Fn(&JsValue) -> Result<T, String>,
@@ -244,7 +254,7 @@ fn list<T>(
 }
 
 /// The variant of that name, read from a property.
-fn named<T: Copy>(
+pub(crate) fn named<T: Copy>(
     value: &JsValue,
     name: &str,
     all: &[T],

@@ -1,16 +1,18 @@
 //! `createPool`: from options to a pool with a worker that is ready.
 
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
 use pool::{Config, ConnectionSpec, Pool, ScalingConfig};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::AbortController;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, AbortSignal};
 use wire::Browser;
 
 use crate::PoolHandle;
+use crate::advice;
 use crate::browser::detect_here;
 use crate::deferred::Deferred;
+use crate::evidence::Drawer;
 use crate::object::{from_data, object};
 use crate::options::PoolOptions;
 use crate::reporter::{OnAgent, Reporter};
@@ -29,6 +31,7 @@ const DEFAULT_QUEUE_LIMIT: usize = 256;
 pub(crate) async fn start(options: PoolOptions) -> Result<PoolHandle, JsValue> {
     let browser = browser(options.browser.clone()).await;
     let machine = Pool::new(config(&options, &browser), seed());
+    let browser_name = browser.name.clone();
     let origin = Origin { session: options.session.clone(), browser };
     let (promise, started) = Deferred::new();
     let shell = Shell::new(|shell| {
@@ -40,12 +43,27 @@ pub(crate) async fn start(options: PoolOptions) -> Result<PoolHandle, JsValue> {
         let n_first_workers = options.min_workers;
         Tab::new(shell, Parts { machine, worker_url, origin, reporter, n_first_workers, started })
     });
+    let closing = AbortController::new()?;
+    if let Some(key) = options.evidence_key {
+        shell.feed(|tab| tab.remember(Drawer::new(key)));
+    }
+    if let (Some(agent), None) = (&options.agent, &options.session) {
+        spawn_local(seek_advice(Rc::downgrade(&shell), agent.clone(), browser_name, closing.signal()));
+    }
     shell.feed(Tab::start);
     if let Err(error) = JsFuture::from(promise).await {
         shell.feed(Tab::close);
         return Err(error);
     }
-    Ok(PoolHandle { shell, agent: options.agent, closing: AbortController::new()? })
+    Ok(PoolHandle { shell, agent: options.agent, closing })
+}
+
+/// Asks the agent what it knows; a pool without advice learns by itself.
+async fn seek_advice(shell: Weak<Shell>, agent: String, browser: String, closing: AbortSignal) {
+    let priors = advice::ask(&agent, &browser, &closing).await.map_err(|fault| fault.message);
+    if let Some(shell) = shell.upgrade() {
+        shell.feed(|tab| tab.take_advice(priors));
+    }
 }
 
 /// Tells listeners that the agent went or came back.

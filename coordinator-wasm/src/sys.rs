@@ -21,6 +21,15 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = performance, js_name = now)]
     pub(crate) fn performance_now() -> Result<f64, JsValue>;
 
+    /// `Storage`.
+    pub(crate) type Storage;
+
+    #[wasm_bindgen(catch, method, js_name = getItem)]
+    pub(crate) fn get_item(this: &Storage, key: &str) -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(catch, method, js_name = setItem)]
+    pub(crate) fn set_item(this: &Storage, key: &str, value: &str) -> Result<(), JsValue>;
+
     /// `import.meta` of the generated module.
     pub(crate) type ImportMeta;
 

@@ -4,12 +4,14 @@ mod actions;
 mod answers;
 mod explain;
 mod happenings;
+mod knowledge;
 mod requests;
 mod stats;
 
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
+use knowledge::Knowledge;
 use pool::{CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
@@ -47,6 +49,7 @@ pub(crate) struct Tab {
     timer: Option<(Timestamp, Timer)>,
     events: Vec<(&'static str, JsValue)>,
     is_closed: bool,
+    knowledge: Knowledge,
     /// Set until the first worker is ready or every first start has failed.
     starting: Option<Starting>,
 }
@@ -157,6 +160,7 @@ impl Tab {
             timer: None,
             events: Vec::new(),
             is_closed: false,
+            knowledge: Knowledge::default(),
             starting: Some(Starting { deferred: parts.started, n_left: parts.n_first_workers }),
         }
     }

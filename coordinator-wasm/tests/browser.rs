@@ -11,6 +11,8 @@ mod endings;
 mod faults;
 #[path = "browser/harness.rs"]
 mod harness;
+#[path = "browser/knowledge.rs"]
+mod knowledge;
 #[path = "browser/records.rs"]
 mod records;
 #[path = "browser/runs.rs"]

@@ -16,9 +16,11 @@ use crate::worker::EngineWorker;
 impl Tab {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
-            Action::Open { connection, call } | Action::Respawn { connection, call, scope: _ } => {
+            Action::Open { connection, call } => {
+                self.recall_connection(connection);
                 self.open(connection, call);
             }
+            Action::Respawn { connection, call, scope: _ } => self.open(connection, call),
             Action::Close { connection } => {
                 self.connections.remove(connection);
             }

@@ -29,7 +29,10 @@ fn candidate(candidate: &Candidate) -> JsValue {
         ("health", candidate.health.into()),
         ("memberFactor", candidate.member_factor.into()),
         ("uncertainty", candidate.uncertainty_ln.into()),
-        ("exclusion", candidate.exclusion.map(Exclusion::as_str).into()),
+        (
+            "exclusion",
+            candidate.exclusion.map_or(JsValue::NULL, |exclusion: Exclusion| exclusion.as_str().into()),
+        ),
         ("text", candidate.to_string().into()),
     ])
 }

@@ -20,6 +20,9 @@ const N_LATENCIES_KEPT: usize = 256;
 impl Tab {
     pub(super) fn on_event(&mut self, event: Event) {
         self.report_event(&event);
+        if matches!(event, Event::Called(_) | Event::Breaker { .. } | Event::Recovered { .. }) {
+            self.save_soon();
+        }
         match event {
             Event::Called(called) => self.on_called(&called),
             Event::Connection { connection, to, cause } => {

@@ -46,6 +46,7 @@ impl Tab {
             backends: BackendSet::of(&[to_pool_backend(backend)]),
             ..ModelSpec::new(&key, &source.family, precision)
         });
+        let name = key.clone();
         let model = LoadedModel {
             id: source.id.clone(),
             key,
@@ -61,6 +62,7 @@ impl Tab {
             n_faults: 0,
         };
         self.models.insert(id, model);
+        self.recall_model(id, &name);
         id
     }
 
@@ -172,6 +174,7 @@ impl Tab {
 
     /// Ends every job and every worker.
     pub(crate) fn close(&mut self) {
+        self.save();
         self.is_closed = true;
         self.machine.close(now());
     }

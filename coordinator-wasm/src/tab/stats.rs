@@ -24,6 +24,7 @@ impl Tab {
             ("models", models.into()),
             ("records", self.sent(Kind::Run)),
             ("events", self.sent(Kind::Event)),
+            ("knowledge", self.knowledge_stats()),
         ])
     }
 

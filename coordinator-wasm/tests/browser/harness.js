@@ -25,6 +25,13 @@ const BEHAVIOURS = {
     refuses: `serve({
         load: (id) => failed(id, { category: 'model_load', code: 'not-onnx', message: 'not an onnx file' }),
     });`,
+    // Fails on a negative input, and goes on.
+    fails: `serve({
+        run: (id, message) =>
+            first(message) < 0
+                ? failed(id, { category: 'internal', code: 'test', message: 'test worker fails' })
+                : answerRun(id, message),
+    });`,
     neverReady: `self.onmessage = () => {};`,
     brokenProtocol: `self.postMessage('not a message');`,
 };
@@ -84,6 +91,7 @@ export class AgentDouble {
         this.files = new Map();
         this.models = [];
         this.pipelines = [];
+        this.advice = [];
         this.real = globalThis.fetch;
         this.beacons = [];
         navigator.sendBeacon = (url, body) => {
@@ -109,6 +117,9 @@ export class AgentDouble {
         if (path === '/v1/models' && this.status === 200) {
             return Response.json({ models: this.models, pipelines: this.pipelines });
         }
+        if (path === '/v1/advice' && this.status === 200) {
+            return Response.json({ schema: 1, advice: this.advice, profiles: [] });
+        }
         const file = this.files.get(path);
         if (file && this.status === 200) {
             return new Response(file);
@@ -124,6 +135,12 @@ export class AgentDouble {
             id, family: 'text', sha256, size_bytes: bytes.length, precision: 'f32', licence: 'MIT', url,
             inputs: [spec('x')], outputs: [spec('y')], available: true,
         });
+    }
+
+    /** What the history says of `model` in a browser: `n` runs on wasm with this median. */
+    addAdvice(model, browser, medianMicros, n) {
+        const choice = { browser, backend: 'wasm relaxed-simd', n, median_micros: medianMicros };
+        this.advice.push({ model, case: '1', choices: [choice] });
     }
 
     addPipeline(id, kind, bytes, sha256) {

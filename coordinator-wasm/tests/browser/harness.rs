@@ -29,6 +29,9 @@ extern "C" {
     #[wasm_bindgen(method, js_name = addModel)]
     pub(crate) fn add_model(this: &AgentDouble, id: &str, bytes: &Uint8Array, sha256: &str);
 
+    #[wasm_bindgen(method, js_name = addAdvice)]
+    pub(crate) fn add_advice(this: &AgentDouble, model: &str, browser: &str, median_micros: f64, n: u32);
+
     #[wasm_bindgen(method, js_name = addPipeline)]
     pub(crate) fn add_pipeline(this: &AgentDouble, id: &str, kind: &str, bytes: &Uint8Array, sha256: &str);
 
@@ -57,6 +60,8 @@ pub(crate) fn options(behaviour: &str, more: &[(&str, JsValue)]) -> JsValue {
         ("workers", 1.into()),
         ("agent", JsValue::NULL),
         ("workerUrl", worker_url(behaviour).into()),
+        // Tests share a page; what one learns is none of the next one's business.
+        ("evidenceKey", JsValue::NULL),
     ]);
     for (name, value) in more {
         Reflect::set(&options, &(*name).into(), value).unwrap();
