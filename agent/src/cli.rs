@@ -1,5 +1,7 @@
 //! The command line, as clap reads it.
 
+mod run;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,6 +17,8 @@ use crate::commands::gate::{Baseline, SEVERITIES};
 use crate::commands::model::parse_dimension;
 use crate::exit::Exit;
 use crate::store::{Dimension, Metric, NEWEST_SCHEMA};
+
+pub(crate) use run::RunArgs;
 
 /// Where to begin, and what [`crate::exit::Exit`] means.
 const AFTER_HELP: &str = "\
@@ -42,6 +46,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Measure models in real browsers and check their outputs
     Bench(BenchArgs),
+    /// Run a batch of jobs on a fleet of browsers
+    Run(RunArgs),
     /// Look at what was measured before
     History(HistoryArgs),
     /// See how the times of each series of comparable runs went

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod model;
 pub(crate) mod recommend;
 pub(crate) mod regressions;
+pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod trends;
 

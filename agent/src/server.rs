@@ -3,6 +3,7 @@
 mod advice;
 mod bench;
 mod files;
+mod fleet;
 mod metrics;
 mod openmetrics;
 mod origin;
@@ -117,7 +118,9 @@ fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
         .route("/v1/bench/{session}/input/{case}", get(bench::input))
         .route("/v1/bench/{session}/output/{case}", post(bench::output))
         .route("/v1/bench/{session}/event", post(bench::event))
-        .route("/v1/doctor/{session}", post(bench::capabilities));
+        .route("/v1/doctor/{session}", post(bench::capabilities))
+        .route("/v1/fleet/{session}/next", get(fleet::next))
+        .route("/v1/fleet/{session}/report", post(fleet::report));
     if let Some(folder) = &app.ort_web {
         router = router.nest_service("/peer/ort-web", files::folder(folder));
     }

@@ -85,6 +85,7 @@ impl Page {
             }
             Report::Sign
             | Report::Capabilities(_)
+            | Report::Fleet(..)
             | Report::Event(BenchEvent::Started | BenchEvent::Progress { .. }) => {}
         }
     }

@@ -216,7 +216,13 @@ async fn answer(reports: &mut mpsc::UnboundedReceiver<Report>) -> Result<Capabil
         match reports.recv().await {
             Some(Report::Capabilities(capabilities)) => return Ok(*capabilities),
             Some(Report::Event(BenchEvent::Aborted { fault })) => return Err(fault),
-            Some(Report::Sign | Report::CaseBegun(_) | Report::Output { .. } | Report::Event(_)) => {}
+            Some(
+                Report::Sign
+                | Report::CaseBegun(_)
+                | Report::Output { .. }
+                | Report::Event(_)
+                | Report::Fleet(..),
+            ) => {}
             None => std::future::pending().await,
         }
     }

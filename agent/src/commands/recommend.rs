@@ -18,7 +18,8 @@ use crate::zoo::{Cache, Zoo};
 #[derive(Debug, Serialize)]
 pub(crate) struct Document {
     schema: u32,
-    advice: Vec<Advice>,
+    /// For every case.
+    pub(crate) advice: Vec<Advice>,
     profiles: Vec<Profile>,
 }
 

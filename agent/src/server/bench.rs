@@ -21,7 +21,7 @@ use crate::server::session::{Errand, Report};
 const EVENT_LIMIT: usize = 1 << 20;
 
 /// Largest bundle of outputs, bytes.
-const OUTPUT_LIMIT: usize = 256 << 20;
+pub(super) const OUTPUT_LIMIT: usize = 256 << 20;
 
 /// Query of an output post.
 #[derive(Debug, Deserialize)]
@@ -44,7 +44,7 @@ pub(super) async fn plan(
     let errand = app.sessions.errand(&session);
     match errand.as_deref() {
         Some(Errand::Bench { plan, .. }) => Ok(Json(plan.clone())),
-        Some(Errand::Doctor) | None => Err(no_session(&session)),
+        Some(Errand::Doctor | Errand::Fleet(_)) | None => Err(no_session(&session)),
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn capabilities(
     deliver(&app, &session, Report::Capabilities(Box::new(capabilities)))
 }
 
-fn deliver(app: &App, session: &str, report: Report) -> Result<StatusCode, Rejection> {
+pub(super) fn deliver(app: &App, session: &str, report: Report) -> Result<StatusCode, Rejection> {
     if app.sessions.report(session, report) { Ok(StatusCode::NO_CONTENT) } else { Err(no_session(session)) }
 }
 
@@ -124,6 +124,6 @@ fn golden_case(app: &App, session: &str, case: usize) -> Result<Arc<golden::Case
     Ok(Arc::clone(golden))
 }
 
-fn no_session(session: &str) -> Rejection {
+pub(super) fn no_session(session: &str) -> Rejection {
     Rejection::missing("session", format!("there is no session {session}, or it is over"))
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
-use wire::{BenchEvent, BenchPlan, Capabilities};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use wire::{BenchEvent, BenchPlan, Capabilities, FleetReport};
 
 use crate::golden;
 use crate::golden::compare::Check;
@@ -21,6 +21,8 @@ pub(crate) enum Errand {
         /// Inputs and expected outputs, in the order of the plan.
         goldens: Vec<Arc<golden::Case>>,
     },
+    /// Do what these commands say, which are frames.
+    Fleet(Arc<AsyncMutex<mpsc::UnboundedReceiver<Vec<u8>>>>),
 }
 
 /// What a page reports.
@@ -43,6 +45,8 @@ pub(crate) enum Report {
     },
     /// What the browser can do.
     Capabilities(Box<Capabilities>),
+    /// What a page of a fleet says, and its buffers.
+    Fleet(Box<FleetReport>, Vec<Vec<u8>>),
 }
 
 /// Every open session.

@@ -1,0 +1,395 @@
+//! `tabpool run`: batch inference on a fleet of browsers.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use indicatif::ProgressBar;
+use pool::{BackendSet, Timestamp};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+use wire::engine::Part;
+use wire::{Backend, Browser};
+
+use crate::browser::{self, Found, Launcher};
+use crate::cli::RunArgs;
+use crate::commands::model::{fetch_entries, unknown_id};
+use crate::commands::{ago, find_built_www, interrupt, open_store, recommend};
+use crate::exit::{Exit, Failure};
+use crate::fleet::driver::{Driver, Happening, Said, Setup, Subject};
+use crate::fleet::host::LocalBrowsers;
+use crate::fleet::input::{self, Contract, Line};
+use crate::fleet::output::{self, Finished};
+use crate::fleet::summary::Summary;
+use crate::fleet::{seed, to_pool_backend};
+use crate::golden::{self, Golden};
+use crate::host::{Host, git_commit, load_average, now_unix_micros};
+use crate::output::{Printer, quantity};
+use crate::server::{self, App};
+use crate::store::{EventFilter, Filter, NewCampaign, Store};
+use crate::zoo::{Cache, Zoo};
+
+/// How far back the history counts as a prior.
+const PRIOR_AGE: Duration = Duration::from_secs(30 * 86_400);
+
+/// Rows that are stored together.
+const ROWS_AT_ONCE: usize = 64;
+
+/// The document of `run --json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    campaign: i64,
+    label: Option<&'a str>,
+    model: &'a str,
+    interrupted: bool,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
+/// Runs every job of the input; a job without a result is a finding.
+pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let is_piped = args.output == Path::new("-");
+    if is_piped && (printer.wants_json() || args.resume) {
+        let failure = Failure::usage("--json and --resume need a file for the results");
+        return Err(failure.hint("name one with --output").into());
+    }
+    let cache = Cache::of_user()?;
+    let zoo = Zoo::open(&cache)?;
+    let goldens = golden::built_in()?;
+    let (subject, contract) = subject(&args.model, args.backend, &zoo, &cache, &goldens)?;
+    let found = browser::select(&args.browser, &cache)?;
+    let n_named = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    let size = match (args.browsers, args.max) {
+        (Some(n), _) => (n, n),
+        (None, Some(max)) if args.min > max => {
+            return Err(Failure::usage("--min is above --max").into());
+        }
+        (None, Some(max)) => (args.min, max),
+        (None, None) => (n_named, n_named),
+    };
+    let www = find_built_www(&args.www)?;
+    fetch(&args.model, &zoo, &cache, printer)?;
+    let store = open_store(&args.db)?;
+    let (output, done) = if is_piped { (None, BTreeSet::new()) } else { open_output(args)? };
+    let n_done = done.len() as u64;
+    let (lines, n_lines) = open_input(&args.input)?;
+    let lines = input::read(lines, contract, move |index| !done.contains(&index));
+
+    let launcher = Launcher::new()?;
+    let browsers = browsers(&found, &launcher, printer).await;
+    let app = Arc::new(App { store, cache, www, ort_web: None, sessions: Default::default() });
+    let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
+    // Ends with the process.
+    tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
+    let campaign = begin_campaign(&app.store, args)?;
+    let (host, happenings) = LocalBrowsers::new(Arc::clone(&app), address, launcher, campaign, found);
+    let setup = Setup {
+        campaign,
+        browsers,
+        size,
+        n_workers: args.workers,
+        deadline: args.deadline,
+        epoch_unix_micros: now_unix_micros(),
+        seed: now_unix_micros().unsigned_abs(),
+    };
+    let mut driver = Driver::new(setup, subject, host);
+    prime(&mut driver, &args.model, &app.store, &zoo, &goldens)?;
+
+    let bar = printer.bar(n_lines.unwrap_or(0).saturating_sub(n_done));
+    bar.set_prefix(args.model.clone());
+    let mut batch =
+        Batch { app: &app, printer, output, bar, started: Instant::now(), unstored: Said::default() };
+    let outcome = batch.run(&mut driver, lines, happenings).await;
+    batch.bar.finish_and_clear();
+    let summary = Summary::new(&mut driver, batch.now(), batch.started.elapsed());
+    let (host, said) = driver.close(batch.now());
+    let said = batch.pass_on(said);
+    host.join().await;
+    batch.store();
+    app.store.end_campaign(campaign, now_unix_micros(), load_average())?;
+    let interrupted = outcome? == Outcome::Interrupted;
+    said?;
+    report(args, campaign, interrupted, &summary, printer)
+}
+
+fn report(
+    args: &RunArgs,
+    campaign: i64,
+    interrupted: bool,
+    summary: &Summary,
+    printer: &Printer,
+) -> anyhow::Result<Exit> {
+    if printer.wants_json() {
+        printer.document(&Document {
+            schema: wire::SCHEMA,
+            campaign,
+            label: args.label.as_deref(),
+            model: &args.model,
+            interrupted,
+            summary,
+        })?;
+    } else if args.output == Path::new("-") {
+        printer.note(&format!("\n{}", summary.render(printer)));
+    } else {
+        printer.result(&summary.render(printer));
+        printer.note(&format!("results in {}", args.output.display()));
+    }
+    if interrupted {
+        let failure = Failure::environment("interrupted; what was done before is in the output");
+        return Err(failure.hint("the same command with --resume does the rest").into());
+    }
+    Ok(if summary.is_good() { Exit::Done } else { Exit::Finding })
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Every line of the input was done.
+    Complete,
+    /// Somebody stopped the agent.
+    Interrupted,
+}
+
+/// The loop around the driver: lines in, results out, and the clock.
+struct Batch<'a> {
+    app: &'a Arc<App>,
+    printer: &'a Printer,
+    /// None: standard output.
+    output: Option<File>,
+    bar: ProgressBar,
+    started: Instant,
+    /// Rows that wait to be stored.
+    unstored: Said,
+}
+
+impl Batch<'_> {
+    async fn run(
+        &mut self,
+        driver: &mut Driver<LocalBrowsers>,
+        mut lines: mpsc::Receiver<io::Result<Line>>,
+        mut happenings: mpsc::UnboundedReceiver<Happening>,
+    ) -> anyhow::Result<Outcome> {
+        let mut interrupt: watch::Receiver<bool> = interrupt();
+        let mut waiting: Option<Line> = None;
+        let mut is_exhausted = false;
+        let mut outcome = Outcome::Complete;
+        driver.start(self.now());
+        loop {
+            if let Some(line) = waiting.take() {
+                waiting = driver.submit(self.now(), line);
+            }
+            let said = driver.take_said();
+            self.pass_on(said)?;
+            self.show(driver);
+            if is_exhausted && waiting.is_none() && driver.n_jobs() == 0 {
+                return Ok(outcome);
+            }
+            if let Some(fault) = driver.hopeless().cloned() {
+                driver.stop(self.now(), Some(fault.clone()));
+                let said = driver.take_said();
+                self.pass_on(said)?;
+                let mut failure = Failure::environment(format!("no browser can be opened: {fault}"));
+                failure.hint = fault.hint.or(Some("`tabpool doctor` says what works here".to_owned()));
+                return Err(failure.into());
+            }
+            let may_read = !is_exhausted && waiting.is_none() && driver.has_room();
+            tokio::select! {
+                biased;
+                _ = interrupt.wait_for(|stopped| *stopped), if outcome == Outcome::Complete => {
+                    outcome = Outcome::Interrupted;
+                    is_exhausted = true;
+                    waiting = None;
+                    driver.stop(self.now(), None);
+                }
+                happening = happenings.recv() => {
+                    if let Some(happening) = happening {
+                        driver.on_happening(self.now(), happening);
+                    }
+                }
+                () = sleep_until(self.due(driver).into()) => driver.on_time(self.now()),
+                line = lines.recv(), if may_read => match line {
+                    Some(line) => waiting = driver.submit(self.now(), line.context("cannot read the input")?),
+                    None => is_exhausted = true,
+                },
+            }
+        }
+    }
+
+    /// The pool's clock.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.started.elapsed().as_micros() as u64)
+    }
+
+    fn due(&self, driver: &Driver<LocalBrowsers>) -> Instant {
+        // A pool that waits for nothing is looked at again when something happens, or in a while.
+        let due = driver.next_due().map_or(Duration::from_secs(60), |due| due.since(Timestamp::ZERO));
+        (self.started + due).min(Instant::now() + Duration::from_secs(60))
+    }
+
+    /// Writes results, says what a person should know, and keeps rows for the history.
+    fn pass_on(&mut self, said: Said) -> anyhow::Result<()> {
+        for warning in &said.warnings {
+            self.printer.warning(warning);
+        }
+        for finished in &said.finished {
+            self.write(finished)?;
+        }
+        self.unstored.records.extend(said.records);
+        self.unstored.events.extend(said.events);
+        if self.unstored.records.len() + self.unstored.events.len() >= ROWS_AT_ONCE {
+            self.store();
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, finished: &Finished) -> anyhow::Result<()> {
+        self.bar.inc(1);
+        let Some(file) = &mut self.output else {
+            self.printer.document(finished)?;
+            return Ok(());
+        };
+        let mut line = serde_json::to_vec(finished)?;
+        line.push(b'\n');
+        file.write_all(&line).context(Failure::environment("cannot write the output"))
+    }
+
+    /// Results matter more than the history of how they were made: a history that cannot be written costs a warning.
+    fn store(&mut self) {
+        let Said { records, events, .. } = std::mem::take(&mut self.unstored);
+        let store = &self.app.store;
+        let now = now_unix_micros();
+        let stored = store.insert(&records, now).and_then(|_| store.insert_events(&events, now));
+        if let Err(error) = stored {
+            self.printer.warning(&format!("cannot write to {}: {error}", store.path().display()));
+        }
+    }
+
+    fn show(&self, driver: &Driver<LocalBrowsers>) {
+        let ended = driver.counts().n_ended();
+        let known = ended + driver.n_jobs() as u64;
+        if self.bar.length().is_none_or(|length| length < known) {
+            self.bar.set_length(known);
+        }
+        let (n_ready, n_all) = driver.n_browsers();
+        let failed = driver.counts().n_failed;
+        let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+        self.bar.set_message(format!("{n_ready} of {} ready{failed}", quantity::plural(n_all, "browser")));
+    }
+}
+
+/// What to run, and what a line must hold.
+fn subject(
+    id: &str,
+    backend: Option<Backend>,
+    zoo: &Zoo,
+    cache: &Cache,
+    goldens: &[Golden],
+) -> anyhow::Result<(Subject, Contract)> {
+    let catalogue = zoo.catalogue(cache);
+    let backends = backend.map_or(BackendSet::ALL, |backend| BackendSet::of(&[to_pool_backend(backend)]));
+    let part = |role: &str, sha256: &str| Part { role: role.to_owned(), sha256: Some(sha256.to_owned()) };
+    if let Some(card) = catalogue.models.iter().find(|card| card.id == id) {
+        let golden = goldens.iter().find(|golden| golden.model == id && golden.sha256 == card.sha256);
+        let subject = Subject {
+            id: card.id.clone(),
+            family: card.family.clone(),
+            sha256: card.sha256.clone(),
+            precision: card.precision,
+            pipeline: None,
+            parts: vec![part("model", &card.sha256)],
+            n_bytes: card.size_bytes,
+            backends,
+            golden: golden.and_then(|golden| golden.cases.first()).cloned().map(Arc::new),
+        };
+        return Ok((subject, Contract::Model(card.inputs.clone())));
+    }
+    let card = catalogue.pipelines.iter().find(|card| card.id == id).ok_or_else(|| unknown_id(id))?;
+    let subject = Subject {
+        id: card.id.clone(),
+        family: card.family.clone(),
+        sha256: String::new(),
+        precision: wire::Precision::Unknown,
+        pipeline: Some(card.kind),
+        parts: card.parts.iter().map(|one| part(&one.role, &one.sha256)).collect(),
+        n_bytes: card.parts.iter().map(|one| one.size_bytes).sum(),
+        backends,
+        golden: None,
+    };
+    Ok((subject, Contract::Pipeline(card.kind)))
+}
+
+fn fetch(id: &str, zoo: &Zoo, cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
+    let entries = zoo.entry(id).map(|entry| vec![entry]).or_else(|| zoo.pipeline_entries(id));
+    let missing: Vec<_> = entries.unwrap_or_default().into_iter().filter(|entry| !cache.has(entry)).collect();
+    if missing.is_empty() { Ok(()) } else { fetch_entries(&missing, cache, printer) }
+}
+
+/// Lines to come, and how many where that can be known.
+fn open_input(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
+    if path == Path::new("-") {
+        return Ok((Box::new(BufReader::new(io::stdin())), None));
+    }
+    let describe = || Failure::environment(format!("cannot read {}", path.display()));
+    let n_lines = output::count_lines(path).with_context(describe)?;
+    let file = File::open(path).with_context(describe)?;
+    Ok((Box::new(BufReader::new(file)), Some(n_lines)))
+}
+
+fn open_output(args: &RunArgs) -> anyhow::Result<(Option<File>, BTreeSet<u64>)> {
+    let (file, done) = output::open(&args.output, args.resume)?;
+    Ok((Some(file), done))
+}
+
+/// The browsers with their versions, as far as they say them.
+async fn browsers(found: &[Found], launcher: &Launcher, printer: &Printer) -> Vec<Browser> {
+    let mut browsers = Vec::with_capacity(found.len());
+    for one in found {
+        let version = launcher.version(one).await.unwrap_or_else(|error| {
+            printer.warning(&format!("{error:#}"));
+            String::new()
+        });
+        browsers.push(Browser { name: one.kind.name.to_owned(), version, ..Browser::default() });
+    }
+    browsers
+}
+
+/// Browsers that share a machine measure each other: the campaign is no part of trends and no baseline.
+fn begin_campaign(store: &Store, args: &RunArgs) -> anyhow::Result<i64> {
+    let host = Host::of_machine();
+    let campaign = store.begin_campaign(&NewCampaign {
+        started_unix_micros: now_unix_micros(),
+        label: args.label.clone(),
+        git_commit: git_commit(),
+        host: host.name,
+        cpu_model: host.cpu_model,
+        n_cpus: host.n_cpus,
+        load_before: load_average(),
+        is_experiment: true,
+    })?;
+    Ok(campaign)
+}
+
+/// Tells the pool what the history knows of the model on this machine, and of what helped against faults.
+fn prime(
+    driver: &mut Driver<LocalBrowsers>,
+    model: &str,
+    store: &Store,
+    zoo: &Zoo,
+    goldens: &[Golden],
+) -> anyhow::Result<()> {
+    let since = Some(ago(PRIOR_AGE));
+    let filter = Filter { models: vec![model.to_owned()], since_unix_micros: since, ..Filter::default() };
+    let host = Host::of_machine();
+    let mut advice = recommend::document(store, zoo, &filter)?.advice;
+    advice.retain(|one| one.host == host.name && one.cpu_model == host.cpu_model);
+    let recoveries = store.recoveries(&EventFilter { since_unix_micros: since, ..EventFilter::default() })?;
+    seed(driver.pool_mut(), &advice, goldens, &recoveries);
+    Ok(())
+}

@@ -1,0 +1,431 @@
+//! What the agent holds for the pool: browsers, calls, jobs. It obeys the pool's actions and decides nothing.
+//!
+//! The order is the pool's: feed one input, [`Driver::drain`], then wait until [`Driver::next_due`] for the next.
+
+mod actions;
+mod answers;
+mod happenings;
+mod member;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pool::{
+    BackendSet, CallId, CallKind, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, Job, JobId, ModelId,
+    ModelSpec, Pool, ScalingConfig, ShapeClass, Timestamp,
+};
+use wire::engine::Part;
+use wire::{
+    Browser, EventRecord, Fault, FleetCommand, FleetReport, Phases, PipelineKind, RunRecord, TensorHeader,
+};
+
+use crate::fleet::input::{JobInput, Line};
+use crate::fleet::output::{Finished, Outputs};
+use crate::fleet::translate::{cancelled, refused, to_pool_category, to_pool_precision};
+use crate::golden;
+
+pub(super) use member::Member;
+
+/// How long a browser may take from its launch until its workers are ready: several start at once, on a machine that works.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a page may take to answer a ping; its main thread only passes messages on.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Jobs that wait for each worker: enough that none is idle, few enough that memory is bounded.
+const QUEUED_PER_WORKER: u32 = 4;
+
+/// Failures to open for each browser there is, none being open, after which the run is given up.
+const HOPELESS_OPENS: usize = 3;
+
+/// Launches browsers and carries messages to their pages. What comes of it arrives as [`Happening`]s.
+pub(crate) trait Host {
+    /// Launches the browser of a connection. Never fails at once.
+    fn open(&mut self, connection: ConnectionId, launch: &Launch);
+    /// Sends a command to the page of the latest launch; what was sent before the page is up waits for it.
+    fn send(&mut self, connection: ConnectionId, command: &FleetCommand, buffers: &[&[u8]]);
+    /// Ends the browser, if there is one.
+    fn close(&mut self, connection: ConnectionId);
+}
+
+/// One launch of a browser.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Launch {
+    /// Counts the launches of the connection from 1.
+    pub(crate) number: u32,
+    /// Id of its session in the history.
+    pub(crate) session: String,
+    /// The browser.
+    pub(crate) browser: Browser,
+}
+
+/// Something that came of a launch.
+#[derive(Debug)]
+pub(crate) struct Happening {
+    /// Whose.
+    pub(crate) connection: ConnectionId,
+    /// Number of the launch.
+    pub(crate) launch: u32,
+    /// What.
+    pub(crate) what: What,
+}
+
+/// The kinds of happening.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// The page said something.
+    Report(Box<FleetReport>, Vec<Vec<u8>>),
+    /// The browser could not be launched, or has ended by itself.
+    Ended(Fault),
+}
+
+/// What is run.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    /// Model or pipeline.
+    pub(crate) id: String,
+    /// Job family.
+    pub(crate) family: String,
+    /// Lower-case hex SHA-256 of the model; empty for a pipeline.
+    pub(crate) sha256: String,
+    /// Precision of the weights.
+    pub(crate) precision: wire::Precision,
+    /// Set for a pipeline.
+    pub(crate) pipeline: Option<PipelineKind>,
+    /// The files, in the order that the engine expects.
+    pub(crate) parts: Vec<Part>,
+    /// Size of the files, bytes.
+    pub(crate) n_bytes: u64,
+    /// Backends that may run it.
+    pub(crate) backends: BackendSet,
+    /// A known input with a known output, to try what seems broken with.
+    pub(crate) golden: Option<Arc<golden::Case>>,
+}
+
+/// What a fleet starts with.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// Campaign in the history.
+    pub(crate) campaign: i64,
+    /// Browsers that connections are, in turn.
+    pub(crate) browsers: Vec<Browser>,
+    /// Fewest and most browsers.
+    pub(crate) size: (u32, u32),
+    /// Workers in each.
+    pub(crate) n_workers: u32,
+    /// How long a job may take.
+    pub(crate) deadline: Duration,
+    /// Microseconds since the Unix epoch at [`Timestamp::ZERO`].
+    pub(crate) epoch_unix_micros: i64,
+    /// Of the pool's random choices.
+    pub(crate) seed: u64,
+}
+
+/// The pool's body.
+pub(crate) struct Driver<H> {
+    pool: Pool,
+    host: H,
+    setup: Setup,
+    subject: Subject,
+    model: ModelId,
+    members: BTreeMap<ConnectionId, Member>,
+    calls: BTreeMap<CallId, Call>,
+    tasks: BTreeMap<JobId, Task>,
+    counts: Counts,
+    /// Failures to open since a browser was open, and the last one.
+    failed_opens: Option<(u32, Fault)>,
+    /// Why jobs that the pool takes back have no result.
+    stopped_by: Fault,
+    said: Said,
+    n_events: u64,
+}
+
+/// What the driver has to say since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// Jobs that ended.
+    pub(crate) finished: Vec<Finished>,
+    /// Tries, for the history.
+    pub(crate) records: Vec<RunRecord>,
+    /// Events of the pool, for the history.
+    pub(crate) events: Vec<EventRecord>,
+    /// What a person should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Jobs so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    /// With a result.
+    pub(crate) n_ok: u64,
+    /// Without one.
+    pub(crate) n_failed: u64,
+    /// Taken back because the run was stopped.
+    pub(crate) n_cancelled: u64,
+}
+
+impl Counts {
+    /// Jobs that ended.
+    pub(crate) fn n_ended(&self) -> u64 {
+        self.n_ok + self.n_failed + self.n_cancelled
+    }
+}
+
+/// A call that the pool waits for.
+struct Call {
+    connection: ConnectionId,
+    kind: CallKind,
+    backend: Option<pool::Backend>,
+    jobs: Vec<JobId>,
+    /// Workers that have not answered yet.
+    n_left: u32,
+    fault: Option<Fault>,
+    ran: Option<Ran>,
+}
+
+/// What a worker measured of a run.
+#[derive(Debug, Default)]
+pub(super) struct Ran {
+    pub(super) phases: Phases,
+    pub(super) memory_bytes: u64,
+    /// Set for the first run after a load: what the load took.
+    pub(super) cold: Option<Phases>,
+    /// What a file became.
+    pub(super) decoded: Option<TensorHeader>,
+}
+
+/// A job from its line to its end.
+struct Task {
+    index: u64,
+    input: JobInput,
+    submitted: Timestamp,
+    n_attempts: u32,
+    /// Where the last try was.
+    place: Option<(ConnectionId, pool::Backend)>,
+    fault: Option<Fault>,
+    output: Option<(CallId, Output)>,
+}
+
+/// What a run gave.
+struct Output {
+    result: Option<serde_json::Value>,
+    tensors: Outputs,
+    run_micros: Option<u64>,
+}
+
+impl<H: Host> Driver<H> {
+    /// A fleet without browsers.
+    pub(crate) fn new(setup: Setup, subject: Subject, host: H) -> Self {
+        let (min, max) = setup.size;
+        let mut pool = Pool::new(
+            Config {
+                queue_capacity: (QUEUED_PER_WORKER * max * setup.n_workers) as usize,
+                job_timeout: setup.deadline,
+                open_timeout: OPEN_TIMEOUT,
+                heartbeat: HeartbeatConfig { timeout: PING_TIMEOUT, ..HeartbeatConfig::default() },
+                scaling: ScalingConfig {
+                    min_connections: min,
+                    max_connections: max,
+                    // They share this machine, and so what can fail beneath them.
+                    templates: setup
+                        .browsers
+                        .iter()
+                        .map(|one| ConnectionSpec::browser(&one.name, 0))
+                        .collect(),
+                    ..ScalingConfig::default()
+                },
+                ..Config::default()
+            },
+            setup.seed,
+        );
+        let model = pool.register_model(ModelSpec {
+            memory_bytes: subject.n_bytes,
+            backends: subject.backends,
+            has_golden: subject.golden.is_some(),
+            ..ModelSpec::new(&subject.id, &subject.family, to_pool_precision(subject.precision))
+        });
+        Self {
+            pool,
+            host,
+            setup,
+            subject,
+            model,
+            members: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            counts: Counts::default(),
+            failed_opens: None,
+            stopped_by: cancelled(),
+            said: Said::default(),
+            n_events: 0,
+        }
+    }
+
+    /// The pool and the model in it, to put in what is known from before.
+    pub(crate) fn pool_mut(&mut self) -> (&mut Pool, ModelId) {
+        (&mut self.pool, self.model)
+    }
+
+    /// Opens the first browsers.
+    pub(crate) fn start(&mut self, now: Timestamp) {
+        self.pool.start(now);
+        self.drain(now);
+    }
+
+    /// Takes a line in; gives it back when there is no room for it now.
+    pub(crate) fn submit(&mut self, now: Timestamp, line: Line) -> Option<Line> {
+        let Line { index, job } = line;
+        let refusal = match job {
+            Err(fault) => fault,
+            Ok(input) => {
+                let job = Job {
+                    shape: ShapeClass::from_elements(input.n_elements),
+                    fingerprint: fingerprint(&input),
+                    ..Job::new(self.model)
+                };
+                match self.pool.submit(now, job) {
+                    Ok(job) => {
+                        self.tasks.insert(job, Task::new(index, input, now));
+                        self.drain(now);
+                        return None;
+                    }
+                    Err(refusal) => match refused(&refusal) {
+                        None => return Some(Line { index, job: Ok(input) }),
+                        Some(fault) => fault,
+                    },
+                }
+            }
+        };
+        self.counts.n_failed += 1;
+        self.said.finished.push(Finished::untried(index, refusal));
+        None
+    }
+
+    /// Whether the pool would take another job.
+    pub(crate) fn has_room(&self) -> bool {
+        let n_slots = self.setup.size.1 * self.setup.n_workers;
+        self.tasks.len() < ((1 + QUEUED_PER_WORKER) * n_slots) as usize
+    }
+
+    /// Jobs that have not ended.
+    pub(crate) fn n_jobs(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Jobs that have.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Time passed.
+    pub(crate) fn on_time(&mut self, now: Timestamp) {
+        self.pool.handle_timeout(now);
+        self.drain(now);
+    }
+
+    /// When [`Driver::on_time`] is due.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.pool.poll_timeout()
+    }
+
+    /// Retries that were started.
+    pub(crate) fn n_retries(&self) -> u64 {
+        self.pool.stats().n_retries
+    }
+
+    /// Browsers that take jobs, and browsers.
+    pub(crate) fn n_browsers(&self) -> (usize, usize) {
+        let stats = self.pool.stats();
+        (stats.n_ready, stats.n_connections)
+    }
+
+    /// Every browser there is or was, and the pool.
+    pub(super) fn members_and_pool(&mut self) -> (&BTreeMap<ConnectionId, Member>, &mut Pool) {
+        (&self.members, &mut self.pool)
+    }
+
+    /// Takes every job back, because of `fault`.
+    pub(crate) fn stop(&mut self, now: Timestamp, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.stopped_by = fault;
+        }
+        let jobs: Vec<JobId> = self.tasks.keys().copied().collect();
+        for job in jobs {
+            self.pool.cancel(now, job);
+        }
+        self.drain(now);
+    }
+
+    /// Why no browser can be opened, once that has been tried often enough.
+    pub(crate) fn hopeless(&self) -> Option<&Fault> {
+        let n_members = self.members.values().filter(|member| !member.is_closed).count();
+        let (n_failed, fault) = self.failed_opens.as_ref()?;
+        (*n_failed as usize >= HOPELESS_OPENS * n_members).then_some(fault)
+    }
+
+    /// Ends every browser.
+    pub(crate) fn close(mut self, now: Timestamp) -> (H, Said) {
+        self.pool.close(now);
+        self.drain(now);
+        (self.host, self.said)
+    }
+
+    /// What there is to say.
+    pub(crate) fn take_said(&mut self) -> Said {
+        core::mem::take(&mut self.said)
+    }
+
+    /// Does what the pool wants done, until it wants no more.
+    fn drain(&mut self, now: Timestamp) {
+        while let Some(action) = self.pool.poll_action() {
+            self.perform(now, action);
+        }
+    }
+
+    /// A call failed: the pool gets the category, the job's owner may see the rest.
+    fn fail(&mut self, now: Timestamp, call: CallId, fault: Fault) {
+        let category = to_pool_category(fault.category);
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.fault = Some(fault);
+        }
+        self.pool.on_failed(now, call, category);
+    }
+
+    /// A browser, or its workers, are gone, whatever they were doing.
+    fn lose(&mut self, now: Timestamp, connection: ConnectionId, fault: Fault) {
+        for call in self.calls.values_mut().filter(|call| call.connection == connection) {
+            call.fault = Some(fault.clone());
+        }
+        let category = to_pool_category(fault.category);
+        if let Some(member) = self.members.get_mut(&connection) {
+            member.reset();
+            member.last_fault = Some(fault);
+        }
+        self.pool.on_connection_lost(now, connection, category);
+    }
+
+    fn unix_micros(&self, now: Timestamp) -> i64 {
+        self.setup.epoch_unix_micros.saturating_add_unsigned(now.as_micros())
+    }
+}
+
+impl Task {
+    fn new(index: u64, input: JobInput, now: Timestamp) -> Self {
+        Self { index, input, submitted: now, n_attempts: 0, place: None, fault: None, output: None }
+    }
+}
+
+/// Equal for equal inputs, and never 0: how the pool recognises what broke several browsers.
+fn fingerprint(input: &JobInput) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    input.params.as_ref().map(serde_json::Value::to_string).hash(&mut hasher);
+    input.shapes.hash(&mut hasher);
+    input.tensors.iter().for_each(|(_, bytes)| bytes.hash(&mut hasher));
+    input.media.iter().for_each(|(_, bytes)| bytes.hash(&mut hasher));
+    hasher.finish().max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What browsers and their workers say, told to the pool.
+
+use pool::{CallId, CallKind, ConnectionId, Measured, Timestamp};
+use wire::{EngineReply, Fault, FaultCategory, FleetReport, Phases, Reply, TensorHeader};
+
+use super::member::Request;
+use super::{Driver, Happening, Host, Output, Ran, What};
+use crate::fleet::output::Outputs;
+use crate::fleet::translate::to_pool_capabilities;
+use crate::golden::compare::compare;
+
+/// The data of [`Reply::Ran`] with its buffers.
+struct RanReply {
+    tensors: Outputs,
+    result: Option<serde_json::Value>,
+    phases: Phases,
+    memory_bytes: u64,
+    decoded: Option<TensorHeader>,
+}
+
+impl<H: Host> Driver<H> {
+    /// Takes in what came of a launch; one that was replaced has nothing to say any more.
+    pub(crate) fn on_happening(&mut self, now: Timestamp, happening: Happening) {
+        let Happening { connection, launch, what } = happening;
+        let Some(member) = self.members.get_mut(&connection) else { return };
+        if member.launch != launch || member.is_closed {
+            return;
+        }
+        match what {
+            What::Ended(fault) => {
+                member.is_running = false;
+                self.lose(now, connection, fault);
+            }
+            What::Report(report, buffers) => self.on_report(now, connection, *report, buffers),
+        }
+        self.drain(now);
+    }
+
+    fn on_report(&mut self, now: Timestamp, id: ConnectionId, report: FleetReport, buffers: Vec<Vec<u8>>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        match report {
+            FleetReport::Up { user_agent } => member.browser.user_agent = user_agent,
+            FleetReport::Pong => {
+                if let Some(call) = member.ping.take() {
+                    let memory_bytes = Some(member.memory_bytes());
+                    self.pool.on_finished(now, call, Measured { memory_bytes });
+                }
+            }
+            FleetReport::Lost { start, fault } if start == member.start => self.lose(now, id, fault),
+            FleetReport::Engine { start, worker, reply, decoded } if start == member.start => {
+                self.on_reply(now, id, worker, reply, decoded, buffers);
+            }
+            FleetReport::Lost { .. } | FleetReport::Engine { .. } => {}
+        }
+    }
+
+    fn on_reply(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        worker: u32,
+        reply: EngineReply,
+        decoded: Option<TensorHeader>,
+        buffers: Vec<Vec<u8>>,
+    ) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let request = member.requests.remove(&reply.id);
+        match (reply.reply, request) {
+            (Reply::Ready { capabilities }, None) => {
+                if let Some(worker) = member.workers.get_mut(worker as usize) {
+                    worker.is_ready = true;
+                }
+                if member.workers.iter().all(|worker| worker.is_ready)
+                    && let Some(call) = member.opening.take()
+                {
+                    let n_workers = member.workers.len() as u32;
+                    let for_pool = to_pool_capabilities(&capabilities, n_workers);
+                    member.capabilities = Some(capabilities);
+                    self.pool.on_ready(now, call, for_pool);
+                }
+            }
+            (Reply::Trapped { fault }, _) => self.on_trapped(now, id, worker, fault),
+            (Reply::Loaded { phases, backend_detail, .. }, Some(Request { call: Some(call), worker })) => {
+                if let Some(worker) = member.workers.get_mut(worker as usize) {
+                    worker.cold = Some(phases);
+                }
+                self.on_loaded(now, id, call, backend_detail);
+            }
+            (
+                Reply::Ran { outputs, result, phases, memory_bytes },
+                Some(Request { call: Some(call), worker }),
+            ) => match pair(outputs, buffers) {
+                Some(tensors) => {
+                    let ran = RanReply { tensors, result, phases, memory_bytes, decoded };
+                    self.on_ran(now, id, call, worker, ran);
+                }
+                None => self.fail(now, call, protocol("outputs do not fit their description")),
+            },
+            (Reply::Failed { fault }, Some(Request { call: Some(call), .. })) => self.fail(now, call, fault),
+            // Unloads are not waited for, and a ping goes to the page.
+            (Reply::Unloaded | Reply::Pong { .. } | Reply::Failed { .. }, _) => {}
+            (Reply::Ready { .. } | Reply::Loaded { .. } | Reply::Ran { .. }, _) => {
+                self.lose(now, id, protocol("a worker answered a question that was not asked"));
+            }
+        }
+    }
+
+    /// The workers are of no more use: they are replaced together. A trap for lack of memory speaks against the call that
+    /// needed it; the loss of the worker is the same either way.
+    fn on_trapped(&mut self, now: Timestamp, id: ConnectionId, worker: u32, fault: Fault) {
+        let lost = Fault { category: FaultCategory::WorkerCrash, ..fault.clone() };
+        let running = self.members.get(&id).and_then(|member| {
+            member.requests.values().find(|request| request.worker == worker).and_then(|request| request.call)
+        });
+        if let Some(call) = running.filter(|_| fault.category != FaultCategory::WorkerCrash) {
+            self.fail(now, call, fault);
+        }
+        self.lose(now, id, lost);
+    }
+
+    /// One worker has the model; the call is over when all have.
+    fn on_loaded(&mut self, now: Timestamp, connection: ConnectionId, id: CallId, backend_detail: String) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let (Some(backend), Some(member)) = (call.backend, self.members.get_mut(&connection)) {
+            member.backend_details.insert(backend, backend_detail);
+        }
+        call.n_left = call.n_left.saturating_sub(1);
+        if call.n_left == 0 {
+            self.pool.on_finished(now, id, Measured::default());
+        }
+    }
+
+    fn on_ran(&mut self, now: Timestamp, id: ConnectionId, call_id: CallId, worker: u32, ran: RanReply) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let worker = member.workers.get_mut(worker as usize);
+        let cold = worker.and_then(|worker| {
+            worker.memory_bytes = ran.memory_bytes;
+            worker.cold.take()
+        });
+        let measured = Measured { memory_bytes: Some(member.memory_bytes()) };
+        let RanReply { tensors, result, phases, memory_bytes, decoded } = ran;
+        // The answer to a call that was given up only frees its place.
+        if let Some(call) = self.calls.get_mut(&call_id) {
+            if call.kind == CallKind::Probe {
+                return self.on_probed(now, call_id, &tensors, measured);
+            }
+            if let Some(task) = call.jobs.first().and_then(|job| self.tasks.get_mut(job)) {
+                let output = Output { result, tensors, run_micros: phases.run_micros };
+                task.output = Some((call_id, output));
+            }
+            call.ran = Some(Ran { phases, memory_bytes, cold, decoded });
+        }
+        self.pool.on_finished(now, call_id, measured);
+    }
+
+    /// A golden input was run: what comes out must be what is known.
+    fn on_probed(&mut self, now: Timestamp, call: CallId, tensors: &Outputs, measured: Measured) {
+        let outputs: Vec<_> =
+            tensors.0.iter().map(|(header, bytes)| (header.clone(), bytes.as_slice())).collect();
+        let check = self.subject.golden.as_deref().and_then(|golden| compare(golden, &outputs));
+        match check.and_then(|check| check.problem) {
+            None => self.pool.on_finished(now, call, measured),
+            Some(problem) => {
+                self.fail(now, call, Fault::new(FaultCategory::Numeric, "wrong-output", problem));
+            }
+        }
+    }
+}
+
+/// Output headers with their data; `None` when they do not fit.
+fn pair(headers: Vec<TensorHeader>, buffers: Vec<Vec<u8>>) -> Option<Outputs> {
+    let fits = headers.len() == buffers.len()
+        && headers.iter().zip(&buffers).all(|(header, bytes)| header.size_bytes() == Some(bytes.len()));
+    fits.then(|| Outputs(headers.into_iter().zip(buffers).collect()))
+}
+
+fn protocol(message: &str) -> Fault {
+    Fault::new(FaultCategory::ConnectionLost, "worker-protocol", message)
+}

@@ -1,0 +1,152 @@
+//! What happened, for the job's owner and for the history: ends of jobs, rows of runs, events.
+
+use pool::{CallKind, Called, ConnectionId, ConnectionState, Event, JobEnd, JobId, Timestamp};
+use wire::{Fault, FaultCategory};
+
+use super::{Call, Driver, Host, Ran};
+use crate::fleet::output::Finished;
+use crate::fleet::record::{Try, event_record, run_record};
+use crate::fleet::translate::{failure, to_wire_backend, undescribed};
+
+impl<H: Host> Driver<H> {
+    pub(super) fn on_event(&mut self, now: Timestamp, event: Event) {
+        match &event {
+            Event::Called(called) => return self.on_called(now, called),
+            Event::Connection { connection, to, .. } => self.on_connection(*connection, *to),
+            Event::RootCause(cause) => self.said.warnings.push(cause.to_string()),
+            Event::Placed { .. }
+            | Event::Refused { .. }
+            | Event::Breaker { .. }
+            | Event::Recovering { .. }
+            | Event::Recovered { .. }
+            | Event::Incident { .. }
+            | Event::Quarantined { .. }
+            | Event::Scaled { .. } => {}
+        }
+        let at_unix_micros = self.unix_micros(now);
+        let id = format!("{}-fleet-{}", self.setup.campaign, self.n_events);
+        let browser = |id: ConnectionId| self.members.get(&id).map(|member| member.browser.clone());
+        if let Some(record) = event_record(id, at_unix_micros, event, &self.subject.id, browser) {
+            self.n_events += 1;
+            self.said.events.push(record);
+        }
+    }
+
+    /// A browser that is gone, or back, is news.
+    fn on_connection(&mut self, id: ConnectionId, to: ConnectionState) {
+        let Some(member) = self.members.get(&id) else { return };
+        let name = format!("{} {}", member.browser.name, id.0);
+        match (to, &member.last_fault) {
+            (ConnectionState::Waiting, Some(fault)) => {
+                self.said.warnings.push(format!("{name} is opened again: {fault}"));
+            }
+            (ConnectionState::Ready, Some(_)) => self.said.warnings.push(format!("{name} is back")),
+            (
+                ConnectionState::Waiting
+                | ConnectionState::Opening
+                | ConnectionState::Ready
+                | ConnectionState::Draining
+                | ConnectionState::Closed,
+                _,
+            ) => {}
+        }
+    }
+
+    fn on_called(&mut self, now: Timestamp, called: &Called) {
+        let Some(mut call) = self.calls.remove(&called.call) else { return };
+        let described = call.fault.take();
+        let fault =
+            called.fault.map(|category| described.unwrap_or_else(|| undescribed(category, called.kind)));
+        if let Some(member) = self.members.get_mut(&called.connection) {
+            if matches!(called.kind, CallKind::Open | CallKind::Ping) && fault.is_some() {
+                member.last_fault.clone_from(&fault);
+            }
+        }
+        if called.kind == CallKind::Open {
+            let is_open = fault.is_none() || self.pool.stats().n_ready > 0;
+            let n_before = self.failed_opens.as_ref().map_or(0, |(n, _)| *n);
+            self.failed_opens = fault.clone().filter(|_| !is_open).map(|fault| (n_before + 1, fault));
+        }
+        if called.kind == CallKind::Run {
+            self.on_run_called(now, called, &call, fault.as_ref());
+        }
+        for job in &called.jobs {
+            if let Some(task) = self.tasks.get_mut(job) {
+                task.fault.clone_from(&fault);
+            }
+        }
+    }
+
+    /// A try ended: it has a row of its own.
+    fn on_run_called(&mut self, now: Timestamp, called: &Called, call: &Call, fault: Option<&Fault>) {
+        let Some(member) = self.members.get_mut(&called.connection) else { return };
+        // What the pool itself takes back is nobody's fault.
+        let is_cancelled = fault.is_some_and(|fault| fault.category == FaultCategory::Cancelled);
+        let ran = call.ran.as_ref();
+        if !is_cancelled {
+            let warm = ran.filter(|ran| ran.cold.is_none()).and_then(|ran| ran.phases.run_micros);
+            member.tally.note(fault.is_none(), warm);
+        }
+        let Some(task) = called.jobs.first().and_then(|job| self.tasks.get(job)) else { return };
+        let unknown = Ran::default();
+        let attempt = Try {
+            session: format!(
+                "{}-{}-{}-{}",
+                self.setup.campaign, member.browser.name, called.connection.0, member.launch
+            ),
+            call: called.call,
+            browser: &member.browser,
+            backend_detail: call.backend.and_then(|backend| member.backend_details.get(&backend)),
+            adapter: member.capabilities.as_ref().and_then(|capabilities| capabilities.adapter.as_ref()),
+            connection: called.connection.0,
+            number: called.attempt,
+            backend: call.backend.map_or(wire::Backend::Wasm, to_wire_backend),
+            shapes: &task.input.shapes,
+            queued: called.queued,
+            since_submitted: now.since(task.submitted),
+            ran: ran.unwrap_or(&unknown),
+            fault,
+        };
+        let started = self.setup.epoch_unix_micros.saturating_add_unsigned(task.submitted.as_micros());
+        let record = run_record(&self.subject, attempt, started);
+        self.said.records.push(record);
+    }
+
+    /// A job ended: its line is written.
+    pub(super) fn finish(&mut self, now: Timestamp, job: JobId, end: &JobEnd) {
+        let Some(mut task) = self.tasks.remove(&job) else { return };
+        let mut fault = failure(end, task.fault.take());
+        let output = match *end {
+            JobEnd::Completed { call, .. } => task.output.take().filter(|(of, _)| *of == call),
+            JobEnd::Loaded { .. } | JobEnd::Failed { .. } | JobEnd::Cancelled => None,
+        };
+        if let (None, None) = (&fault, &output) {
+            fault = Some(Fault::new(FaultCategory::Internal, "no-output", "the run gave no output"));
+        }
+        if fault.as_ref().is_some_and(|fault| fault.category == FaultCategory::Cancelled) {
+            fault = Some(self.stopped_by.clone());
+            self.counts.n_cancelled += 1;
+        } else {
+            self.counts.n_ok += u64::from(fault.is_none());
+            self.counts.n_failed += u64::from(fault.is_some());
+        }
+        let place = task.place.map(|(id, backend)| {
+            (self.members.get(&id).map(|member| member.browser.name.clone()), to_wire_backend(backend))
+        });
+        let output = output.map(|(_, output)| output);
+        let run_micros = output.as_ref().and_then(|output| output.run_micros);
+        let (result, outputs) = output.map(|output| (output.result, output.tensors)).unwrap_or_default();
+        self.said.finished.push(Finished {
+            index: task.index,
+            ok: fault.is_none(),
+            result,
+            outputs,
+            fault,
+            browser: place.as_ref().and_then(|(browser, _)| browser.clone()),
+            backend: place.map(|(_, backend)| backend),
+            attempts: task.n_attempts,
+            run_micros,
+            total_micros: now.since(task.submitted).as_micros() as u64,
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! One browser of the fleet, through all its launches.
+
+use std::collections::BTreeMap;
+
+use pool::CallId;
+use wire::{Browser, Capabilities, Fault, Phases};
+
+/// Latest runs that a browser's median comes from.
+const N_LATENCIES_KEPT: usize = 1000;
+
+/// A connection of the pool: a browser, or the pause until the next.
+#[derive(Debug, Default)]
+pub(crate) struct Member {
+    /// The browser.
+    pub(crate) browser: Browser,
+    /// Number of the latest launch.
+    pub(crate) launch: u32,
+    /// Number of the latest start of workers.
+    pub(crate) start: u32,
+    /// Whether the browser of the latest launch has not ended by itself.
+    pub(crate) is_running: bool,
+    /// Whether the pool has given it up for good.
+    pub(crate) is_closed: bool,
+    /// The call that ready workers answer.
+    pub(crate) opening: Option<CallId>,
+    /// The call that a pong answers.
+    pub(crate) ping: Option<CallId>,
+    /// Its workers.
+    pub(crate) workers: Vec<Worker>,
+    /// Requests without an answer.
+    pub(crate) requests: BTreeMap<u32, Request>,
+    /// Never reused, so that late answers are recognised.
+    pub(crate) n_requests: u32,
+    /// What its workers can do.
+    pub(crate) capabilities: Option<Capabilities>,
+    /// What runs the model on each backend in particular.
+    pub(crate) backend_details: BTreeMap<pool::Backend, String>,
+    /// Why it was lost last.
+    pub(crate) last_fault: Option<Fault>,
+    /// What it has done.
+    pub(crate) tally: Tally,
+}
+
+/// One worker of a browser.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Worker {
+    pub(crate) is_ready: bool,
+    pub(crate) memory_bytes: u64,
+    /// What its last load took, until a run uses the model.
+    pub(crate) cold: Option<Phases>,
+}
+
+/// A request to a worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    /// The call that it is for; an unload has none.
+    pub(crate) call: Option<CallId>,
+    /// Index of the worker.
+    pub(crate) worker: u32,
+}
+
+/// What a browser has done.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Tally {
+    /// Runs that succeeded.
+    pub(crate) n_ok: u64,
+    /// Runs that failed.
+    pub(crate) n_failed: u64,
+    /// Computing of the latest warm runs, microseconds.
+    pub(crate) run_micros: std::collections::VecDeque<f64>,
+}
+
+impl Member {
+    /// Forgets what its workers held.
+    pub(super) fn reset(&mut self) {
+        self.opening = None;
+        self.ping = None;
+        self.workers.clear();
+        self.requests.clear();
+    }
+
+    /// The worker with the fewest requests to answer.
+    pub(super) fn free_worker(&self) -> u32 {
+        let n_busy =
+            |worker: &u32| self.requests.values().filter(|request| request.worker == *worker).count();
+        (0..self.workers.len() as u32).min_by_key(n_busy).unwrap_or(0)
+    }
+
+    /// Memory of all its workers, bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.memory_bytes).sum()
+    }
+}
+
+impl Tally {
+    /// Counts a run.
+    pub(super) fn note(&mut self, is_ok: bool, warm_micros: Option<u64>) {
+        self.n_ok += u64::from(is_ok);
+        self.n_failed += u64::from(!is_ok);
+        if let Some(micros) = warm_micros {
+            if self.run_micros.len() == N_LATENCIES_KEPT {
+                self.run_micros.pop_front();
+            }
+            self.run_micros.push_back(micros as f64);
+        }
+    }
+}

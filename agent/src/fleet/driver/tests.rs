@@ -1,0 +1,348 @@
+//! The driver with pages of paper: what they are sent, and what becomes of jobs when they crash, hang or answer wrongly.
+
+use std::collections::BTreeSet;
+
+use wire::{
+    Capabilities, DType, EngineReply, EngineRequest, FaultCategory, Outcome, PoolEvent, Precision, Reply,
+    Request,
+};
+
+use super::*;
+use crate::golden::Golden;
+use crate::testing::GOLDEN;
+
+/// Keeps what it is asked.
+#[derive(Default)]
+struct Paper {
+    opened: Vec<(ConnectionId, Launch)>,
+    closed: Vec<ConnectionId>,
+    sent: Vec<(ConnectionId, FleetCommand)>,
+}
+
+impl Host for Paper {
+    fn open(&mut self, connection: ConnectionId, launch: &Launch) {
+        self.opened.push((connection, launch.clone()));
+    }
+
+    fn send(&mut self, connection: ConnectionId, command: &FleetCommand, _buffers: &[&[u8]]) {
+        self.sent.push((connection, command.clone()));
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.closed.push(connection);
+    }
+}
+
+struct World {
+    driver: Driver<Paper>,
+    now: Timestamp,
+    /// Browsers that say nothing any more.
+    silent: BTreeSet<ConnectionId>,
+    finished: Vec<Finished>,
+    records: Vec<RunRecord>,
+    events: Vec<EventRecord>,
+}
+
+const C0: ConnectionId = ConnectionId(0);
+const C1: ConnectionId = ConnectionId(1);
+
+fn world(n_browsers: u32, n_workers: u32) -> World {
+    let browser =
+        |name: &str| Browser { name: name.to_owned(), version: "1".to_owned(), user_agent: String::new() };
+    let setup = Setup {
+        campaign: 7,
+        browsers: vec![browser("chromium"), browser("firefox")],
+        size: (n_browsers, n_browsers),
+        n_workers,
+        deadline: Duration::from_secs(600),
+        epoch_unix_micros: 1_000_000,
+        seed: 1,
+    };
+    let golden = Golden::parse(GOLDEN).unwrap();
+    let subject = Subject {
+        id: "tiny".to_owned(),
+        family: "text".to_owned(),
+        sha256: golden.sha256.clone(),
+        precision: Precision::F32,
+        pipeline: None,
+        parts: Vec::new(),
+        n_bytes: 1,
+        backends: BackendSet::of(&[pool::Backend::Wasm]),
+        golden: golden.cases.into_iter().next().map(Arc::new),
+    };
+    let mut world = World {
+        driver: Driver::new(setup, subject, Paper::default()),
+        now: Timestamp::ZERO,
+        silent: BTreeSet::new(),
+        finished: Vec::new(),
+        records: Vec::new(),
+        events: Vec::new(),
+    };
+    world.driver.start(world.now);
+    world
+}
+
+impl World {
+    /// Every page answers what it was sent, time passes, and again, until `done` or nothing more can come of it.
+    #[track_caller]
+    fn until(&mut self, done: impl Fn(&Self) -> bool) {
+        for _ in 0..2000 {
+            if done(self) {
+                return;
+            }
+            let sent = std::mem::take(&mut self.driver.host.sent);
+            for (connection, command) in sent {
+                self.answer(connection, command);
+            }
+            if self.driver.host.sent.is_empty() {
+                let due = self.driver.next_due().unwrap_or(self.now);
+                self.now = due.max(self.now + Duration::from_millis(1));
+                self.driver.on_time(self.now);
+            }
+            let said = self.driver.take_said();
+            self.finished.extend(said.finished);
+            self.records.extend(said.records);
+            self.events.extend(said.events);
+        }
+        panic!("it never came to that: {:?}", self.finished);
+    }
+
+    fn answer(&mut self, connection: ConnectionId, command: FleetCommand) {
+        if self.silent.contains(&connection) {
+            return;
+        }
+        match command {
+            FleetCommand::Start { n_workers, .. } => {
+                for worker in 0..n_workers {
+                    let capabilities =
+                        Capabilities { backends: vec![wire::Backend::Wasm], ..Capabilities::default() };
+                    self.reply(connection, worker, 0, Reply::Ready { capabilities }, Vec::new());
+                }
+            }
+            FleetCommand::Ping => self.report(connection, FleetReport::Pong, Vec::new()),
+            FleetCommand::Engine { worker, request: EngineRequest { id, request }, .. } => match request {
+                Request::Load { .. } => {
+                    let reply = Reply::Loaded {
+                        inputs: Vec::new(),
+                        outputs: Vec::new(),
+                        backend_detail: "paper".to_owned(),
+                        phases: Phases { load_micros: Some(9), ..Phases::default() },
+                    };
+                    self.reply(connection, worker, id, reply, Vec::new());
+                }
+                Request::Run { params: Some(params), .. } if params["fault"] == "validation" => {
+                    let fault =
+                        Fault::new(FaultCategory::Validation, "poison", "no").with_hint("other inputs");
+                    self.reply(connection, worker, id, Reply::Failed { fault }, Vec::new());
+                }
+                Request::Run { params: Some(params), .. } if params["fault"] == "trap" => {
+                    let fault = Fault::new(FaultCategory::WorkerCrash, "panic", "boom");
+                    self.reply(connection, worker, 0, Reply::Trapped { fault }, Vec::new());
+                }
+                Request::Run { .. } => {
+                    let outputs =
+                        vec![TensorHeader { name: "y".to_owned(), dtype: DType::Float32, dims: vec![1, 5] }];
+                    let phases = Phases { run_micros: Some(1000), ..Phases::default() };
+                    let reply = Reply::Ran { outputs, result: None, phases, memory_bytes: 1 };
+                    let data = [0.5_f32, 1.0, 1.5, 2.0, 2.5].iter().flat_map(|x| x.to_le_bytes()).collect();
+                    self.reply(connection, worker, id, reply, vec![data]);
+                }
+                Request::Unload { .. } => self.reply(connection, worker, id, Reply::Unloaded, Vec::new()),
+                Request::Ping => {}
+            },
+        }
+    }
+
+    fn reply(&mut self, connection: ConnectionId, worker: u32, id: u32, reply: Reply, buffers: Vec<Vec<u8>>) {
+        let start = self.driver.members[&connection].start;
+        let reply = EngineReply { id, reply };
+        self.report(connection, FleetReport::Engine { start, worker, reply, decoded: None }, buffers);
+    }
+
+    fn report(&mut self, connection: ConnectionId, report: FleetReport, buffers: Vec<Vec<u8>>) {
+        self.happen(connection, What::Report(Box::new(report), buffers));
+    }
+
+    fn happen(&mut self, connection: ConnectionId, what: What) {
+        let launch = self.driver.members[&connection].launch;
+        self.now = self.now + Duration::from_micros(100);
+        self.driver.on_happening(self.now, Happening { connection, launch, what });
+    }
+
+    fn submit(&mut self, indices: core::ops::Range<u64>) {
+        indices.for_each(|index| self.submit_params(index, "none"));
+    }
+
+    fn submit_params(&mut self, index: u64, fault: &str) {
+        let params = Some(serde_json::json!({ "fault": fault, "index": index }));
+        let job = JobInput { params, shapes: "x:1".to_owned(), n_elements: 1, ..JobInput::default() };
+        assert_eq!(self.driver.submit(self.now, Line { index, job: Ok(job) }), None);
+    }
+
+    fn until_ended(&mut self, n_jobs: usize) {
+        self.until(|world| world.finished.len() == n_jobs);
+        let indices: BTreeSet<u64> = self.finished.iter().map(|finished| finished.index).collect();
+        assert_eq!(indices.len(), n_jobs, "each job ends once");
+        assert_eq!(self.driver.n_jobs(), 0);
+    }
+
+    fn n_opened(&self, connection: ConnectionId) -> usize {
+        self.driver.host.opened.iter().filter(|(id, _)| *id == connection).count()
+    }
+
+    fn has_recovered(&self, by: &str) -> bool {
+        self.events.iter().any(|record| {
+            matches!(&record.event, PoolEvent::Recovered { strategy, is_success: true, .. } if strategy == by)
+        })
+    }
+}
+
+#[test]
+fn jobs_run_in_every_browser_and_leave_rows() {
+    let mut world = world(2, 2);
+    world.submit(0..10);
+    world.until_ended(10);
+    assert!(world.finished.iter().all(|finished| finished.ok && finished.attempts == 1));
+    let [(_, launch), ..] = &world.driver.host.opened[..] else { panic!("nothing was opened") };
+    assert_eq!((launch.number, launch.session.as_str()), (1, "7-chromium-0-1"));
+    assert_eq!(world.records.len(), 10);
+    let record = &world.records[0];
+    assert_eq!((record.backend_detail.as_str(), record.shapes.as_str()), ("paper", "x:1"));
+    assert!(world.records.iter().any(|record| record.cold && record.phases.load_micros == Some(9)));
+    let (host, _) = world.driver.close(world.now);
+    assert_eq!(BTreeSet::from_iter(host.closed), BTreeSet::from([C0, C1]));
+}
+
+#[test]
+fn a_browser_that_ends_is_launched_again_and_its_jobs_go_elsewhere() {
+    let mut world = world(2, 1);
+    world.submit(0..4);
+    world.until(|world| world.finished.len() >= 2);
+    world.submit(4..8);
+    let fault = Fault::new(FaultCategory::ConnectionLost, "browser-ended", "it was killed");
+    world.happen(C0, What::Ended(fault));
+    world.until_ended(8);
+    assert!(world.finished.iter().all(|finished| finished.ok), "{:?}", world.finished);
+    world.until(|world| world.n_opened(C0) == 2 && world.has_recovered("restart_browser"));
+    assert_eq!(world.driver.host.opened.last().unwrap().1.session, "7-chromium-0-2");
+}
+
+#[test]
+fn a_silent_browser_is_given_up() {
+    let mut world = world(2, 1);
+    world.submit(0..2);
+    world.until_ended(2);
+    world.silent.insert(C0);
+    world.submit(2..6);
+    world.until_ended(6);
+    assert!(world.finished.iter().all(|finished| finished.ok), "{:?}", world.finished);
+    world.silent.clear();
+    world.until(|world| world.n_opened(C0) == 2);
+    assert!(world.driver.host.closed.contains(&C0), "the hung browser is ended before another is launched");
+}
+
+#[test]
+fn a_trap_replaces_workers_not_the_browser() {
+    let mut world = world(1, 2);
+    world.submit_params(0, "trap");
+    world.submit(1..3);
+    world.until_ended(3);
+    let failed: Vec<_> = world.finished.iter().filter(|finished| !finished.ok).collect();
+    let [failed] = failed.as_slice() else { panic!("{failed:?}") };
+    assert_eq!((failed.index, failed.fault.as_ref().unwrap().code.as_str()), (0, "panic"));
+    assert!(failed.attempts > 1);
+    assert!(world.driver.members[&C0].start > 1 && world.n_opened(C0) == 1);
+    assert!(world.has_recovered("respawn_worker"));
+}
+
+#[test]
+fn a_bad_input_fails_alone_with_its_own_fault() {
+    let mut world = world(2, 1);
+    world.submit(0..3);
+    world.submit_params(3, "validation");
+    let broken = Fault::new(FaultCategory::Validation, "input-json", "line 5: no");
+    assert_eq!(world.driver.submit(world.now, Line { index: 4, job: Err(broken) }), None);
+    world.submit(5..8);
+    world.until_ended(8);
+    let mut failed: Vec<_> = world.finished.iter().filter(|finished| !finished.ok).collect();
+    failed.sort_by_key(|finished| finished.index);
+    let seen: Vec<_> =
+        failed.iter().map(|one| (one.index, one.fault.clone().unwrap().code, one.attempts)).collect();
+    assert_eq!(seen, [(3, "poison".to_owned(), 1), (4, "input-json".to_owned(), 0)]);
+    assert_eq!(world.driver.counts(), Counts { n_ok: 6, n_failed: 2, n_cancelled: 0 });
+    let rows = world.records.iter().filter(|record| record.outcome != Outcome::Ok).count();
+    assert_eq!(rows, 1);
+}
+
+#[test]
+fn a_stopped_run_reports_every_job() {
+    let mut world = world(1, 1);
+    world.submit(0..4);
+    world.until(|world| world.finished.len() == 1);
+    world.driver.stop(world.now, None);
+    world.until_ended(4);
+    let n_cancelled = world.finished.iter().filter(|finished| !finished.ok).count();
+    assert_eq!(world.driver.counts(), Counts { n_ok: 1, n_failed: 0, n_cancelled: 3 });
+    assert_eq!(n_cancelled, 3);
+}
+
+#[test]
+fn a_full_queue_gives_the_line_back() {
+    let mut world = world(1, 1);
+    world.silent.insert(C0);
+    let job = || JobInput { n_elements: 1, ..JobInput::default() };
+    let refused = (0..100).find_map(|index| world.driver.submit(world.now, Line { index, job: Ok(job()) }));
+    assert_eq!(refused.map(|line| line.index), Some(u64::from(QUEUED_PER_WORKER)));
+    assert!(world.finished.is_empty());
+}
+
+#[test]
+fn a_fleet_that_never_opens_is_hopeless() {
+    let mut world = world(2, 1);
+    world.silent.extend([C0, C1]);
+    world.submit(0..1);
+    let fault = || Fault::new(FaultCategory::ConnectionLost, "browser-launch", "no such program");
+    assert_eq!(world.driver.hopeless(), None);
+    for _ in 0..20 {
+        for id in [C0, C1] {
+            world.happen(id, What::Ended(fault()));
+        }
+        if world.driver.hopeless().is_some() {
+            break;
+        }
+        let n = world.driver.host.opened.len();
+        world.until(|world| world.driver.host.opened.len() > n);
+    }
+    assert_eq!(world.driver.hopeless(), Some(&fault()));
+    world.driver.stop(world.now, Some(fault()));
+    world.until_ended(1);
+    assert_eq!(world.finished[0].fault, Some(fault()));
+}
+
+#[test]
+fn probes_compare_with_the_golden_output() {
+    let mut world = world(1, 1);
+    world.submit(0..1);
+    world.until_ended(1);
+    let golden = world.driver.subject.golden.clone().unwrap();
+    assert_eq!(golden.outputs[0].header.dims, [1, 5], "the page of paper answers this one");
+    world.driver.perform(
+        world.now,
+        pool::Action::Probe {
+            connection: C0,
+            call: CallId(u64::MAX),
+            model: world.driver.model,
+            backend: pool::Backend::Wasm,
+        },
+    );
+    let Some((_, FleetCommand::Engine { request, .. })) = world.driver.host.sent.last() else { panic!() };
+    let Request::Run { inputs, .. } = &request.request else { panic!("{request:?}") };
+    assert_eq!(inputs.len(), golden.inputs.len());
+    let header = golden.outputs[0].header.clone();
+    let wrong =
+        Reply::Ran { outputs: vec![header], result: None, phases: Phases::default(), memory_bytes: 0 };
+    let id = request.id;
+    world.reply(C0, 0, id, wrong, vec![vec![0; 20]]);
+    let fault = world.driver.calls[&CallId(u64::MAX)].fault.clone();
+    assert_eq!(fault.map(|fault| fault.code), Some("wrong-output".to_owned()));
+}

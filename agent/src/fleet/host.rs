@@ -1,0 +1,173 @@
+//! Real browsers on this machine: one task for each launch, which carries what its page says to the driver.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use pool::ConnectionId;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
+use wire::fleet::encode_frame;
+use wire::{Fault, FaultCategory, FleetCommand};
+
+use crate::bench::page::browser_ended;
+use crate::browser::{Found, Launcher};
+use crate::fleet::driver::{Happening, Host, Launch, What};
+use crate::host::now_unix_micros;
+use crate::server::App;
+use crate::server::session::{Errand, Report};
+use crate::store::Ending;
+
+/// Launches browsers on this machine.
+pub(crate) struct LocalBrowsers {
+    app: Arc<App>,
+    address: SocketAddr,
+    launcher: Arc<Launcher>,
+    campaign: i64,
+    found: Vec<Found>,
+    happenings: mpsc::UnboundedSender<Happening>,
+    open: BTreeMap<ConnectionId, Link>,
+    launches: JoinSet<()>,
+}
+
+/// The way to one page. Dropping `stop` ends the browser.
+struct Link {
+    outbox: mpsc::UnboundedSender<Vec<u8>>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl LocalBrowsers {
+    /// No browsers yet; what comes of them arrives at the receiver. Sessions belong to `campaign`.
+    pub(crate) fn new(
+        app: Arc<App>,
+        address: SocketAddr,
+        launcher: Launcher,
+        campaign: i64,
+        found: Vec<Found>,
+    ) -> (Self, mpsc::UnboundedReceiver<Happening>) {
+        let (happenings, receiver) = mpsc::unbounded_channel();
+        let launcher = Arc::new(launcher);
+        let (open, launches) = (BTreeMap::new(), JoinSet::new());
+        (Self { app, address, launcher, campaign, found, happenings, open, launches }, receiver)
+    }
+
+    /// Waits until every browser has ended.
+    pub(crate) async fn join(mut self) {
+        self.open.clear();
+        while self.launches.join_next().await.is_some() {}
+        if let Some(launcher) = Arc::into_inner(self.launcher) {
+            launcher.close().await;
+        }
+    }
+}
+
+impl Host for LocalBrowsers {
+    fn open(&mut self, connection: ConnectionId, launch: &Launch) {
+        let (outbox, commands) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        self.open.insert(connection, Link { outbox, _stop: stop });
+        // Those that have ended are forgotten.
+        while self.launches.try_join_next().is_some() {}
+        let name = &launch.browser.name;
+        let Some(found) = self.found.iter().find(|found| found.kind.name == name).cloned() else { return };
+        let visit = Visit {
+            app: Arc::clone(&self.app),
+            launcher: Arc::clone(&self.launcher),
+            url: format!("http://{}/fleet.html?session={}", self.address, launch.session),
+            campaign: self.campaign,
+            found,
+            connection,
+            launch: launch.clone(),
+            happenings: self.happenings.clone(),
+        };
+        let reports = self.app.sessions.open(&launch.session, Errand::Fleet(Arc::new(Mutex::new(commands))));
+        self.launches.spawn(visit.run(reports, stopped));
+    }
+
+    fn send(&mut self, connection: ConnectionId, command: &FleetCommand, buffers: &[&[u8]]) {
+        if let Some(link) = self.open.get(&connection) {
+            // A page that is gone needs no commands; that it is gone is told elsewhere.
+            link.outbox.send(encode_frame(command, buffers)).ok();
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.open.remove(&connection);
+    }
+}
+
+/// One launch, from its start to its end.
+struct Visit {
+    app: Arc<App>,
+    launcher: Arc<Launcher>,
+    url: String,
+    campaign: i64,
+    found: Found,
+    connection: ConnectionId,
+    launch: Launch,
+    happenings: mpsc::UnboundedSender<Happening>,
+}
+
+impl Visit {
+    async fn run(self, mut reports: mpsc::UnboundedReceiver<Report>, mut stopped: oneshot::Receiver<()>) {
+        let Launch { session, browser, .. } = &self.launch;
+        let store = &self.app.store;
+        let begun = store.begin_session(session, self.campaign, browser, now_unix_micros());
+        let ending = match begun {
+            Ok(()) => self.follow(&mut reports, &mut stopped).await,
+            Err(error) => {
+                self.ended("session-store", format!("cannot write to the history: {error}"), None);
+                Ending::Aborted
+            }
+        };
+        self.app.sessions.close(session);
+        if let Err(error) = store.end_session(session, ending, 0, now_unix_micros()) {
+            self.ended("session-store", format!("cannot write to the history: {error}"), None);
+        }
+    }
+
+    async fn follow(
+        &self,
+        reports: &mut mpsc::UnboundedReceiver<Report>,
+        stopped: &mut oneshot::Receiver<()>,
+    ) -> Ending {
+        let mut running = match self.launcher.open(&self.found, &self.url).await {
+            Ok(running) => running,
+            Err(error) => {
+                let (_, hint) = crate::exit::verdict(&error);
+                self.ended("browser-launch", format!("{error:#}"), hint);
+                return Ending::ConnectionLost;
+            }
+        };
+        let ending = loop {
+            tokio::select! {
+                // Reports first: what a browser said before it ended still counts.
+                biased;
+                report = reports.recv() => {
+                    if let Some(Report::Fleet(report, buffers)) = report {
+                        self.tell(What::Report(report, buffers));
+                    }
+                }
+                _ = &mut *stopped => break Ending::Finished,
+                _ = running.ended() => {
+                    self.tell(What::Ended(browser_ended(&running.last_words())));
+                    break Ending::ConnectionLost;
+                }
+            }
+        };
+        running.stop().await;
+        ending
+    }
+
+    fn ended(&self, code: &str, message: String, hint: Option<&str>) {
+        let mut fault = Fault::new(FaultCategory::ConnectionLost, code, message);
+        fault.hint = hint.map(str::to_owned);
+        self.tell(What::Ended(fault));
+    }
+
+    fn tell(&self, what: What) {
+        let (connection, launch) = (self.connection, self.launch.number);
+        // When the driver is gone, nobody has to know.
+        self.happenings.send(Happening { connection, launch, what }).ok();
+    }
+}

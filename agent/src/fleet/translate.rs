@@ -1,0 +1,133 @@
+//! Between the pool's words and the wire's: names are the same, types are not; and faults that nobody else described.
+
+use pool::{BackendSet, CallKind, JobEnd, Refusal, Verdict};
+use wire::{Backend, Capabilities, Fault, FaultCategory, Precision};
+
+/// The pool's name for a backend.
+pub(crate) fn to_pool_backend(backend: Backend) -> pool::Backend {
+    match backend {
+        Backend::Webgpu => pool::Backend::Webgpu,
+        Backend::Webnn => pool::Backend::Webnn,
+        Backend::Wasm => pool::Backend::Wasm,
+    }
+}
+
+/// The wire's name for a backend.
+pub(super) fn to_wire_backend(backend: pool::Backend) -> Backend {
+    match backend {
+        pool::Backend::Webgpu => Backend::Webgpu,
+        pool::Backend::Webnn => Backend::Webnn,
+        pool::Backend::Wasm => Backend::Wasm,
+    }
+}
+
+/// The pool's precision. What nobody stated counts as full precision.
+pub(super) fn to_pool_precision(precision: Precision) -> pool::Precision {
+    precision.as_str().parse().unwrap_or(pool::Precision::F32)
+}
+
+/// The pool's category of a fault.
+pub(super) fn to_pool_category(category: FaultCategory) -> pool::FaultCategory {
+    category.as_str().parse().unwrap_or(pool::FaultCategory::Internal)
+}
+
+/// The wire's category of a fault.
+pub(super) fn to_wire_category(category: pool::FaultCategory) -> FaultCategory {
+    let found = FaultCategory::ALL.into_iter().find(|one| one.as_str() == category.as_str());
+    found.unwrap_or(FaultCategory::Internal)
+}
+
+/// What the workers of a browser reported, as the pool takes it.
+pub(super) fn to_pool_capabilities(capabilities: &Capabilities, n_workers: u32) -> pool::Capabilities {
+    let backends: Vec<pool::Backend> = capabilities.backends.iter().copied().map(to_pool_backend).collect();
+    let adapter = capabilities.adapter.as_ref();
+    let build = &capabilities.wasm_build;
+    pool::Capabilities {
+        adapter: adapter.map_or_else(
+            || build.clone(),
+            |adapter| format!("{} {} {build}", adapter.vendor, adapter.architecture),
+        ),
+        is_fallback_adapter: adapter.is_some_and(|adapter| adapter.is_fallback),
+        capacity: n_workers,
+        ..pool::Capabilities::new(BackendSet::of(&backends))
+    }
+}
+
+/// Why the pool did not take a job; `None` when it only has no room now.
+pub(super) fn refused(refusal: &Refusal) -> Option<Fault> {
+    let (category, code) = match refusal {
+        Refusal::QueueFull { .. } => return None,
+        Refusal::DeadlinePassed => (FaultCategory::Timeout, "deadline"),
+        Refusal::UnknownModel | Refusal::UnknownConnection => (FaultCategory::Internal, "refused"),
+        Refusal::NoBackend => (FaultCategory::UnsupportedOperator, "no-backend"),
+        Refusal::Quarantined { cause, .. } => (to_wire_category(*cause), "quarantined"),
+        Refusal::Closing => (FaultCategory::Cancelled, "cancelled"),
+    };
+    Some(Fault::new(category, code, format!("the job was refused: {refusal}")))
+}
+
+/// Why a job failed: the last fault in its source's words, unless the pool itself ended the job. `None` for a job that
+/// completed.
+pub(super) fn failure(end: &JobEnd, last: Option<Fault>) -> Option<Fault> {
+    let (cause, n_attempts, verdict) = match *end {
+        JobEnd::Completed { .. } | JobEnd::Loaded { .. } => return None,
+        JobEnd::Cancelled => return Some(cancelled()),
+        JobEnd::Failed { cause, n_attempts, verdict, .. } => (cause, n_attempts, verdict),
+    };
+    let last = last.unwrap_or_else(|| without_details(cause));
+    let said = |more: String| Fault { message: format!("{} ({more})", last.message), ..last.clone() };
+    Some(match verdict {
+        Verdict::Deadline => {
+            let message = format!("the deadline passed after {n_attempts} tries");
+            Fault::new(FaultCategory::Timeout, "deadline", message)
+                .with_hint("give jobs more time with --deadline")
+        }
+        Verdict::Closed => cancelled(),
+        Verdict::NotRetryable => last,
+        Verdict::RetriesExhausted | Verdict::NoCandidate => said(format!("after {n_attempts} tries")),
+        Verdict::Poison => said("in several browsers".to_owned()),
+    })
+}
+
+/// A job that nobody waits for any more.
+pub(super) fn cancelled() -> Fault {
+    Fault::new(FaultCategory::Cancelled, "cancelled", "the run was stopped before the job ended")
+        .with_hint("run it again with --resume")
+}
+
+/// A fault of a call that nobody described: its time-out, or a browser that went silent.
+pub(super) fn undescribed(category: pool::FaultCategory, kind: CallKind) -> Fault {
+    let what = match (category, kind) {
+        (pool::FaultCategory::Timeout, CallKind::Open) => "opening the browser",
+        (pool::FaultCategory::Timeout, CallKind::Load) => "loading the model",
+        (pool::FaultCategory::Timeout, CallKind::Run | CallKind::Probe) => "running the model",
+        (_, CallKind::Ping) => {
+            return Fault::new(FaultCategory::ConnectionLost, "browser-silent", "the page stopped answering");
+        }
+        (_, CallKind::Open | CallKind::Load | CallKind::Run | CallKind::Probe | CallKind::RecreateDevice) => {
+            return without_details(category);
+        }
+    };
+    let code = format!("{}-timeout", kind.as_str());
+    Fault::new(to_wire_category(category), &code, format!("{what} took longer than its time-out"))
+}
+
+/// A fault of which only the category is known.
+pub(super) fn without_details(category: pool::FaultCategory) -> Fault {
+    let (code, message) = match category {
+        pool::FaultCategory::ConnectionLost => ("browser-lost", "the browser was lost"),
+        pool::FaultCategory::WorkerCrash => ("worker-crash", "the worker was lost"),
+        pool::FaultCategory::UnsupportedOperator => ("no-backend", "no browser has a backend for the model"),
+        pool::FaultCategory::DeviceLost
+        | pool::FaultCategory::OutOfMemory
+        | pool::FaultCategory::Timeout
+        | pool::FaultCategory::Validation
+        | pool::FaultCategory::Numeric
+        | pool::FaultCategory::ModelLoad
+        | pool::FaultCategory::Integrity
+        | pool::FaultCategory::Overload
+        | pool::FaultCategory::Cancelled
+        | pool::FaultCategory::Internal => (category.as_str(), "no further details are known"),
+    };
+    Fault::new(to_wire_category(category), &code.replace('_', "-"), message)
+}
