@@ -21,6 +21,7 @@ use self::prepare::Weights;
 mod dispatch;
 mod executor;
 pub mod kernel;
+mod layout;
 mod prepare;
 
 /// The wasm backend: our own kernels.

@@ -15,7 +15,7 @@ mod reduction;
 mod window;
 
 pub use elementwise::{binary_f32, erf, unary_f32};
-pub(crate) use window::resize_samples;
+pub use window::{ResizeSample, resize_samples};
 
 /// Why an operator cannot be computed on its operands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

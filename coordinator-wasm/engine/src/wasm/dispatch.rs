@@ -1,7 +1,7 @@
 //! Calls a kernel with the operands of a step.
 
-use model::op::{Binary, Epilogue, Unary};
-use model::reference::EvaluationError;
+use model::op::{Binary, Epilogue};
+use model::reference::{EvaluationError, resize_samples};
 use model::tensor::{broadcast, broadcast_strides, n_elements, strides};
 use model::walk::rows;
 use model::{Data, Op, View};
@@ -9,27 +9,29 @@ use model::{Data, Op, View};
 use super::executor::{Floats, Operands};
 use super::kernel::attention::{self, Head, Mask};
 use super::kernel::conv;
-use super::kernel::depthwise::depthwise;
+use super::kernel::depthwise::{self, depthwise};
 use super::kernel::elementwise::{self, Side};
-use super::kernel::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
+use super::kernel::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
 use super::kernel::integer_gemm::{Bytes, PackedBytes, PackedDifferences, integer_gemm, quantize_dynamic};
-use super::kernel::padded::{Image, Padded, Size, Window};
+use super::kernel::padded::{Image, Size, Window};
 use super::kernel::pool::pool;
 use super::kernel::reduce::reduce;
-use super::kernel::transposed::{self, add_transposed};
+use super::kernel::resample::resize_axis;
+use super::kernel::transposed::{Channels, TransposedFilters, add_transposed};
 use super::kernel::{movement, norm, recurrent};
+use super::layout::axis_with_channels_last;
 use super::prepare::Kernel;
 
 /// Memory that kernels share between calls.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    rows: Vec<[f32; TILE_ROWS]>,
     columns: PackedColumns,
     turned: Vec<f32>,
     attention: attention::Scratch,
     conv: conv::Scratch,
-    padded: Padded,
-    transposed: transposed::Scratch,
+    depthwise: depthwise::Scratch,
+    products: Vec<f32>,
+    resized: Vec<f32>,
     quantized: Vec<u8>,
     differences: PackedDifferences,
     recurrent: recurrent::Scratch,
@@ -44,7 +46,11 @@ pub(super) fn run_kernel(
 ) -> Result<(), EvaluationError> {
     let step = operands.step;
     let fact = |index: usize| &operands.plan.values[step.outputs[index]].fact;
-    let dims = fact(0).dims.as_slice();
+    let dims = operands.arrangement.result.as_slice();
+    // Axes are the model's.
+    let axis_of = |axis: usize, rank: usize| {
+        if operands.arrangement.is_channels_last { axis_with_channels_last(axis, rank) } else { axis }
+    };
     let mut outs = results.iter_mut().enumerate().map(|(index, data)| match data {
         Data::F32(data) => &mut data[..n_elements(&fact(index).dims)],
         Data::I64(_) | Data::I32(_) | Data::U8(_) | Data::I8(_) | Data::Bool(_) => &mut [],
@@ -67,7 +73,7 @@ pub(super) fn run_kernel(
         (Kernel::Strided(read), _) => movement::strided(read, dims, operands.floats(0)?.data, out),
         (Kernel::Concat, Op::Concat { axis }) => {
             let parts = (0..step.inputs.len()).map(|position| Ok(operands.floats(position)?.data));
-            movement::concat(*axis, dims, &parts.collect::<Result<Vec<_>, _>>()?, out);
+            movement::concat(axis_of(*axis, dims.len()), dims, &parts.collect::<Result<Vec<_>, _>>()?, out);
         }
         (Kernel::Gather, Op::Gather { axis }) => {
             let x = operands.floats(0)?;
@@ -90,15 +96,13 @@ pub(super) fn run_kernel(
         (Kernel::ChannelAffine, _) => {
             start_with_first(out)?;
             let (scale, shift) = (operands.floats(1)?.data, operands.floats(2)?.data);
-            let n_inner = n_elements(&dims[2..]).max(1);
-            for (index, channel) in out.chunks_exact_mut(n_inner).enumerate() {
-                let (scale, shift) = (scale[index % scale.len()], shift[index % shift.len()]);
-                elementwise::apply(&[Unary::Affine { scale, shift }], channel);
-            }
+            let n_inner = n_elements(&dims[axis_of(1, dims.len()) + 1..]).max(1);
+            elementwise::channel_affine(scale, shift, n_inner, out);
         }
         (Kernel::Reduce, Op::Reduce { kind, axes }) => {
             let x = operands.floats(0)?;
-            reduce(*kind, x.dims, axes, x.data, out);
+            let axes: Vec<usize> = axes.iter().map(|&axis| axis_of(axis, x.dims.len())).collect();
+            reduce(*kind, x.dims, &axes, x.data, out);
         }
         (Kernel::MatMul(packed), _) => run_matmul(packed.as_deref(), operands, dims, scratch, out)?,
         (Kernel::Quantized(weights), Op::QuantizedMatMul { epilogue }) => {
@@ -108,29 +112,21 @@ pub(super) fn run_kernel(
             add_rows(bias, residual, out);
             elementwise::apply(&epilogue.activations, out);
         }
-        (Kernel::Pixels(columns), Op::Conv { epilogue, .. }) => {
-            let [column_bias, residual] = operands.epilogue(epilogue, 2)?;
-            let pixels = Rows::dense(operands.floats(0)?.data, columns.depth());
-            let target = RowsMut { data: &mut *out, stride: columns.n_columns() };
-            gemm(pixels, columns, Addends { column_bias, residual }, |x| x, target, &mut scratch.rows);
-            elementwise::apply(&epilogue.activations, out);
-        }
-        (Kernel::Conv(_) | Kernel::Depthwise, Op::Conv { window, epilogue, .. }) => {
-            let images = Images::new(operands, window, epilogue, dims)?;
-            images.conv(kernel, operands.floats(1)?.data, scratch, out);
+        (Kernel::Conv(_) | Kernel::Depthwise(_), Op::Conv { window, epilogue, .. }) => {
+            Images::new(operands, window, epilogue, dims)?.conv(kernel, scratch, out);
         }
         (Kernel::ConvTransposed(groups), Op::ConvTranspose { window, epilogue, .. }) => {
-            let images = Images::new(operands, window, epilogue, dims)?;
-            images.conv_transposed(groups, scratch, out);
+            Images::new(operands, window, epilogue, dims)?.conv_transposed(groups, scratch, out);
         }
         (Kernel::Pool, Op::Pool { kind, window }) => {
             let x = operands.floats(0)?;
-            let (window, size, out_size) = (kernel_window(window), size_of(x.dims), size_of(dims));
-            let channels = x.data.chunks_exact((size[0] * size[1]).max(1));
-            for (channel, out) in channels.zip(out.chunks_exact_mut((out_size[0] * out_size[1]).max(1))) {
-                pool(*kind, &window, channel, size, out, out_size);
+            let (window, size) = (kernel_window(window), size_of(x.dims));
+            let images = x.data.chunks_exact(n_elements(&x.dims[1..]).max(1));
+            for (data, out) in images.zip(out.chunks_exact_mut(n_elements(&dims[1..]).max(1))) {
+                pool(*kind, &window, Image { data, size }, out);
             }
         }
+        (Kernel::Resize, _) => run_resize(operands, dims, &mut scratch.resized, out)?,
         (Kernel::Attention, Op::Attention { .. }) => {
             run_attention(operands, &mut scratch.attention, out)?;
         }
@@ -226,12 +222,11 @@ fn run_matmul(
     let [column_bias, residual] = operands.epilogue(epilogue, 2)?;
     let (a_batch, a_matrix) = a.dims.split_at(a.dims.len() - 2);
     let n_columns = dims[dims.len() - 1];
-    let keep = |x| x;
-    let Scratch { rows: row_panels, columns, turned, .. } = scratch;
+    let Scratch { columns, turned, .. } = scratch;
     if let (Some(columns), false) = (packed, *trans_a) {
         let rows = Rows { data: a.data, stride: a_matrix[1], n_rows: out.len() / n_columns.max(1) };
         let target = RowsMut { data: &mut *out, stride: n_columns };
-        gemm(rows, columns, Addends { column_bias, residual }, keep, target, row_panels);
+        gemm(rows, columns, Addends { column_bias, residual }, target);
         elementwise::apply(&epilogue.activations, out);
         return Ok(());
     }
@@ -267,7 +262,7 @@ fn run_matmul(
             let first = (row.start + index) * n_result;
             let residual = residual.map(|residual| &residual[first..first + n_result]);
             let target = RowsMut { data: &mut out[first..first + n_result], stride: n_columns };
-            gemm(a_rows, columns, Addends { column_bias, residual }, keep, target, row_panels);
+            gemm(a_rows, columns, Addends { column_bias, residual }, target);
         }
     });
     elementwise::apply(&epilogue.activations, out);
@@ -350,27 +345,23 @@ fn kernel_window(window: &model::op::Window) -> Window {
     Window { kernel, strides, dilations, pads_begin, pads_end }
 }
 
-/// Height and width; one-dimensional images have height 1.
+/// Height and width of images with their channels last; one-dimensional ones have height 1.
 fn size_of(dims: &[usize]) -> Size {
     match *dims {
-        [_, _, width] => [1, width],
-        [_, _, height, width] => [height, width],
+        [_, width, _] => [1, width],
+        [_, height, width, _] => [height, width],
         _ => [0, 0],
     }
 }
 
 /// The operands of a convolution.
 struct Images<'a> {
-    x: &'a [f32],
+    x: Floats<'a>,
     window: Window,
     epilogue: &'a Epilogue,
     bias: Option<&'a [f32]>,
     residual: Option<&'a [f32]>,
-    n: usize,
-    in_channels: usize,
-    out_channels: usize,
-    size: Size,
-    out_size: Size,
+    dims: &'a [usize],
 }
 
 impl<'a> Images<'a> {
@@ -378,85 +369,82 @@ impl<'a> Images<'a> {
         operands: &Operands<'a>,
         window: &model::op::Window,
         epilogue: &'a Epilogue,
-        dims: &[usize],
+        dims: &'a [usize],
     ) -> Result<Self, EvaluationError> {
         let x = operands.floats(0)?;
         let [bias, residual] = operands.epilogue(epilogue, 2)?;
-        Ok(Self {
-            x: x.data,
-            window: kernel_window(window),
-            epilogue,
-            bias,
-            residual,
-            n: dims[0],
-            in_channels: x.dims[1],
-            out_channels: dims[1],
-            size: size_of(x.dims),
-            out_size: size_of(dims),
-        })
+        Ok(Self { x, window: kernel_window(window), epilogue, bias, residual, dims })
     }
 
-    /// Input and output of one of several groups of channels of one image, by range of elements.
-    fn ranges(&self, image: usize, group: usize, n_groups: usize) -> [std::ops::Range<usize>; 2] {
-        let range = |channels: usize, size: Size| {
-            let length = channels / n_groups * size[0] * size[1];
-            let first = image * channels * size[0] * size[1] + group * length;
-            first..first + length
-        };
-        [range(self.in_channels, self.size), range(self.out_channels, self.out_size)]
+    /// Inputs and outputs of the batch.
+    fn each<'b>(&self, out: &'b mut [f32]) -> impl Iterator<Item = (Image<'a>, &'b mut [f32])> + use<'a, 'b> {
+        let size = size_of(self.x.dims);
+        let images = self.x.data.chunks_exact(n_elements(&self.x.dims[1..]).max(1));
+        let outs = out.chunks_exact_mut(n_elements(&self.dims[1..]).max(1));
+        images.map(move |data| Image { data, size }).zip(outs)
     }
 
-    fn conv(&self, kernel: &Kernel, weights: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
-        let keep = |x| x;
-        let n_groups = if let Kernel::Conv(groups) = kernel { groups.len() } else { 1 };
-        let per_group = self.out_channels / n_groups;
-        for n in 0..self.n {
-            for group in 0..n_groups {
-                let [from, to] = self.ranges(n, group, n_groups);
-                let image = Image { data: &self.x[from], size: self.size };
-                let addends = conv::Addends {
-                    channel_bias: self.bias.map(|bias| &bias[group * per_group..(group + 1) * per_group]),
-                    residual: self.residual.map(|residual| &residual[to.clone()]),
-                };
-                let out = &mut out[to];
-                match kernel {
-                    Kernel::Conv(groups) => {
-                        conv::conv(
-                            image,
-                            &groups[group],
-                            &self.window,
-                            addends,
-                            keep,
-                            out,
-                            &mut scratch.conv,
-                        );
-                    }
-                    _ => depthwise(image, weights, &self.window, addends, keep, out, &mut scratch.padded),
+    fn conv(&self, kernel: &Kernel, scratch: &mut Scratch, out: &mut [f32]) {
+        for (n, (image, out)) in self.each(out).enumerate() {
+            let residual = self.residual.map(|residual| &residual[n * out.len()..(n + 1) * out.len()]);
+            let addends = Addends { column_bias: self.bias, residual };
+            match kernel {
+                Kernel::Conv(filters) => {
+                    conv::conv(image, filters, &self.window, addends, out, &mut scratch.conv)
                 }
-                elementwise::apply(&self.epilogue.activations, out);
+                Kernel::Depthwise(filters) => {
+                    depthwise(image, filters, &self.window, addends, out, &mut scratch.depthwise);
+                }
+                _ => {}
             }
+            elementwise::apply(&self.epilogue.activations, out);
         }
     }
 
-    fn conv_transposed(
-        &self,
-        groups: &[transposed::TransposedFilters],
-        scratch: &mut Scratch,
-        out: &mut [f32],
-    ) {
-        let n_pixels = (self.out_size[0] * self.out_size[1]).max(1);
-        for (index, channel) in out.chunks_exact_mut(n_pixels).enumerate() {
-            channel.fill(self.bias.map_or(0.0, |bias| bias[index % self.out_channels]));
+    fn conv_transposed(&self, groups: &[TransposedFilters], scratch: &mut Scratch, out: &mut [f32]) {
+        let n_out = self.dims.last().copied().unwrap_or(1).max(1);
+        match self.bias {
+            Some(bias) => out.chunks_exact_mut(n_out).for_each(|pixel| pixel.copy_from_slice(bias)),
+            None => out.fill(0.0),
         }
-        for n in 0..self.n {
+        let channels = |group: usize, n_all: usize| Channels { first: group * n_all / groups.len(), n_all };
+        let size = size_of(self.dims);
+        for (image, out) in self.each(out) {
             for (group, filters) in groups.iter().enumerate() {
-                let [from, to] = self.ranges(n, group, groups.len());
-                let image = Image { data: &self.x[from], size: self.size };
-                let out = &mut out[to];
-                add_transposed(image, filters, &self.window, out, self.out_size, &mut scratch.transposed);
+                let places = [channels(group, image.n_channels()), channels(group, n_out)];
+                add_transposed(image, filters, &self.window, places, out, size, &mut scratch.products);
             }
         }
         add_rows(None, self.residual, out);
         elementwise::apply(&self.epilogue.activations, out);
     }
+}
+
+/// One axis after another, with what is between them in `resized`.
+fn run_resize(
+    operands: &Operands<'_>,
+    dims: &[usize],
+    resized: &mut Vec<f32>,
+    out: &mut [f32],
+) -> Result<(), EvaluationError> {
+    let Op::Resize { coordinates, mode, scales } = &operands.step.op else {
+        return Err(EvaluationError::Shape { operator: "resize" });
+    };
+    let x = operands.floats(0)?;
+    let samples = |axis: usize| {
+        // The channels are last, not second.
+        resize_samples(*coordinates, *mode, scales[axis + 1], x.dims[axis], dims[axis])
+    };
+    let changed: Vec<usize> = (1..dims.len() - 1).filter(|&axis| x.dims[axis] != dims[axis]).collect();
+    match changed[..] {
+        [] => out.copy_from_slice(x.data),
+        [axis] => resize_axis(x.data, x.dims, axis, &samples(axis), out),
+        [row, column, ..] => {
+            let between = [&dims[..=row], &x.dims[row + 1..]].concat();
+            resized.resize(n_elements(&between), 0.0);
+            resize_axis(x.data, x.dims, row, &samples(row), resized);
+            resize_axis(resized, &between, column, &samples(column), out);
+        }
+    }
+    Ok(())
 }

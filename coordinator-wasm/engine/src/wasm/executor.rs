@@ -9,6 +9,7 @@ use model::tensor::n_elements;
 use model::{DType, Data, DataRef, Tensor, View};
 
 use super::dispatch::{Scratch, run_kernel};
+use super::layout::{Arrangement, arrange, turn};
 use super::prepare::{Kernel, Weights, choose_kernels};
 
 /// A plan with its kernels.
@@ -16,6 +17,7 @@ use super::prepare::{Kernel, Weights, choose_kernels};
 pub(super) struct Executable {
     plan: Plan,
     kernels: Vec<Kernel>,
+    arrangements: Vec<Arrangement>,
 }
 
 /// Memory that runs of all shape classes share.
@@ -23,6 +25,10 @@ pub(super) struct Executable {
 pub(super) struct Memory {
     buffers: Vec<Data>,
     scratch: Scratch,
+    /// Operands of the running step that had to be turned, by position.
+    turned: Vec<Vec<f32>>,
+    /// Its result before it is turned.
+    unturned: Vec<f32>,
 }
 
 /// Why a run stopped.
@@ -39,7 +45,8 @@ pub(super) struct ExecutionError {
 impl Executable {
     pub(super) fn new(plan: Plan, weights: &mut Weights) -> Self {
         let kernels = choose_kernels(&plan, weights);
-        Self { plan, kernels }
+        let arrangements = arrange(&plan, &kernels);
+        Self { plan, kernels, arrangements }
     }
 
     /// Runs every step; inputs are in the plan's order and have its types and shapes. Gives the outputs named in
@@ -51,9 +58,11 @@ impl Executable {
         memory: &mut Memory,
     ) -> Result<Vec<Tensor>, ExecutionError> {
         self.reserve(memory);
-        let Memory { buffers, scratch } = memory;
-        for (step, kernel) in self.plan.steps.iter().zip(&self.kernels) {
-            let mut call = Call { plan: &self.plan, step, inputs, buffers, scratch };
+        let Memory { buffers, scratch, turned, unturned } = memory;
+        let kernels = self.kernels.iter().zip(&self.arrangements);
+        for (step, (kernel, arrangement)) in self.plan.steps.iter().zip(kernels) {
+            let mut call = Call { plan: &self.plan, step, arrangement, inputs, buffers, scratch, turned, unturned };
+            call.turn_operands();
             let result =
                 if matches!(kernel, Kernel::Reference) { call.reference() } else { call.kernel(kernel) };
             let node = || (step.op.name(), step.name.clone());
@@ -100,9 +109,12 @@ fn view_of<'a>(plan: &'a Plan, value: usize, inputs: &[View<'a>], buffers: &'a [
 struct Call<'a> {
     plan: &'a Plan,
     step: &'a Step,
+    arrangement: &'a Arrangement,
     inputs: &'a [View<'a>],
     buffers: &'a mut Vec<Data>,
     scratch: &'a mut Scratch,
+    turned: &'a mut Vec<Vec<f32>>,
+    unturned: &'a mut Vec<f32>,
 }
 
 /// A float operand.
@@ -116,8 +128,10 @@ pub(super) struct Floats<'a> {
 pub(super) struct Operands<'a> {
     pub(super) plan: &'a Plan,
     pub(super) step: &'a Step,
+    pub(super) arrangement: &'a Arrangement,
     inputs: &'a [View<'a>],
     buffers: &'a [Data],
+    turned: &'a [Vec<f32>],
     /// Buffers that are taken out: operands in them are computed in place.
     taken: &'a [usize],
 }
@@ -125,13 +139,24 @@ pub(super) struct Operands<'a> {
 impl<'a> Operands<'a> {
     pub(super) fn is_in_place(&self, position: usize) -> bool {
         let Some(value) = self.step.inputs.get(position).copied().flatten() else { return false };
-        matches!(self.plan.values[value].home, Home::Buffer(buffer) if self.taken.contains(&buffer))
+        !self.is_turned(position) && matches!(self.plan.values[value].home, Home::Buffer(buffer) if self.taken.contains(&buffer))
     }
 
+    fn is_turned(&self, position: usize) -> bool {
+        self.arrangement.turned.iter().any(|turn| turn.position == position)
+    }
+
+    /// An operand as the kernel sees it.
     pub(super) fn view(&self, position: usize) -> Result<View<'a>, EvaluationError> {
         let value = self.step.inputs.get(position).copied().flatten();
         let value = value.ok_or(EvaluationError::Missing(position))?;
-        Ok(view_of(self.plan, value, self.inputs, self.buffers))
+        let dims = self.arrangement.operands[position].as_slice();
+        let data = if self.is_turned(position) {
+            DataRef::F32(&self.turned[position][..n_elements(dims)])
+        } else {
+            view_of(self.plan, value, self.inputs, self.buffers).data
+        };
+        Ok(View { dims, data })
     }
 
     pub(super) fn floats(&self, position: usize) -> Result<Floats<'a>, EvaluationError> {
@@ -169,17 +194,43 @@ impl Call<'_> {
         }
     }
 
+    fn turn_operands(&mut self) {
+        for operand in &self.arrangement.turned {
+            let Some(value) = self.step.inputs[operand.position] else { continue };
+            if let DataRef::F32(x) = view_of(self.plan, value, self.inputs, self.buffers).data {
+                if self.turned.len() <= operand.position {
+                    self.turned.resize_with(operand.position + 1, Vec::new);
+                }
+                let turned = &mut self.turned[operand.position];
+                turned.resize(x.len(), 0.0);
+                turn(&operand.dims, operand.to_channels_last, x, turned);
+            }
+        }
+    }
+
+    fn operands<'b>(&'b self, taken: &'b [usize]) -> Operands<'b> {
+        Operands {
+            plan: self.plan,
+            step: self.step,
+            arrangement: self.arrangement,
+            inputs: self.inputs,
+            buffers: self.buffers,
+            turned: self.turned,
+            taken,
+        }
+    }
+
     /// The operator's plain form, whose results are copied into their buffers.
     fn reference(&mut self) -> Result<(), EvaluationError> {
-        let operands: Vec<Option<View<'_>>> = self
-            .step
-            .inputs
-            .iter()
-            .map(|input| input.map(|value| view_of(self.plan, value, self.inputs, self.buffers)))
-            .collect();
+        let operands = self.operands(&[]);
+        let present = |(position, input): (usize, &Option<usize>)| {
+            input.map(|_| operands.view(position)).transpose()
+        };
+        let views: Vec<Option<View<'_>>> =
+            self.step.inputs.iter().enumerate().map(present).collect::<Result<_, _>>()?;
         let facts: Vec<Fact> =
             self.step.outputs.iter().map(|&output| self.plan.values[output].fact.clone()).collect();
-        let results = reference::evaluate(&self.step.op, &operands, &facts)?;
+        let results = reference::evaluate(&self.step.op, &views, &facts)?;
         for (&output, result) in self.step.outputs.iter().zip(&results) {
             let home = self.home(output);
             copy_to(&mut self.buffers[home], result.data());
@@ -189,22 +240,40 @@ impl Call<'_> {
 
     /// A vector kernel, with the results' buffers taken out while it runs.
     fn kernel(&mut self, kernel: &Kernel) -> Result<(), EvaluationError> {
+        if self.arrangement.turns_result {
+            return self.kernel_turned(kernel);
+        }
         let taken: Vec<usize> = self.step.outputs.iter().map(|&output| self.home(output)).collect();
         let mut results: Vec<Data> = taken
             .iter()
             .map(|&home| mem::replace(&mut self.buffers[home], Data::zeros(DType::F32, 0)))
             .collect();
-        let operands = Operands {
-            plan: self.plan,
-            step: self.step,
-            inputs: self.inputs,
-            buffers: self.buffers,
-            taken: &taken,
-        };
-        let outcome = run_kernel(kernel, &operands, &mut results, self.scratch);
+        let mut scratch = mem::take(self.scratch);
+        let outcome = run_kernel(kernel, &self.operands(&taken), &mut results, &mut scratch);
+        *self.scratch = scratch;
         for (home, data) in taken.into_iter().zip(results) {
             self.buffers[home] = data;
         }
+        outcome
+    }
+
+    /// A kernel with one result, which is then turned into its buffer.
+    fn kernel_turned(&mut self, kernel: &Kernel) -> Result<(), EvaluationError> {
+        let output = self.step.outputs[0];
+        let dims = &self.plan.values[output].fact.dims;
+        let n = n_elements(dims);
+        let mut unturned = mem::take(self.unturned);
+        unturned.resize(n, 0.0);
+        let mut results = [Data::F32(unturned)];
+        let mut scratch = mem::take(self.scratch);
+        let outcome = run_kernel(kernel, &self.operands(&[]), &mut results, &mut scratch);
+        *self.scratch = scratch;
+        let [Data::F32(unturned)] = results else { return outcome };
+        let home = self.home(output);
+        if let Data::F32(buffer) = &mut self.buffers[home] {
+            turn(dims, false, &unturned, &mut buffer[..n]);
+        }
+        *self.unturned = unturned;
         outcome
     }
 }

@@ -13,6 +13,7 @@ pub mod padded;
 pub mod pool;
 pub mod recurrent;
 pub mod reduce;
+pub mod resample;
 pub mod simd;
 pub mod simd_integer;
 pub mod transposed;

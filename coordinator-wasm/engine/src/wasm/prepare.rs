@@ -9,6 +9,7 @@ use model::plan::{Home, Plan, Step};
 use model::{DType, DataRef, Op, Tensor};
 
 use super::kernel::conv::PackedFilters;
+use super::kernel::depthwise::DepthwiseFilters;
 use super::kernel::gemm::{PackedColumns, Rows};
 use super::kernel::integer_gemm::{Bytes, PackedBytes};
 use super::kernel::recurrent::PackedRecurrent;
@@ -30,12 +31,11 @@ pub(super) enum Kernel {
     /// With packed weights, or operands that are packed per call.
     MatMul(Option<Rc<PackedColumns>>),
     Quantized(Rc<PackedBytes>),
-    /// A convolution of single pixels, which is a product of channels.
-    Pixels(Rc<PackedColumns>),
+    Conv(Rc<PackedFilters>),
+    Depthwise(Rc<DepthwiseFilters>),
     /// One set of filters per group.
-    Conv(Rc<Vec<PackedFilters>>),
-    Depthwise,
     ConvTransposed(Rc<Vec<TransposedFilters>>),
+    Resize,
     Pool,
     Attention,
     Recurrent(Rc<PackedRecurrent>),
@@ -54,7 +54,8 @@ pub(super) struct Weights {
 enum Packed {
     Columns(Rc<PackedColumns>),
     Bytes(Rc<PackedBytes>),
-    Filters(Rc<Vec<PackedFilters>>),
+    Filters(Rc<PackedFilters>),
+    DepthwiseFilters(Rc<DepthwiseFilters>),
     TransposedFilters(Rc<Vec<TransposedFilters>>),
     Recurrent(Rc<PackedRecurrent>),
 }
@@ -139,6 +140,7 @@ impl<'a> Chooser<'a> {
             Op::Conv { .. } => self.conv(weights),
             Op::ConvTranspose { .. } => self.conv_transposed(weights),
             Op::Pool { .. } => Some(Kernel::Pool),
+            Op::Resize { .. } if out.dims.len() > 2 && out.dims[..2] == self.dims(0)[..2] => Some(Kernel::Resize),
             // What is quantized next must round like the exact value: one step is worth thousands of float errors,
             // and those of attention scores are the largest.
             Op::Attention { .. } if self.quantizes() => None,
@@ -196,50 +198,35 @@ impl<'a> Chooser<'a> {
     fn conv(&self, weights: &mut Weights) -> Option<Kernel> {
         let Op::Conv { window, groups, .. } = &self.step.op else { return None };
         let data = self.floats(1)?;
-        let dims = self.dims(1);
-        let is_pixel = |dims: &[usize]| dims[2..].iter().all(|&length| length == 1);
-        if *groups == 1
-            && is_pixel(dims)
-            && is_pixel(self.dims(0))
-            && window.pads_begin == [0, 0]
-            && window.pads_end == [0, 0]
-        {
-            let pack = || {
-                let filters = Rows::dense(data, dims[1]);
-                Some(Packed::Columns(Rc::new(PackedColumns::from_columns(filters, dims[1]))))
-            };
-            return match weights.get(self.constant(1)?, "pixels".to_owned(), pack) {
-                Some(Packed::Columns(packed)) => Some(Kernel::Pixels(packed)),
+        let (tensor, dims) = (self.constant(1)?, self.dims(1));
+        let (n_out, n_in) = (dims[0], dims[1]);
+        if *groups > 1 && n_out == *groups && n_in == 1 {
+            let pack = || Some(Packed::DepthwiseFilters(Rc::new(DepthwiseFilters::new(data, n_out))));
+            return match weights.get(tensor, "depthwise filters".to_owned(), pack) {
+                Some(Packed::DepthwiseFilters(packed)) => Some(Kernel::Depthwise(packed)),
                 _ => None,
             };
         }
-        if *groups > 1 && dims[0] == *groups && dims[1] == 1 {
-            return Some(Kernel::Depthwise);
-        }
-        let n_taps: usize = dims[1..].iter().product();
-        let per_group = (data.len() / groups).max(1);
-        let pack = || {
-            let filters =
-                data.chunks_exact(per_group).map(|group| PackedFilters::new(group, n_taps)).collect();
-            Some(Packed::Filters(Rc::new(filters)))
-        };
-        match weights.get(self.constant(1)?, format!("filters {groups} {n_taps}"), pack) {
+        let pack =
+            || Some(Packed::Filters(Rc::new(PackedFilters::new(data, n_in, window.kernel, *groups))));
+        match weights.get(tensor, format!("filters {groups} {n_in} {:?}", window.kernel), pack) {
             Some(Packed::Filters(packed)) => Some(Kernel::Conv(packed)),
             _ => None,
         }
     }
 
     fn conv_transposed(&self, weights: &mut Weights) -> Option<Kernel> {
-        let Op::ConvTranspose { groups, .. } = &self.step.op else { return None };
+        let Op::ConvTranspose { window, groups, .. } = &self.step.op else { return None };
         let data = self.floats(1)?;
         let n_in = self.dims(1)[0] / groups;
         let per_group = (data.len() / groups).max(1);
+        let n_taps = window.kernel[0] * window.kernel[1];
         let pack = || {
-            let filters =
-                data.chunks_exact(per_group).map(|group| TransposedFilters::new(group, n_in)).collect();
+            let groups = data.chunks_exact(per_group);
+            let filters = groups.map(|group| TransposedFilters::new(group, n_in, n_taps)).collect();
             Some(Packed::TransposedFilters(Rc::new(filters)))
         };
-        match weights.get(self.constant(1)?, format!("transposed filters {groups}"), pack) {
+        match weights.get(self.constant(1)?, format!("transposed filters {groups} {n_taps}"), pack) {
             Some(Packed::TransposedFilters(packed)) => Some(Kernel::ConvTransposed(packed)),
             _ => None,
         }

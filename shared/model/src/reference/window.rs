@@ -159,14 +159,18 @@ pub(super) fn pool(
     Ok(Data::F32(out))
 }
 
-/// Two input positions and the weight of the second, for every output position along an axis.
-pub(crate) fn resize_samples(
+/// Two input positions along an axis, and the weight of the second.
+pub type ResizeSample = (usize, usize, f32);
+
+/// What a resize mixes for every output position along an axis.
+#[must_use]
+pub fn resize_samples(
     coordinates: ResizeCoordinates,
     mode: ResizeMode,
     scale: f32,
     length: usize,
     n_out: usize,
-) -> Vec<(usize, usize, f32)> {
+) -> Vec<ResizeSample> {
     let last = length.saturating_sub(1) as f32;
     (0..n_out)
         .map(|out| {

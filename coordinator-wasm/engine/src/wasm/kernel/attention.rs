@@ -2,9 +2,8 @@
 //!
 //! Only the scores of one block exist at once, so memory grows with the number of keys, not with its square.
 
-use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
 use super::norm::softmax;
-use super::simd::F32x4;
 
 /// Queries per block: their scores over 1,000 keys take 64 kB.
 const BLOCK_QUERIES: usize = 16;
@@ -15,7 +14,6 @@ pub struct Scratch {
     keys: PackedColumns,
     values: PackedColumns,
     scores: Vec<f32>,
-    rows: Vec<[f32; TILE_ROWS]>,
 }
 
 /// Added to the scores: element (query, key) is `data[query · query_stride + key · key_stride]`.
@@ -52,17 +50,16 @@ pub struct Head<'a> {
 
 /// Computes one head.
 pub fn attention(head: Head<'_>, out: RowsMut<'_>, scratch: &mut Scratch) {
-    let Scratch { keys, values, scores, rows } = scratch;
+    let Scratch { keys, values, scores } = scratch;
     keys.repack_columns(head.keys, head.width, head.scale);
     values.repack_rows(head.values, head.v_width);
     let n_keys = head.keys.n_rows;
-    let keep = |x: F32x4| x;
     for first in (0..head.queries.n_rows).step_by(BLOCK_QUERIES) {
         let queries = head.queries.slice(first, BLOCK_QUERIES);
         scores.clear();
         scores.resize(queries.n_rows * n_keys, 0.0);
         let product = RowsMut { data: scores.as_mut_slice(), stride: n_keys };
-        gemm(queries, keys, Addends::default(), keep, product, rows);
+        gemm(queries, keys, Addends::default(), product);
         for (offset, row) in scores.chunks_exact_mut(n_keys.max(1)).enumerate() {
             if let Some(mask) = head.mask {
                 mask.add_to(row, first + offset);
@@ -73,7 +70,7 @@ pub fn attention(head: Head<'_>, out: RowsMut<'_>, scratch: &mut Scratch) {
             }
         }
         let block = RowsMut { data: &mut out.data[first * out.stride..], stride: out.stride };
-        gemm(Rows::dense(scores, n_keys), values, Addends::default(), keep, block, rows);
+        gemm(Rows::dense(scores, n_keys), values, Addends::default(), block);
     }
 }
 

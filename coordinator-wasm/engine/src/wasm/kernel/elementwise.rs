@@ -50,6 +50,21 @@ fn apply_one(function: Unary, data: &mut [f32]) {
     }
 }
 
+/// `x · scale + shift` with a scale and a shift per channel, each of `n_inner` neighbours.
+pub(in crate::wasm) fn channel_affine(scale: &[f32], shift: &[f32], n_inner: usize, data: &mut [f32]) {
+    if n_inner == 1 {
+        for pixel in data.chunks_exact_mut(scale.len().max(1)) {
+            zip_in_place(pixel, scale, F32x4::mul);
+            zip_in_place(pixel, shift, F32x4::add);
+        }
+        return;
+    }
+    for (index, channel) in data.chunks_exact_mut(n_inner).enumerate() {
+        let (scale, shift) = (scale[index % scale.len()], shift[index % shift.len()]);
+        apply_one(Unary::Affine { scale, shift }, channel);
+    }
+}
+
 /// x · max(0, min(1, x / 6 + 1 / 2))
 #[inline(always)]
 fn hard_swish(x: F32x4) -> F32x4 {

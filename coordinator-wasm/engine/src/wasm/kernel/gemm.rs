@@ -1,8 +1,9 @@
-//! Matrix product in 4×8 register tiles over packed operands, with bias, residual and activation in the same pass.
+//! Matrix product in 4×8 register tiles, with bias and residual in the same pass.
 //!
 //! The tile is the largest whose accumulators (8), operands (2) and broadcast (1) stay in the 16 vector registers that
-//! V8 and SpiderMonkey have on x86-64; wider tiles spill. `B` is packed once per model into panels of 8 columns,
-//! `A` into panels of 4 rows per call, so that the inner loop reads both in order.
+//! V8 and SpiderMonkey have on x86-64; wider or unrolled ones spill. `B` is packed once per model into panels of 8 columns,
+//! `A` is read where it is: four rows side by side are as fast as a packed panel, and cost no packing.
+#![expect(unsafe_code, reason = "the inner loop walks pointers whose ranges are checked before it")]
 
 use super::simd::{F32x4, LANES};
 
@@ -11,8 +12,10 @@ pub const TILE_ROWS: usize = 4;
 /// Columns of a tile.
 pub const TILE_COLUMNS: usize = 8;
 
-/// Depth of one block: a panel of `B` is then 16 kB and stays in the first-level cache while all rows pass over it.
-const BLOCK_DEPTH: usize = 512;
+/// Elements of `A` that are multiplied with all panels of `B` before the next ones: 256 kB stay in the second-level cache.
+const BLOCK_ELEMENTS: usize = 65_536;
+/// With more rows than this the time to fetch a panel of `B` is lost in the time to use it.
+const MAX_PREFETCH_ROWS: usize = 32;
 
 /// Rows of a matrix inside a larger buffer.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +42,6 @@ impl<'a> Rows<'a> {
         Self { data: self.data.get(first * self.stride..).unwrap_or(&[]), stride: self.stride, n_rows }
     }
 
-    #[inline(always)]
     fn row(&self, row: usize, from: usize, to: usize) -> &'a [f32] {
         &self.data[row * self.stride + from..row * self.stride + to]
     }
@@ -76,6 +78,19 @@ impl PackedColumns {
     pub fn from_columns(b: Rows<'_>, depth: usize) -> Self {
         let mut packed = Self::default();
         packed.repack_columns(b, depth, 1.0);
+        packed
+    }
+
+    /// Packs the matrix whose element at (row, column) is `element(row, column)`.
+    #[must_use]
+    pub fn from_fn(depth: usize, n_columns: usize, element: impl Fn(usize, usize) -> f32) -> Self {
+        let mut packed = Self::default();
+        packed.reset(depth, n_columns);
+        for (index, lanes) in packed.panels.iter_mut().enumerate() {
+            let (panel, row) = (index / depth, index % depth);
+            let columns = panel * TILE_COLUMNS..((panel + 1) * TILE_COLUMNS).min(n_columns);
+            lanes.iter_mut().zip(columns).for_each(|(lane, column)| *lane = element(row, column));
+        }
         packed
     }
 
@@ -134,119 +149,177 @@ pub struct Addends<'a> {
     pub residual: Option<&'a [f32]>,
 }
 
-/// `c = finish(a · b + addends)` with `a` [m, k] and `c` [m, n]; `scratch` is reused between calls.
-pub fn gemm(
-    a: Rows<'_>,
+/// `c = a · b + addends` with `a` [m, k] and `c` [m, n].
+pub fn gemm(a: Rows<'_>, b: &PackedColumns, addends: Addends<'_>, c: RowsMut<'_>) {
+    let Rows { data, stride, n_rows } = a;
+    let source = Source { data, start: |row| row * stride, n_rows, runs: &[0], run_length: b.depth };
+    product(&source, b, addends, c);
+}
+
+/// The left side of a product whose rows need not be contiguous: each consists of runs of neighbouring elements.
+#[derive(Debug)]
+pub(super) struct Source<'a, S> {
+    /// What rows are read from.
+    pub(super) data: &'a [f32],
+    /// Position of a row's start.
+    pub(super) start: S,
+    /// m.
+    pub(super) n_rows: usize,
+    /// Distance of each run from its row's start.
+    pub(super) runs: &'a [usize],
+    /// Elements of a run.
+    pub(super) run_length: usize,
+}
+
+/// `c = a · b + addends`; the runs of a row of `a` follow each other as `b` has its rows.
+pub(super) fn product<S: Fn(usize) -> usize>(
+    a: &Source<'_, S>,
     b: &PackedColumns,
     addends: Addends<'_>,
-    finish: impl Fn(F32x4) -> F32x4 + Copy,
     mut c: RowsMut<'_>,
-    scratch: &mut Vec<[f32; TILE_ROWS]>,
 ) {
-    let (depth, n_columns) = (b.depth, b.n_columns);
-    if depth == 0 || n_columns == 0 {
-        finish_empty(a.n_rows, n_columns, addends, finish, &mut c);
-        return;
-    }
-    let n_full = a.n_rows / TILE_ROWS * TILE_ROWS;
-    for block_start in (0..depth).step_by(BLOCK_DEPTH) {
-        let block = Block { start: block_start, end: (block_start + BLOCK_DEPTH).min(depth), depth };
-        pack_rows(a, n_full, block, scratch);
-        for (panel_index, panel) in b.panels.chunks_exact(depth).enumerate() {
-            let column = panel_index * TILE_COLUMNS;
-            let width = TILE_COLUMNS.min(n_columns - column);
-            let panel = &panel[block.start..block.end];
-            let mut output = Output { c: &mut c, column, width, addends, block };
-            for (group, rows) in scratch.chunks_exact(block.end - block.start).enumerate() {
-                output.store(group * TILE_ROWS, product_of_panels(rows, panel), finish);
+    let depth = b.depth;
+    assert_eq!(depth, a.runs.len() * a.run_length, "both sides have the same depth");
+    let n_panels = b.n_columns.div_ceil(TILE_COLUMNS);
+    let panel_at = |index: usize| &b.panels[index * depth..(index + 1) * depth];
+    let n_block_rows = (BLOCK_ELEMENTS / depth.max(1)).max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
+    for first in (0..a.n_rows).step_by(n_block_rows) {
+        let end = (first + n_block_rows).min(a.n_rows);
+        for index in 0..n_panels {
+            let panel = panel_at(index);
+            if a.n_rows <= MAX_PREFETCH_ROWS && index + 1 < n_panels {
+                prefetch(panel_at(index + 1));
             }
-            // The last one to three rows are read where they are.
-            match a.n_rows - n_full {
-                1 => output.store(n_full, product_of_rows::<1>(a, n_full, block, panel), finish),
-                2 => output.store(n_full, product_of_rows::<2>(a, n_full, block, panel), finish),
-                3 => output.store(n_full, product_of_rows::<3>(a, n_full, block, panel), finish),
+            let column = index * TILE_COLUMNS;
+            let width = TILE_COLUMNS.min(b.n_columns - column);
+            let mut output = Output::new(&mut c, column, width, addends);
+            let mut row = first;
+            while row + TILE_ROWS <= end {
+                output.store(row, tile::<4, 1, S>(a, row, panel, output.bias));
+                row += TILE_ROWS;
+            }
+            match end - row {
+                1 => output.store(row, tile::<1, 4, S>(a, row, panel, output.bias)),
+                2 => output.store(row, tile::<2, 2, S>(a, row, panel, output.bias)),
+                3 => output.store(row, tile::<3, 1, S>(a, row, panel, output.bias)),
                 _ => {}
             }
         }
     }
 }
 
-/// The part of the depth that one pass covers.
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    start: usize,
-    end: usize,
-    depth: usize,
-}
-
-/// Packs every full group of four rows of the block.
-fn pack_rows(a: Rows<'_>, n_full: usize, block: Block, scratch: &mut Vec<[f32; TILE_ROWS]>) {
-    scratch.clear();
-    for first in (0..n_full).step_by(TILE_ROWS) {
-        let [r0, r1, r2, r3] = core::array::from_fn(|offset| a.row(first + offset, block.start, block.end));
-        let quads = r0.iter().zip(r1).zip(r2).zip(r3);
-        scratch.extend(quads.map(|(((&a, &b), &c), &d)| [a, b, c, d]));
+/// Asks for the cache lines of a panel, so that they are on their way while the one before is used.
+#[inline(always)]
+fn prefetch(panel: &[[f32; TILE_COLUMNS]]) {
+    for lanes in panel.iter().step_by(2) {
+        // SAFETY: a reference is valid to read; volatile keeps a read whose value nobody wants.
+        unsafe { std::ptr::from_ref(lanes).cast::<f32>().read_volatile() };
     }
 }
 
 /// Sums of one tile: for each row two vectors of four columns.
-pub(super) type Tile<const ROWS: usize> = [[F32x4; 2]; ROWS];
+type Tile<const ROWS: usize> = [[F32x4; 2]; ROWS];
 
-/// The inner loop: four packed rows times one panel of eight columns.
+/// The inner loop: `ROWS` rows times one panel of eight columns, added to `start`. Fewer than four rows take `SPLIT`
+/// steps of the depth at once into sums of their own, so that the additions overlap.
 #[inline(always)]
-pub(super) fn product_of_panels(
-    rows: &[[f32; TILE_ROWS]],
-    columns: &[[f32; TILE_COLUMNS]],
-) -> Tile<TILE_ROWS> {
-    let mut tile = [[F32x4::zero(); 2]; TILE_ROWS];
-    for (row_values, column_values) in rows.iter().zip(columns) {
-        let [left, right] = halves(column_values);
-        for (accumulators, &value) in tile.iter_mut().zip(row_values) {
-            let value = F32x4::splat(value);
-            accumulators[0] = value.mul_add(left, accumulators[0]);
-            accumulators[1] = value.mul_add(right, accumulators[1]);
-        }
-    }
-    tile
-}
-
-/// Fewer than four rows times one panel, with two accumulators per lane so that the additions overlap.
-#[inline(always)]
-fn product_of_rows<const ROWS: usize>(
-    a: Rows<'_>,
-    first: usize,
-    block: Block,
-    columns: &[[f32; TILE_COLUMNS]],
+fn tile<const ROWS: usize, const SPLIT: usize, S: Fn(usize) -> usize>(
+    a: &Source<'_, S>,
+    row: usize,
+    panel: &[[f32; TILE_COLUMNS]],
+    start: [F32x4; 2],
 ) -> Tile<ROWS> {
-    let rows: [&[f32]; ROWS] = core::array::from_fn(|offset| a.row(first + offset, block.start, block.end));
-    let mut even = [[F32x4::zero(); 2]; ROWS];
-    let mut odd = [[F32x4::zero(); 2]; ROWS];
-    let (pairs, last) = columns.as_chunks::<2>();
-    for (pair_index, [first, second]) in pairs.iter().enumerate() {
-        for (tile, column_values, depth_index) in
-            [(&mut even, first, 2 * pair_index), (&mut odd, second, 2 * pair_index + 1)]
-        {
-            accumulate(tile, &rows, depth_index, column_values);
+    let extent = a.runs.last().map_or(0, |last| last + a.run_length);
+    let rows: [*const f32; ROWS] =
+        std::array::from_fn(|offset| a.data[(a.start)(row + offset)..][..extent].as_ptr());
+    let mut tiles = [[[F32x4::zero(); 2]; ROWS]; SPLIT];
+    tiles[0] = [start; ROWS];
+    let mut columns = panel.as_ptr().cast::<f32>();
+    for &run in a.runs {
+        // SAFETY: runs are in ascending order, so each ends within the extent that every row was checked to have;
+        // the runs of a row are together as long as the panel, which has eight floats for each of their elements.
+        unsafe {
+            let mut rows = rows.map(|row| row.add(run));
+            let mut rest = a.run_length;
+            while rest >= SPLIT {
+                for (offset, tile) in tiles.iter_mut().enumerate() {
+                    step(tile, rows.map(|row| row.add(offset)), columns.add(offset * TILE_COLUMNS));
+                }
+                rows = rows.map(|row| row.add(SPLIT));
+                columns = columns.add(SPLIT * TILE_COLUMNS);
+                rest -= SPLIT;
+            }
+            for offset in 0..rest {
+                step(&mut tiles[0], rows.map(|row| row.add(offset)), columns);
+                columns = columns.add(TILE_COLUMNS);
+            }
         }
     }
-    for column_values in last {
-        accumulate(&mut even, &rows, columns.len() - 1, column_values);
-    }
-    core::array::from_fn(|row| core::array::from_fn(|half| even[row][half].add(odd[row][half])))
+    let sum = |row: usize, half: usize| {
+        tiles[1..].iter().fold(tiles[0][row][half], |sum, tile| sum.add(tile[row][half]))
+    };
+    std::array::from_fn(|row| std::array::from_fn(|half| sum(row, half)))
 }
 
+/// One step of the depth.
+///
+/// # Safety
+/// Each of `rows` must be readable, and eight floats from `columns` on.
 #[inline(always)]
-fn accumulate<const ROWS: usize>(
-    tile: &mut Tile<ROWS>,
-    rows: &[&[f32]; ROWS],
-    depth_index: usize,
-    column_values: &[f32; TILE_COLUMNS],
-) {
-    let [left, right] = halves(column_values);
-    for (accumulators, row) in tile.iter_mut().zip(rows) {
-        let value = F32x4::splat(row[depth_index]);
-        accumulators[0] = value.mul_add(left, accumulators[0]);
-        accumulators[1] = value.mul_add(right, accumulators[1]);
+unsafe fn step<const ROWS: usize>(tile: &mut Tile<ROWS>, rows: [*const f32; ROWS], columns: *const f32) {
+    // SAFETY: the caller's promise.
+    let (left, right) = unsafe { (F32x4::load_from(columns), F32x4::load_from(columns.add(LANES))) };
+    for (sums, row) in tile.iter_mut().zip(rows) {
+        // SAFETY: the caller's promise.
+        let value = F32x4::splat(unsafe { row.read() });
+        sums[0] = value.mul_add(left, sums[0]);
+        sums[1] = value.mul_add(right, sums[1]);
+    }
+}
+
+/// Where the tiles of one panel go.
+struct Output<'a, 'b, 'c> {
+    c: &'a mut RowsMut<'b>,
+    column: usize,
+    width: usize,
+    bias: [F32x4; 2],
+    residual: Option<&'c [f32]>,
+}
+
+impl<'a, 'b, 'c> Output<'a, 'b, 'c> {
+    fn new(c: &'a mut RowsMut<'b>, column: usize, width: usize, addends: Addends<'c>) -> Self {
+        let bias = addends.column_bias.map_or([F32x4::zero(); 2], |bias| {
+            let mut lanes = [0.0; TILE_COLUMNS];
+            lanes[..width].copy_from_slice(&bias[column..column + width]);
+            halves(&lanes)
+        });
+        Self { c, column, width, bias, residual: addends.residual }
+    }
+
+    #[inline(always)]
+    fn store<const ROWS: usize>(&mut self, row: usize, tile: Tile<ROWS>) {
+        for (offset, sums) in tile.into_iter().enumerate() {
+            let start = (row + offset) * self.c.stride + self.column;
+            let cells = &mut self.c.data[start..start + self.width];
+            let residual = self.residual.map(|residual| &residual[start..start + self.width]);
+            match cells.as_mut_array::<TILE_COLUMNS>() {
+                Some(cells) => {
+                    let added = residual.and_then(|residual| residual.as_array::<TILE_COLUMNS>());
+                    let sums = match added.map(halves) {
+                        Some([left, right]) => [sums[0].add(left), sums[1].add(right)],
+                        None => sums,
+                    };
+                    let (halves, _) = cells.as_chunks_mut::<LANES>();
+                    halves.iter_mut().zip(sums).for_each(|(half, sums)| sums.store(half));
+                }
+                None => {
+                    let sums = sums.map(F32x4::to_array);
+                    for (lane, (cell, sum)) in cells.iter_mut().zip(sums.as_flattened()).enumerate() {
+                        *cell = sum + residual.map_or(0.0, |residual| residual[lane]);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -255,62 +328,6 @@ fn accumulate<const ROWS: usize>(
 fn halves(lanes: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     let (halves, _) = lanes.as_chunks::<LANES>();
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
-}
-
-struct Output<'a, 'b, 'c> {
-    c: &'a mut RowsMut<'b>,
-    column: usize,
-    width: usize,
-    addends: Addends<'c>,
-    block: Block,
-}
-
-impl Output<'_, '_, '_> {
-    #[inline(always)]
-    fn store<const ROWS: usize>(&mut self, row: usize, tile: Tile<ROWS>, finish: impl Fn(F32x4) -> F32x4) {
-        let is_first = self.block.start == 0;
-        let is_last = self.block.end == self.block.depth;
-        for (offset, sums) in tile.into_iter().enumerate() {
-            let start = (row + offset) * self.c.stride + self.column;
-            for (half, sum) in sums.into_iter().enumerate() {
-                let from = (half * LANES).min(self.width);
-                let to = (from + LANES).min(self.width);
-                let cells = &mut self.c.data[start + from..start + to];
-                let mut value = sum;
-                if !is_first {
-                    value = value.add(read(cells));
-                }
-                if is_last {
-                    if let Some(bias) = self.addends.column_bias {
-                        value = value.add(read(&bias[self.column + from..self.column + to]));
-                    }
-                    if let Some(residual) = self.addends.residual {
-                        value = value.add(read(&residual[start + from..start + to]));
-                    }
-                    value = finish(value);
-                }
-                write(value, cells);
-            }
-        }
-    }
-}
-
-/// A product without terms is zero; what follows it still applies.
-fn finish_empty(
-    n_rows: usize,
-    n_columns: usize,
-    addends: Addends<'_>,
-    finish: impl Fn(F32x4) -> F32x4,
-    c: &mut RowsMut<'_>,
-) {
-    for row in 0..n_rows {
-        for column in 0..n_columns {
-            let index = row * c.stride + column;
-            let bias = addends.column_bias.map_or(0.0, |bias| bias[column]);
-            let residual = addends.residual.map_or(0.0, |matrix| matrix[index]);
-            c.data[index] = finish(F32x4::splat(bias + residual)).to_array()[0];
-        }
-    }
 }
 
 /// Four lanes, or the fewer there are and zeros.

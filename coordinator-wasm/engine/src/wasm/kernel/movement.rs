@@ -62,6 +62,20 @@ fn transposed_plane(read: &StridedRead, dims: &[usize], x: &[f32], out: &mut [f3
     true
 }
 
+/// The transpose of a row-major matrix, copied in squares.
+pub(in crate::wasm) fn transpose(x: &[f32], [n_rows, n_columns]: [usize; 2], out: &mut [f32]) {
+    for first_row in (0..n_rows).step_by(SQUARE) {
+        let rows = first_row..n_rows.min(first_row + SQUARE);
+        for first_column in (0..n_columns).step_by(SQUARE) {
+            for column in first_column..n_columns.min(first_column + SQUARE) {
+                let source = x[first_row * n_columns + column..].iter().step_by(n_columns);
+                let target = &mut out[column * n_rows..][rows.clone()];
+                target.iter_mut().zip(source).for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+}
+
 /// Writes operands one after another along an axis of the output.
 pub(in crate::wasm) fn concat(axis: usize, dims: &[usize], operands: &[&[f32]], out: &mut [f32]) {
     let n_outer = n_elements(&dims[..axis]);

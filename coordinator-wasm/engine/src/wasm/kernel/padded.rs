@@ -1,12 +1,13 @@
-//! Images copied into a frame of zeros, so that convolutions read without asking where the edge is.
+//! Images with their channels innermost, and frames of zeros around them, so that windows read without asking where the
+//! edge is.
 
 /// Height and width.
 pub type Size = [usize; 2];
 
-/// Channels of an image, one after another, each row by row.
+/// Pixels of an image, row by row, each with all its channels.
 #[derive(Debug, Clone, Copy)]
 pub struct Image<'a> {
-    /// [channels, height, width]
+    /// [height, width, channels]
     pub data: &'a [f32],
     /// Height and width.
     pub size: Size,
@@ -17,13 +18,6 @@ impl Image<'_> {
     #[must_use]
     pub fn n_channels(&self) -> usize {
         self.data.len().checked_div(self.size[0] * self.size[1]).unwrap_or(0)
-    }
-
-    /// The image of one channel.
-    #[must_use]
-    pub fn channel(&self, channel: usize) -> Self {
-        let n_pixels = self.size[0] * self.size[1];
-        Self { data: &self.data[channel * n_pixels..][..n_pixels], size: self.size }
     }
 }
 
@@ -52,54 +46,47 @@ impl Window {
             padded.checked_sub(extent).map_or(0, |rest| rest / self.strides[axis] + 1)
         })
     }
-
-    /// True when each output element reads exactly the input element at its own place.
-    #[must_use]
-    pub fn is_pointwise(&self) -> bool {
-        self.kernel == [1, 1]
-            && self.strides == [1, 1]
-            && self.pads_begin == [0, 0]
-            && self.pads_end == [0, 0]
-    }
 }
 
-/// Channels in frames, one after another, with slack at the end for vectors that read too far.
+/// An image in a frame of zeros.
 #[derive(Debug, Default)]
 pub struct Padded {
     data: Vec<f32>,
-    size: Size,
 }
 
-/// Floats after the last frame: a strided vector reads at most two vectors from its first element on.
-const SLACK: usize = 16;
-
 impl Padded {
-    /// Copies the channels of `image` into frames, in the memory of the last call.
-    pub fn fill(&mut self, image: Image<'_>, window: &Window) {
-        let [height, width] = image.size;
-        self.size =
-            core::array::from_fn(|axis| image.size[axis] + window.pads_begin[axis] + window.pads_end[axis]);
-        let [frame_height, frame_width] = self.size;
-        self.data.clear();
-        self.data.resize(image.n_channels() * frame_height * frame_width + SLACK, 0.0);
-        let [top, left] = window.pads_begin;
-        for (channel_index, channel) in image.data.chunks_exact((height * width).max(1)).enumerate() {
-            for (y, row) in channel.chunks_exact(width).enumerate() {
-                let start = (channel_index * frame_height + top + y) * frame_width + left;
-                self.data[start..start + width].copy_from_slice(row);
-            }
+    /// The image inside the zeros that `window` asks for: the image itself, or a copy in the memory of the last call.
+    pub fn frame<'a>(&'a mut self, image: Image<'a>, window: &Window) -> Image<'a> {
+        if window.pads_begin == [0, 0] && window.pads_end == [0, 0] {
+            return image;
         }
+        let n_channels = image.n_channels();
+        let [height, width] = image.size;
+        let size @ [frame_height, frame_width] =
+            core::array::from_fn(|axis| image.size[axis] + window.pads_begin[axis] + window.pads_end[axis]);
+        let [top, left] = window.pads_begin.map(|pad| pad * n_channels);
+        let (row_length, frame_row_length) = (width * n_channels, frame_width * n_channels);
+        self.data.clear();
+        self.data.reserve(frame_height * frame_row_length);
+        self.data.resize(top * frame_width, 0.0);
+        for row in image.data.chunks_exact(row_length.max(1)).take(height) {
+            let end = self.data.len() + frame_row_length;
+            self.data.resize(self.data.len() + left, 0.0);
+            self.data.extend_from_slice(row);
+            self.data.resize(end, 0.0);
+        }
+        self.data.resize(frame_height * frame_row_length, 0.0);
+        Image { data: &self.data, size }
     }
+}
 
-    /// Height and width of a frame.
-    #[must_use]
-    pub fn size(&self) -> Size {
-        self.size
-    }
-
-    /// The frame of a channel and everything after it.
-    #[must_use]
-    pub fn from_channel(&self, channel: usize) -> &[f32] {
-        &self.data[channel * self.size[0] * self.size[1]..]
-    }
+/// Position of each tap relative to a window's first pixel, row by row.
+pub(super) fn tap_offsets(
+    window: &Window,
+    frame_width: usize,
+    n_channels: usize,
+) -> impl Iterator<Item = usize> {
+    let Window { kernel, dilations, .. } = *window;
+    let row = move |ky: usize| ky * dilations[0] * frame_width * n_channels;
+    (0..kernel[0]).flat_map(move |ky| (0..kernel[1]).map(move |kx| row(ky) + kx * dilations[1] * n_channels))
 }

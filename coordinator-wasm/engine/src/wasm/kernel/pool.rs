@@ -1,16 +1,19 @@
-//! Pooling of one channel, window by window.
+//! Pooling, window by window, all channels of a pixel at once.
 
-use model::op::Pooling;
+use model::op::{Pooling, Unary};
 
-use super::padded::{Size, Window};
+use super::elementwise;
+use super::padded::{Image, Window};
+use super::reduce::accumulate;
+use super::simd::F32x4;
 
 /// Taps of a window that are inside the image along an axis.
-fn taps(window: &Window, axis: usize, out: usize, length: usize) -> (usize, usize) {
+fn taps(window: &Window, axis: usize, out: usize, length: usize) -> std::ops::Range<usize> {
     let start = out * window.strides[axis];
     let dilation = window.dilations[axis];
     let before = window.pads_begin[axis].saturating_sub(start).div_ceil(dilation);
     let end = (length + window.pads_begin[axis]).saturating_sub(start).div_ceil(dilation);
-    (before.min(window.kernel[axis]), end.min(window.kernel[axis]))
+    before.min(window.kernel[axis])..end.min(window.kernel[axis])
 }
 
 /// Taps of a window that are inside the padded image along an axis.
@@ -20,42 +23,35 @@ fn n_padded(window: &Window, axis: usize, out: usize, length: usize) -> usize {
     end.saturating_sub(start).div_ceil(window.dilations[axis]).min(window.kernel[axis])
 }
 
-/// Pools one channel of an image of `size` to one of `out_size`.
-pub(in crate::wasm) fn pool(
-    kind: Pooling,
-    window: &Window,
-    channel: &[f32],
-    size: Size,
-    out: &mut [f32],
-    out_size: Size,
-) {
-    let columns: Vec<(usize, usize)> = (0..out_size[1]).map(|x| taps(window, 1, x, size[1])).collect();
-    for (y, out) in out.chunks_exact_mut(out_size[1].max(1)).enumerate() {
-        let (first_row, end_row) = taps(window, 0, y, size[0]);
-        for (x, out) in out.iter_mut().enumerate() {
-            let (first_column, end_column) = columns[x];
-            let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
-            for tap_row in first_row..end_row {
-                let row = y * window.strides[0] + tap_row * window.dilations[0] - window.pads_begin[0];
-                let values = &channel[row * size[1]..(row + 1) * size[1]];
-                for tap in first_column..end_column {
-                    let column = x * window.strides[1] + tap * window.dilations[1] - window.pads_begin[1];
-                    let value = values[column];
-                    sum += value;
-                    if value > largest || value.is_nan() {
-                        largest = value;
-                    }
-                }
+/// Pools one image to `out` [out height, out width, channels].
+pub(in crate::wasm) fn pool(kind: Pooling, window: &Window, image: Image<'_>, out: &mut [f32]) {
+    let out_width = window.output_size(image.size)[1];
+    let n_channels = image.n_channels();
+    let [height, width] = image.size;
+    let input = |axis: usize, at: usize, tap: usize| {
+        at * window.strides[axis] + tap * window.dilations[axis] - window.pads_begin[axis]
+    };
+    for (pixel, cells) in out.chunks_exact_mut(n_channels.max(1)).enumerate() {
+        let (y, x) = (pixel / out_width, pixel % out_width);
+        let (rows, columns) = (taps(window, 0, y, height), taps(window, 1, x, width));
+        let (start, join): (f32, fn(F32x4, F32x4) -> F32x4) = match kind {
+            Pooling::Max => (f32::NEG_INFINITY, F32x4::max),
+            Pooling::Average { .. } => (0.0, F32x4::add),
+        };
+        cells.fill(start);
+        for row in rows.clone() {
+            for column in columns.clone() {
+                let from = (input(0, y, row) * width + input(1, x, column)) * n_channels;
+                accumulate(cells, &image.data[from..from + n_channels], join);
             }
-            *out = match kind {
-                Pooling::Max => largest,
-                Pooling::Average { counts_padding: true } => {
-                    sum / (n_padded(window, 0, y, size[0]) * n_padded(window, 1, x, size[1])) as f32
-                }
-                Pooling::Average { counts_padding: false } => {
-                    sum / ((end_row - first_row) * (end_column - first_column)) as f32
-                }
+        }
+        if let Pooling::Average { counts_padding } = kind {
+            let n = if counts_padding {
+                n_padded(window, 0, y, height) * n_padded(window, 1, x, width)
+            } else {
+                rows.len() * columns.len()
             };
+            elementwise::apply(&[Unary::Affine { scale: 1.0 / n as f32, shift: 0.0 }], cells);
         }
     }
 }

@@ -3,7 +3,7 @@
 use model::op::{Cell, Direction, Unary};
 
 use super::elementwise;
-use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
 
 /// Weights of one direction.
 #[derive(Debug)]
@@ -31,7 +31,6 @@ pub(in crate::wasm) struct PackedRecurrent {
 /// Memory that calls share.
 #[derive(Debug, Default)]
 pub(in crate::wasm) struct Scratch {
-    rows: Vec<[f32; TILE_ROWS]>,
     inputs: Vec<f32>,
     gates: Vec<f32>,
     candidate: Vec<f32>,
@@ -86,17 +85,17 @@ impl PackedRecurrent {
     ) {
         let n_directions = self.directions.len();
         let state = n_batch * self.hidden;
-        let Scratch { rows, inputs, gates, candidate } = scratch;
+        let Scratch { inputs, gates, candidate } = scratch;
         for (d, weights) in self.directions.iter().enumerate() {
             let n_rows = weights.input_bias.len();
             inputs.resize(n_steps * n_batch * n_rows, 0.0);
             let x = Rows::dense(x, self.width);
-            project(x, &weights.input, &weights.input_bias, inputs, rows);
+            project(x, &weights.input, &weights.input_bias, inputs);
             let h = &mut h[d * state..(d + 1) * state];
             for step in 0..n_steps {
                 let at = if self.is_reverse || d == 1 { n_steps - 1 - step } else { step };
                 let inputs = &inputs[at * n_batch * n_rows..(at + 1) * n_batch * n_rows];
-                let mut step = Step { weights, n_batch, hidden: self.hidden, inputs, rows, gates };
+                let mut step = Step { weights, n_batch, hidden: self.hidden, inputs, gates };
                 match self.cell {
                     Cell::Lstm => step.lstm(h, &mut c[d * state..(d + 1) * state]),
                     Cell::Gru { linear_before_reset } => step.gru(linear_before_reset, candidate, h),
@@ -114,20 +113,13 @@ struct Step<'a> {
     hidden: usize,
     /// Products of this step's inputs, biased: `[batch, gates · hidden]`.
     inputs: &'a [f32],
-    rows: &'a mut Vec<[f32; TILE_ROWS]>,
     gates: &'a mut Vec<f32>,
 }
 
 /// `x · weights + bias`
-fn project(
-    x: Rows<'_>,
-    weights: &PackedColumns,
-    bias: &[f32],
-    out: &mut [f32],
-    rows: &mut Vec<[f32; TILE_ROWS]>,
-) {
+fn project(x: Rows<'_>, weights: &PackedColumns, bias: &[f32], out: &mut [f32]) {
     let addends = Addends { column_bias: Some(bias), residual: None };
-    gemm(x, weights, addends, |x| x, RowsMut { data: out, stride: weights.n_columns() }, rows);
+    gemm(x, weights, addends, RowsMut { data: out, stride: weights.n_columns() });
 }
 
 impl Step<'_> {
@@ -137,7 +129,7 @@ impl Step<'_> {
         self.gates.resize(self.n_batch * n_rows, 0.0);
         let weights = self.weights;
         let bias = &weights.recurrence_bias;
-        project(Rows::dense(h, n), &weights.recurrence, bias, self.gates, self.rows);
+        project(Rows::dense(h, n), &weights.recurrence, bias, self.gates);
         self.gates.iter_mut().zip(self.inputs).for_each(|(gate, input)| *gate += input);
         let rows = self.gates.chunks_exact_mut(n_rows.max(1));
         for ((gates, h), c) in rows.zip(h.chunks_exact_mut(n)).zip(c.chunks_exact_mut(n)) {
@@ -161,13 +153,13 @@ impl Step<'_> {
         self.gates.resize(self.n_batch * 2 * n, 0.0);
         candidate.resize(self.n_batch * n, 0.0);
         let (gate_bias, candidate_bias) = weights.recurrence_bias.split_at(2 * n);
-        project(Rows::dense(h, n), &weights.recurrence, gate_bias, self.gates, self.rows);
+        project(Rows::dense(h, n), &weights.recurrence, gate_bias, self.gates);
         for (gates, inputs) in self.gates.chunks_exact_mut(2 * n).zip(self.inputs.chunks_exact(3 * n)) {
             gates.iter_mut().zip(inputs).for_each(|(gate, input)| *gate += input);
         }
         elementwise::apply(&[Unary::Sigmoid], self.gates);
         if linear_before_reset {
-            project(Rows::dense(h, n), &weights.candidate, candidate_bias, candidate, self.rows);
+            project(Rows::dense(h, n), &weights.candidate, candidate_bias, candidate);
             for (row, gates) in candidate.chunks_exact_mut(n).zip(self.gates.chunks_exact(2 * n)) {
                 row.iter_mut().zip(&gates[n..]).for_each(|(value, reset)| *value *= reset);
             }
@@ -178,7 +170,7 @@ impl Step<'_> {
                 row.iter_mut().zip(&gates[n..]).zip(h).for_each(|((value, reset), h)| *value = reset * h);
             }
             let reset = candidate.clone();
-            project(Rows::dense(&reset, n), &weights.candidate, candidate_bias, candidate, self.rows);
+            project(Rows::dense(&reset, n), &weights.candidate, candidate_bias, candidate);
         }
         for (row, inputs) in candidate.chunks_exact_mut(n).zip(self.inputs.chunks_exact(3 * n)) {
             row.iter_mut().zip(&inputs[2 * n..]).for_each(|(value, input)| *value += input);

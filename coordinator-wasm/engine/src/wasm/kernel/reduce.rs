@@ -54,8 +54,9 @@ fn reduce_row(start: f32, join: impl Fn(F32x4, F32x4) -> F32x4, row: &[f32]) -> 
     join(join(a, b), join(c, d)).to_array()[0]
 }
 
+/// `out = join(out, row)`, element by element.
 #[inline(always)]
-fn accumulate(out: &mut [f32], row: &[f32], join: impl Fn(F32x4, F32x4) -> F32x4) {
+pub(super) fn accumulate(out: &mut [f32], row: &[f32], join: impl Fn(F32x4, F32x4) -> F32x4) {
     let ((out4, out1), (row4, row1)) = (out.as_chunks_mut::<LANES>(), row.as_chunks::<LANES>());
     for (out, row) in out4.iter_mut().zip(row4) {
         join(F32x4::load(out), F32x4::load(row)).store(out);

@@ -282,6 +282,17 @@ impl F32x4 {
         Self(platform::load(lanes))
     }
 
+    /// Reads four lanes.
+    ///
+    /// # Safety
+    /// Four floats must be readable from `lanes` on.
+    #[inline(always)]
+    #[must_use]
+    pub unsafe fn load_from(lanes: *const f32) -> Self {
+        // SAFETY: the caller's promise; arrays of floats have the alignment of floats.
+        Self::load(unsafe { &*lanes.cast() })
+    }
+
     /// Reads up to four lanes; the missing ones are `fill`.
     #[inline(always)]
     #[must_use]

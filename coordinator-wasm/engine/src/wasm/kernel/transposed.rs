@@ -1,70 +1,71 @@
 //! Transposed convolution: every input pixel times every tap, and the products added up where they belong.
 
-use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_ROWS, gemm};
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
 use super::padded::{Image, Size, Window};
+use super::reduce::accumulate;
+use super::simd::F32x4;
 
-/// Weights of one group, `[out channels · taps, in channels]`.
+/// Weights of one group, [input channels, taps · out channels].
 #[derive(Debug, Clone)]
 pub struct TransposedFilters {
-    rows: Vec<f32>,
-    n_in: usize,
+    columns: PackedColumns,
+    n_out: usize,
 }
 
 impl TransposedFilters {
-    /// Transposes row-major weights `[n_in, out channels · taps]`.
+    /// Packs weights [input channels, out channels, taps] of one group.
     #[must_use]
-    pub fn new(weights: &[f32], n_in: usize) -> Self {
-        let n_rows = weights.len().checked_div(n_in).unwrap_or(0);
-        let column = |row: usize| weights[row..].iter().step_by(n_rows).copied();
-        Self { rows: (0..n_rows).flat_map(column).collect(), n_in }
+    pub fn new(weights: &[f32], n_in: usize, n_taps: usize) -> Self {
+        let n_out = weights.len().checked_div(n_in * n_taps).unwrap_or(0);
+        let columns = PackedColumns::from_fn(n_in, n_taps * n_out, |row, column| {
+            let (tap, channel) = (column / n_out, column % n_out);
+            weights[(row * n_out + channel) * n_taps + tap]
+        });
+        Self { columns, n_out }
     }
 }
 
-/// Memory that calls share.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    pixels: PackedColumns,
-    products: Vec<f32>,
-    rows: Vec<[f32; TILE_ROWS]>,
+/// Where a group is among the channels of an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels {
+    /// First channel of the group.
+    pub first: usize,
+    /// Channels of the image.
+    pub n_all: usize,
 }
 
-/// Adds one group of one image to `out` [out channels, height, width], which holds what is to be added to.
+/// Adds one group of one image to `out` [height, width, out channels], which holds what is to be added to.
 pub fn add_transposed(
     image: Image<'_>,
     filters: &TransposedFilters,
     window: &Window,
+    [from, to]: [Channels; 2],
     out: &mut [f32],
     out_size: Size,
-    scratch: &mut Scratch,
+    products: &mut Vec<f32>,
 ) {
-    let n_pixels = image.size[0] * image.size[1];
-    let n_taps = window.kernel[0] * window.kernel[1];
-    let Scratch { pixels, products, rows } = scratch;
-    pixels.repack_rows(Rows::dense(image.data, n_pixels), n_pixels);
-    let weights = Rows::dense(&filters.rows, filters.n_in);
-    products.resize(weights.n_rows * n_pixels, 0.0);
-    let target = RowsMut { data: products.as_mut_slice(), stride: n_pixels };
-    gemm(weights, pixels, Addends::default(), |x| x, target, rows);
-    let per_channel = (out_size[0] * out_size[1]).max(1);
-    for (row, products) in products.chunks_exact(n_pixels.max(1)).enumerate() {
-        let plane = &mut out[row / n_taps * per_channel..][..per_channel];
-        let tap = [row % n_taps / window.kernel[1], row % window.kernel[1]];
-        add_tap(products, image.size, window, tap, plane, out_size);
-    }
-}
-
-/// Adds the products of one tap; those that fall outside are cropped.
-fn add_tap(products: &[f32], size: Size, window: &Window, tap: Size, plane: &mut [f32], out_size: Size) {
-    let place = |axis: usize, at: usize| {
-        let spread = at * window.strides[axis] + tap[axis] * window.dilations[axis];
+    let n_products = filters.columns.n_columns();
+    products.resize(image.size[0] * image.size[1] * n_products, 0.0);
+    let pixels = Rows {
+        data: &image.data[from.first..],
+        stride: from.n_all,
+        n_rows: image.size[0] * image.size[1],
+    };
+    let target = RowsMut { data: products.as_mut_slice(), stride: n_products };
+    gemm(pixels, &filters.columns, Addends::default(), target);
+    let place = |axis: usize, at: usize, tap: usize| {
+        let spread = at * window.strides[axis] + tap * window.dilations[axis];
         spread.checked_sub(window.pads_begin[axis]).filter(|&position| position < out_size[axis])
     };
-    for (y, products) in products.chunks_exact(size[1].max(1)).enumerate() {
-        let Some(out_y) = place(0, y) else { continue };
-        let row = &mut plane[out_y * out_size[1]..(out_y + 1) * out_size[1]];
-        for (x, &product) in products.iter().enumerate() {
-            if let Some(out_x) = place(1, x) {
-                row[out_x] += product;
+    for (pixel, products) in products.chunks_exact(n_products.max(1)).enumerate() {
+        let (y, x) = (pixel / image.size[1], pixel % image.size[1]);
+        for (tap, products) in products.chunks_exact(filters.n_out).enumerate() {
+            // What falls outside is cropped.
+            if let (Some(y), Some(x)) =
+                (place(0, y, tap / window.kernel[1]), place(1, x, tap % window.kernel[1]))
+            {
+                let first = (y * out_size[1] + x) * to.n_all + to.first;
+                accumulate(&mut out[first..first + filters.n_out], products, F32x4::add);
             }
         }
     }
