@@ -61,7 +61,8 @@ impl Executable {
         let Memory { buffers, scratch, turned, unturned } = memory;
         let kernels = self.kernels.iter().zip(&self.arrangements);
         for (step, (kernel, arrangement)) in self.plan.steps.iter().zip(kernels) {
-            let mut call = Call { plan: &self.plan, step, arrangement, inputs, buffers, scratch, turned, unturned };
+            let mut call =
+                Call { plan: &self.plan, step, arrangement, inputs, buffers, scratch, turned, unturned };
             call.turn_operands();
             let result =
                 if matches!(kernel, Kernel::Reference) { call.reference() } else { call.kernel(kernel) };
@@ -139,7 +140,8 @@ pub(super) struct Operands<'a> {
 impl<'a> Operands<'a> {
     pub(super) fn is_in_place(&self, position: usize) -> bool {
         let Some(value) = self.step.inputs.get(position).copied().flatten() else { return false };
-        !self.is_turned(position) && matches!(self.plan.values[value].home, Home::Buffer(buffer) if self.taken.contains(&buffer))
+        !self.is_turned(position)
+            && matches!(self.plan.values[value].home, Home::Buffer(buffer) if self.taken.contains(&buffer))
     }
 
     fn is_turned(&self, position: usize) -> bool {
@@ -223,9 +225,8 @@ impl Call<'_> {
     /// The operator's plain form, whose results are copied into their buffers.
     fn reference(&mut self) -> Result<(), EvaluationError> {
         let operands = self.operands(&[]);
-        let present = |(position, input): (usize, &Option<usize>)| {
-            input.map(|_| operands.view(position)).transpose()
-        };
+        let present =
+            |(position, input): (usize, &Option<usize>)| input.map(|_| operands.view(position)).transpose();
         let views: Vec<Option<View<'_>>> =
             self.step.inputs.iter().enumerate().map(present).collect::<Result<_, _>>()?;
         let facts: Vec<Fact> =

@@ -175,7 +175,11 @@ impl Arranger<'_> {
         let rank = first.map_or(0, |value| self.plan.values[value].fact.dims.len());
         match (self.kernel, &self.step.op) {
             (
-                Kernel::Conv(_) | Kernel::Depthwise(_) | Kernel::ConvTransposed(_) | Kernel::Pool | Kernel::Resize,
+                Kernel::Conv(_)
+                | Kernel::Depthwise(_)
+                | Kernel::ConvTransposed(_)
+                | Kernel::Pool
+                | Kernel::Resize,
                 _,
             ) => true,
             (Kernel::Unary | Kernel::ChannelAffine | Kernel::Concat, _) => self.reads_last(is_last),

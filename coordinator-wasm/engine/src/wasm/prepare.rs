@@ -140,7 +140,9 @@ impl<'a> Chooser<'a> {
             Op::Conv { .. } => self.conv(weights),
             Op::ConvTranspose { .. } => self.conv_transposed(weights),
             Op::Pool { .. } => Some(Kernel::Pool),
-            Op::Resize { .. } if out.dims.len() > 2 && out.dims[..2] == self.dims(0)[..2] => Some(Kernel::Resize),
+            Op::Resize { .. } if out.dims.len() > 2 && out.dims[..2] == self.dims(0)[..2] => {
+                Some(Kernel::Resize)
+            }
             // What is quantized next must round like the exact value: one step is worth thousands of float errors,
             // and those of attention scores are the largest.
             Op::Attention { .. } if self.quantizes() => None,
@@ -207,8 +209,7 @@ impl<'a> Chooser<'a> {
                 _ => None,
             };
         }
-        let pack =
-            || Some(Packed::Filters(Rc::new(PackedFilters::new(data, n_in, window.kernel, *groups))));
+        let pack = || Some(Packed::Filters(Rc::new(PackedFilters::new(data, n_in, window.kernel, *groups))));
         match weights.get(tensor, format!("filters {groups} {n_in} {:?}", window.kernel), pack) {
             Some(Packed::Filters(packed)) => Some(Kernel::Conv(packed)),
             _ => None,

@@ -248,9 +248,11 @@ fn resizing_copies_and_mixes() {
     for (mode, coordinates) in
         [(nearest, ResizeCoordinates::Asymmetric), (ResizeMode::Linear, ResizeCoordinates::HalfPixel)]
     {
-        for (out, scales) in
-            [([2, 5, 6, 16], [1.0, 1.0, 2.0, 2.0]), ([2, 5, 3, 20], [1.0, 1.0, 1.0, 2.5]), ([2, 5, 2, 8], [1.0, 1.0, 0.7, 1.0])]
-        {
+        for (out, scales) in [
+            ([2, 5, 6, 16], [1.0, 1.0, 2.0, 2.0]),
+            ([2, 5, 3, 20], [1.0, 1.0, 1.0, 2.5]),
+            ([2, 5, 2, 8], [1.0, 1.0, 0.7, 1.0]),
+        ] {
             let mut b = Builder::default();
             let x = b.input(&[2, 5, 3, 8]);
             let y = b.op(Op::Resize { coordinates, mode, scales: scales.to_vec() }, &[x], &out);

@@ -66,7 +66,8 @@ pub fn conv(
     starts.extend(pixel_starts.map(|pixel| pixel * n_channels));
 
     // The taps of a row lie side by side when there is nothing between them.
-    let taps_per_run = if filters.groups.len() == 1 && window.dilations[1] == 1 { window.kernel[1] } else { 1 };
+    let taps_per_run =
+        if filters.groups.len() == 1 && window.dilations[1] == 1 { window.kernel[1] } else { 1 };
     runs.clear();
     runs.extend(tap_offsets(window, frame_width, n_channels).step_by(taps_per_run));
 

@@ -46,11 +46,8 @@ pub fn add_transposed(
 ) {
     let n_products = filters.columns.n_columns();
     products.resize(image.size[0] * image.size[1] * n_products, 0.0);
-    let pixels = Rows {
-        data: &image.data[from.first..],
-        stride: from.n_all,
-        n_rows: image.size[0] * image.size[1],
-    };
+    let pixels =
+        Rows { data: &image.data[from.first..], stride: from.n_all, n_rows: image.size[0] * image.size[1] };
     let target = RowsMut { data: products.as_mut_slice(), stride: n_products };
     gemm(pixels, &filters.columns, Addends::default(), target);
     let place = |axis: usize, at: usize, tap: usize| {

@@ -59,9 +59,8 @@ fn check(m: usize, k: usize, n: usize) {
     let addends = Addends { column_bias: Some(&bias), residual: Some(&residual) };
     let mut c = vec![f32::NAN; m * n];
     gemm(Rows::dense(&a, k), &packed, addends, dense(&mut c, n));
-    let expected: Vec<f64> = (0..m * n)
-        .map(|i| expected[i] + f64::from(bias[i % n]) + f64::from(residual[i]))
-        .collect();
+    let expected: Vec<f64> =
+        (0..m * n).map(|i| expected[i] + f64::from(bias[i % n]) + f64::from(residual[i])).collect();
     check_close(&c, &expected, limit);
 }
 
