@@ -57,10 +57,11 @@ impl<H: Host> Driver<H> {
         let described = call.fault.take();
         let fault =
             called.fault.map(|category| described.unwrap_or_else(|| undescribed(category, called.kind)));
-        if let Some(member) = self.members.get_mut(&called.connection) {
-            if matches!(called.kind, CallKind::Open | CallKind::Ping) && fault.is_some() {
-                member.last_fault.clone_from(&fault);
-            }
+        if matches!(called.kind, CallKind::Open | CallKind::Ping)
+            && fault.is_some()
+            && let Some(member) = self.members.get_mut(&called.connection)
+        {
+            member.last_fault.clone_from(&fault);
         }
         if called.kind == CallKind::Open {
             let is_open = fault.is_none() || self.pool.stats().n_ready > 0;
