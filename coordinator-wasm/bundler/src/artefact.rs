@@ -49,8 +49,8 @@ impl Artefact {
     /// Compiles and writes `<name>.js`, `<name>.d.ts` and `<name>_bg.wasm` into `out`; gives the sizes of the wasm.
     ///
     /// A module that cargo did not compile anew keeps its glue and its sizes: both take longer than a warm compile.
-    pub(crate) fn build(&self, profile: Profile, out: &Path) -> Result<Sizes> {
-        let compiled = self.compile(profile)?;
+    pub(crate) fn build(&self, profile: Profile, engine_features: &str, out: &Path) -> Result<Sizes> {
+        let compiled = self.compile(profile, engine_features)?;
         let wasm = out.join(format!("{}_bg.wasm", self.name));
         let stamp_path = target_folder().join("bundle").join(format!("{}.stamp", self.name));
         let stamp = Stamp::of(&compiled, profile, &wasm)?;
@@ -75,7 +75,8 @@ impl Artefact {
         Ok(sizes)
     }
 
-    fn compile(&self, profile: Profile) -> Result<PathBuf> {
+    fn compile(&self, profile: Profile, engine_features: &str) -> Result<PathBuf> {
+        let further = if self.package == "tabpool-engine" { engine_features } else { "" };
         let target_features = if self.relaxed_simd { "+simd128,+relaxed-simd" } else { "+simd128" };
         let rustflags = format!("--cfg=web_sys_unstable_apis\u{1f}-Ctarget-feature={target_features}");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
@@ -83,7 +84,7 @@ impl Artefact {
         command
             .args(["build", "--lib", "--target", "wasm32-unknown-unknown"])
             .args(["--package", self.package, "--profile", profile.as_str()])
-            .args(["--features", self.features])
+            .args(["--features", &format!("{},{further}", self.features)])
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags);
         let status = command.status().context("cannot start cargo")?;
         if !status.success() {

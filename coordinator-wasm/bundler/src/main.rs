@@ -25,6 +25,9 @@ struct Arguments {
     /// Folder that receives the bundle.
     #[arg(long, value_name = "DIR", default_value = "www/pkg")]
     out: PathBuf,
+    /// Further cargo features of the engine, e.g. slow-for-tests.
+    #[arg(long, value_name = "LIST", default_value = "")]
+    engine_features: String,
 }
 
 /// What a page may cost its readers: the coordinator is on the critical path, the engine loads in workers.
@@ -76,7 +79,7 @@ fn main() -> Result<()> {
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;
     let mut rows = Vec::new();
     for artefact in ARTEFACTS {
-        rows.push((artefact, artefact.build(profile, &arguments.out)?));
+        rows.push((artefact, artefact.build(profile, &arguments.engine_features, &arguments.out)?));
     }
     copy(Path::new(WORKER_SCRIPT), &arguments.out.join("worker.js"))?;
     sizes::report(&rows);
