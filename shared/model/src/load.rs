@@ -279,8 +279,7 @@ impl Builder {
                 return Err(feature("a subgraph has inputs, as those of loops have"));
             }
             let contract = value_contract(input)?;
-            let dtype = contract.dtype.filter(|&dtype| dtype != ElementType::Float16);
-            let dtype = dtype.and_then(DType::for_element).ok_or_else(|| {
+            let dtype = contract.dtype.and_then(DType::for_element).ok_or_else(|| {
                 let dtype = contract.dtype.map_or("not a tensor", ElementType::as_str);
                 feature(&format!("its input `{}` is {dtype}", contract.name))
             })?;

@@ -15,9 +15,14 @@ mod batch_norm;
 mod elementwise;
 mod linear;
 mod movement;
+mod quantization;
+mod recurrent;
 mod reduction;
 mod resample;
+mod sample;
+mod select;
 mod shape;
+mod signal;
 mod window;
 
 pub(crate) use batch_norm::fold_batch_norm;
@@ -216,7 +221,7 @@ impl Lowering<'_> {
 /// Lowers the operators of one family; `None` for others.
 type Family = fn(&mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>;
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 12] = [
     elementwise::lower,
     shape::lower,
     movement::lower,
@@ -224,6 +229,11 @@ const FAMILIES: [Family; 7] = [
     reduction::lower,
     window::lower,
     resample::lower,
+    quantization::lower,
+    recurrent::lower,
+    select::lower,
+    sample::lower,
+    signal::lower,
 ];
 
 fn lower_node(call: &mut Call<'_>) -> Result<Vec<ValueId>, Reason> {

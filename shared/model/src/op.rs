@@ -5,331 +5,14 @@
 
 use crate::tensor::{DType, broadcast_strides, strides};
 
-/// One element in, one element out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Unary {
-    /// |x|
-    Abs,
-    /// −x
-    Neg,
-    /// Smallest integer not below.
-    Ceil,
-    /// Largest integer not above.
-    Floor,
-    /// Nearest integer, ties to even.
-    Round,
-    /// −1, 0 or 1.
-    Sign,
-    /// √x
-    Sqrt,
-    /// 1 / x
-    Reciprocal,
-    /// e^x
-    Exp,
-    /// Natural logarithm.
-    Log,
-    /// Error function.
-    Erf,
-    /// Sine.
-    Sin,
-    /// Cosine.
-    Cos,
-    /// Tangent.
-    Tan,
-    /// Inverse sine.
-    Asin,
-    /// Inverse cosine.
-    Acos,
-    /// Inverse tangent.
-    Atan,
-    /// Hyperbolic sine.
-    Sinh,
-    /// Hyperbolic cosine.
-    Cosh,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// Inverse hyperbolic sine.
-    Asinh,
-    /// Inverse hyperbolic cosine.
-    Acosh,
-    /// Inverse hyperbolic tangent.
-    Atanh,
-    /// 1 / (1 + e^−x)
-    Sigmoid,
-    /// max(x, 0)
-    Relu,
-    /// x, or slope · x when negative.
-    LeakyRelu(f32),
-    /// x, or alpha · (e^x − 1) when negative.
-    Elu(f32),
-    /// max(0, x) + min(0, alpha · (e^(x / alpha) − 1))
-    Celu(f32),
-    /// gamma · (x, or alpha · (e^x − 1) when negative).
-    Selu {
-        /// alpha
-        alpha: f32,
-        /// gamma
-        gamma: f32,
-    },
-    /// ln(1 + e^x)
-    Softplus,
-    /// x / (1 + |x|)
-    Softsign,
-    /// max(0, min(1, alpha · x + beta))
-    HardSigmoid {
-        /// alpha
-        alpha: f32,
-        /// beta
-        beta: f32,
-    },
-    /// x · max(0, min(1, x / 6 + 1 / 2))
-    HardSwish,
-    /// x · sigmoid(x)
-    Silu,
-    /// x · tanh(softplus(x))
-    Mish,
-    /// x / 2 · (1 + erf(x / √2))
-    Gelu,
-    /// x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))
-    GeluTanh,
-    /// x when above alpha, else 0.
-    ThresholdedRelu(f32),
-    /// x − bias above lambda, x + bias below −lambda, else 0.
-    Shrink {
-        /// lambda
-        lambda: f32,
-        /// bias
-        bias: f32,
-    },
-    /// min(max(x, low), high)
-    Clip {
-        /// low
-        low: f32,
-        /// high
-        high: f32,
-    },
-    /// scale · x + shift, rounded once per operation.
-    Affine {
-        /// scale
-        scale: f32,
-        /// shift
-        shift: f32,
-    },
-    /// x^p for a constant p.
-    Power(f32),
-    /// Not-a-number, as truth.
-    IsNan,
-    /// Infinite, as truth.
-    IsInf {
-        /// Count +∞.
-        positive: bool,
-        /// Count −∞.
-        negative: bool,
-    },
-    /// Logical not.
-    Not,
-    /// Bitwise not.
-    BitNot,
-}
+mod function;
+mod parameter;
 
-/// Two elements in, one element out; inputs broadcast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Binary {
-    /// a + b
-    Add,
-    /// a − b
-    Sub,
-    /// a · b
-    Mul,
-    /// a / b; integers truncate.
-    Div,
-    /// a^b; the result has a's type.
-    Pow,
-    /// Smaller.
-    Min,
-    /// Larger.
-    Max,
-    /// Remainder with the divisor's sign.
-    Mod,
-    /// Remainder with the dividend's sign.
-    Fmod,
-    /// a, or a · b when a is negative.
-    PRelu,
-    /// a = b, as truth.
-    Equal,
-    /// a > b, as truth.
-    Greater,
-    /// a ≥ b, as truth.
-    GreaterOrEqual,
-    /// a < b, as truth.
-    Less,
-    /// a ≤ b, as truth.
-    LessOrEqual,
-    /// Logical or bitwise and.
-    And,
-    /// Logical or bitwise or.
-    Or,
-    /// Logical or bitwise exclusive or.
-    Xor,
-}
-
-impl Binary {
-    /// True when the result is a truth value whatever the inputs are.
-    #[must_use]
-    pub fn is_comparison(self) -> bool {
-        matches!(self, Self::Equal | Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual)
-    }
-}
-
-/// How a reduction combines elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reduction {
-    /// Sum.
-    Sum,
-    /// Mean.
-    Mean,
-    /// Largest.
-    Max,
-    /// Smallest.
-    Min,
-    /// Product.
-    Prod,
-    /// Sum of absolute values.
-    L1,
-    /// Root of the sum of squares.
-    L2,
-    /// Logarithm of the sum.
-    LogSum,
-    /// Logarithm of the sum of exponentials, computed stably.
-    LogSumExp,
-    /// Sum of squares.
-    SumSquare,
-}
-
-/// A window over two spatial dimensions; one-dimensional windows have height 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Height and width.
-    pub kernel: [usize; 2],
-    /// Step between windows.
-    pub strides: [usize; 2],
-    /// Distance between taps.
-    pub dilations: [usize; 2],
-    /// Padding before the first row and column.
-    pub pads_begin: [usize; 2],
-    /// Padding after the last row and column.
-    pub pads_end: [usize; 2],
-}
-
-/// What happens to each output element of a matmul or convolution before it is stored:
-/// `activations(product + bias + residual)`.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Epilogue {
-    /// An input with one value per output column (matmul) or channel (convolution) follows the operands.
-    pub has_bias: bool,
-    /// An input of the output's shape follows, to be added.
-    pub has_residual: bool,
-    /// Applied in order.
-    pub activations: Vec<Unary>,
-}
-
-/// How pooling combines a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// Largest element.
-    Max,
-    /// Mean of the elements.
-    Average {
-        /// Padding counts as zeros.
-        counts_padding: bool,
-    },
-}
-
-/// What padding is filled with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PadMode {
-    /// A value: the third input when there is one, else 0.
-    Constant,
-    /// Mirror without repeating the edge.
-    Reflect,
-    /// Repeat the edge.
-    Edge,
-    /// Continue at the other end.
-    Wrap,
-}
-
-/// How an output position maps to an input position in a resize.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResizeCoordinates {
-    /// Pixel centres at half positions.
-    HalfPixel,
-    /// Half-pixel, but 0 when the output has one element.
-    PytorchHalfPixel,
-    /// Corner pixels map to corner pixels.
-    AlignCorners,
-    /// position / scale
-    Asymmetric,
-}
-
-/// How a resize picks values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResizeMode {
-    /// One input element, by rounding.
-    Nearest(NearestRounding),
-    /// Between neighbours.
-    Linear,
-}
-
-/// How a nearest resize rounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NearestRounding {
-    /// Half rounds down.
-    PreferFloor,
-    /// Half rounds up.
-    PreferCeil,
-    /// Down.
-    Floor,
-    /// Up.
-    Ceil,
-}
-
-/// The kinds of recurrent cell, with their ONNX gate order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell {
-    /// Long short-term memory: gates i, o, f, c.
-    Lstm,
-    /// Gated recurrent unit: gates z, r, h.
-    Gru {
-        /// Multiply by the reset gate after the matmul.
-        linear_before_reset: bool,
-    },
-}
-
-/// Direction of a recurrent layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// First to last.
-    Forward,
-    /// Last to first.
-    Reverse,
-    /// Both.
-    Bidirectional,
-}
-
-/// How a scatter combines with what is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScatterMode {
-    /// Overwrite.
-    Replace,
-    /// Add.
-    Add,
-    /// Multiply.
-    Mul,
-    /// Keep the larger.
-    Max,
-    /// Keep the smaller.
-    Min,
-}
+pub use function::{Binary, Reduction, Unary};
+pub use parameter::{
+    Cell, Direction, Epilogue, NearestRounding, PadMode, Pooling, ResizeCoordinates, ResizeMode, SampleMode,
+    SamplePadding, ScatterMode, Window,
+};
 
 /// An operator with every parameter resolved. Axes are never negative.
 #[derive(Debug, Clone, PartialEq)]
@@ -548,6 +231,43 @@ pub enum Op {
         /// Window.
         window: Window,
     },
+    /// Position of the largest element of each window of max pooling, counted through the whole input.
+    PoolIndices {
+        /// Window.
+        window: Window,
+        /// Count down columns instead of along rows.
+        by_column: bool,
+    },
+    /// Exact integer convolution. Inputs: x, weights, optional zero points of x and of the weights, one or one per output
+    /// channel.
+    ConvInteger {
+        /// Window.
+        window: Window,
+        /// Groups of channels.
+        groups: usize,
+    },
+    /// The first input, [batch, channels, lengths…], at the positions of the second, [batch, lengths…, coordinates]:
+    /// the innermost dimension's first, −1 to 1 from one end to the other.
+    GridSample {
+        /// How neighbours combine.
+        mode: SampleMode,
+        /// What is outside.
+        padding: SamplePadding,
+        /// The ends are centres of elements, else their outer edges.
+        aligns_corners: bool,
+    },
+    /// Regions of images, resampled to one size. Inputs: images, regions [n, 4] as x and y of two corners, image of each
+    /// region.
+    RoiAlign {
+        /// Largest of the samples of a cell, else their mean.
+        is_max: bool,
+        /// Pixel centres are at half positions.
+        half_pixel: bool,
+        /// Samples per cell in each direction; 0 takes one per pixel.
+        n_samples: usize,
+        /// Pixels per unit of the regions.
+        scale: f32,
+    },
     /// Recurrent layer. Inputs as in ONNX: x, w, r, optional b, sequence lengths (absent), initial h, initial c.
     /// Outputs: y, last h, and for LSTM last c.
     Recurrent {
@@ -624,6 +344,10 @@ impl Op {
             Self::Conv { .. } => "conv",
             Self::ConvTranspose { .. } => "conv-transpose",
             Self::Pool { .. } => "pool",
+            Self::PoolIndices { .. } => "pool-indices",
+            Self::ConvInteger { .. } => "conv-integer",
+            Self::GridSample { .. } => "grid-sample",
+            Self::RoiAlign { .. } => "roi-align",
             Self::Recurrent { cell: Cell::Lstm, .. } => "lstm",
             Self::Recurrent { cell: Cell::Gru { .. }, .. } => "gru",
             Self::DynamicQuantize => "dynamic-quantize",

@@ -12,6 +12,7 @@ mod movement;
 mod quantize;
 mod recurrent;
 mod reduction;
+mod sample;
 mod window;
 
 pub use elementwise::{binary_f32, erf, unary_f32};
@@ -149,6 +150,16 @@ pub fn evaluate(
             vec![window::conv_transpose(window, *groups, epilogue, &operands, fact)?]
         }
         Op::Pool { kind, window } => vec![window::pool(*kind, window, &operands, fact)?],
+        Op::PoolIndices { window, by_column } => {
+            vec![window::pool_indices(window, *by_column, &operands, fact)?]
+        }
+        Op::ConvInteger { window, groups } => vec![window::conv_integer(window, *groups, &operands, fact)?],
+        Op::GridSample { mode, padding, aligns_corners } => {
+            vec![sample::grid_sample(*mode, *padding, *aligns_corners, &operands, fact)?]
+        }
+        &Op::RoiAlign { is_max, half_pixel, n_samples, scale } => {
+            vec![sample::RoiAlign { is_max, half_pixel, n_samples, scale }.evaluate(&operands, fact)?]
+        }
         Op::Recurrent { cell, direction, hidden_size } => {
             recurrent::recurrent(*cell, *direction, *hidden_size, &operands)?
         }

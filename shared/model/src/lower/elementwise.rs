@@ -1,9 +1,10 @@
 //! Element-wise operators.
 
 use crate::graph::ValueId;
+use crate::lower::shape::generated;
 use crate::lower::{Call, Reason, invalid, unsupported};
 use crate::op::{Binary, Fact, Op, Unary};
-use crate::tensor::{DType, broadcast};
+use crate::tensor::{DType, Data, broadcast};
 
 pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason> {
     let op_type = call.node.op_type.as_str();
@@ -17,6 +18,7 @@ pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>
             "Clip" => lower_clip(call)?,
             "Where" => lower_where(call)?,
             "Cast" | "CastLike" => lower_cast(call)?,
+            "BitShift" => lower_shift(call)?,
             _ => return Ok(None),
         }
     };
@@ -125,13 +127,31 @@ fn binary(call: &Call<'_>) -> Option<Binary> {
 
 fn lower_binary_node(call: &mut Call<'_>, function: Binary) -> Result<ValueId, Reason> {
     let (left, mut right) = (call.input(0)?, call.input(1)?);
-    if function == Binary::Pow && call.dtype(left) != call.dtype(right) {
-        if call.dtype(left) != DType::F32 {
-            return unsupported("an integer base with another type of exponent");
-        }
-        right = call.cast(right, DType::F32)?;
+    let dtype = call.dtype(left);
+    if function != Binary::Pow || dtype == call.dtype(right) {
+        return lower_binary(call, function, left, right);
     }
-    lower_binary(call, function, left, right)
+    // The result has the base's type, whatever the exponent's is.
+    let base = call.cast(left, DType::F32)?;
+    right = call.cast(right, DType::F32)?;
+    let power = lower_binary(call, function, base, right)?;
+    call.cast(power, dtype)
+}
+
+/// Shifts are products with powers of two, and divisions by them.
+fn lower_shift(call: &mut Call<'_>) -> Result<ValueId, Reason> {
+    let (x, n_bits) = (call.input(0)?, call.input(1)?);
+    call.needs_dtype(x, &[DType::U8])?;
+    let powers = (0..8).map(|bit| 1 << bit).collect();
+    let powers = generated(call, vec![8], Data::U8(powers))?;
+    let indices = call.cast(n_bits, DType::I32)?;
+    let fact = Fact::new(DType::U8, call.dims(n_bits));
+    let factor = call.emit(Op::Gather { axis: 0 }, &[Some(powers), Some(indices)], fact)?;
+    match call.node.attributes.text("direction", "") {
+        "LEFT" => lower_binary(call, Binary::Mul, x, factor),
+        "RIGHT" => lower_binary(call, Binary::Div, x, factor),
+        other => invalid(format!("direction `{other}`")),
+    }
 }
 
 pub(super) fn lower_binary(
@@ -227,8 +247,7 @@ fn lower_cast(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     }
     let number = call.node.attributes.int("to", 0) as i32;
     let element = crate::dtype::ElementType::from_onnx(number);
-    let exact = element.filter(|&element| element != crate::dtype::ElementType::Float16);
-    match exact.and_then(DType::for_element) {
+    match element.and_then(DType::for_element) {
         Some(dtype) => call.cast(x, dtype),
         None => unsupported(format!("conversion to {}", element.map_or("undefined", |e| e.as_str()))),
     }

@@ -1,7 +1,7 @@
 //! Operators that move elements.
 
 use crate::graph::ValueId;
-use crate::lower::{Call, Reason, axes, axis, invalid, length, unsupported};
+use crate::lower::{Call, Reason, axes, axis, depends, invalid, length, unsupported};
 use crate::op::{Fact, Op, PadMode, ScatterMode};
 use crate::tensor::{DType, DataRef, broadcast};
 
@@ -10,7 +10,7 @@ const INDICES: [DType; 2] = [DType::I64, DType::I32];
 pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason> {
     let output = match call.node.op_type.as_str() {
         "Transpose" => transpose_node(call)?,
-        "Concat" => concat(call)?,
+        "Concat" => concat_node(call)?,
         "Slice" => slice_node(call)?,
         "Split" => return split(call).map(Some),
         "Gather" => gather(call)?,
@@ -51,14 +51,19 @@ fn transpose_node(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     transpose(call, x, perm)
 }
 
-fn concat(call: &mut Call<'_>) -> Result<ValueId, Reason> {
-    let first = call.input(0)?;
-    let mut fact = call.graph.fact(first).clone();
-    let axis = axis(call.node.attributes.int("axis", 1), fact.dims.len())?;
-    let mut inputs = Vec::with_capacity(call.n_inputs());
+fn concat_node(call: &mut Call<'_>) -> Result<ValueId, Reason> {
+    let rank = call.dims(call.input(0)?).len();
+    let axis = axis(call.node.attributes.int("axis", 1), rank)?;
+    let parts = (0..call.n_inputs()).map(|index| call.input(index)).collect::<Result<Vec<_>, _>>()?;
+    concat(call, &parts, axis)
+}
+
+/// Values one after another along an axis.
+pub(super) fn concat(call: &mut Call<'_>, parts: &[ValueId], axis: usize) -> Result<ValueId, Reason> {
+    let mut fact = call.graph.fact(parts[0]).clone();
+    let mut inputs = Vec::with_capacity(parts.len());
     let mut joined = 0;
-    for index in 0..call.n_inputs() {
-        let input = call.input(index)?;
+    for (index, &input) in parts.iter().enumerate() {
         let other = call.graph.fact(input);
         let fits = other.dtype == fact.dtype
             && other.dims.len() == fact.dims.len()
@@ -328,6 +333,23 @@ fn pad(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     call.emit(Op::Pad { before, after, mode }, &inputs, fact)
 }
 
+/// Zeros around a value.
+pub(super) fn pad_constant(
+    call: &mut Call<'_>,
+    x: ValueId,
+    before: Vec<usize>,
+    after: Vec<usize>,
+) -> Result<ValueId, Reason> {
+    let mut fact = call.graph.fact(x).clone();
+    if before.iter().chain(&after).all(|&pad| pad == 0) {
+        return Ok(x);
+    }
+    for ((dim, before), after) in fact.dims.iter_mut().zip(&before).zip(&after) {
+        *dim = dim.saturating_add(*before).saturating_add(*after);
+    }
+    call.emit(Op::Pad { before, after, mode: PadMode::Constant }, &[Some(x)], fact)
+}
+
 fn trilu(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let x = call.input(0)?;
     let fact = call.graph.fact(x).clone();
@@ -340,15 +362,17 @@ fn trilu(call: &mut Call<'_>) -> Result<ValueId, Reason> {
 }
 
 fn one_hot(call: &mut Call<'_>) -> Result<ValueId, Reason> {
-    let (indices, values) = (call.input(0)?, call.input(2)?);
-    call.needs_dtype(indices, &INDICES)?;
-    let depth = match call.input(1).map(|depth| call.graph.constant(depth).map(|tensor| tensor.data()))? {
+    let (mut indices, depth, values) = (call.input(0)?, call.input(1)?, call.input(2)?);
+    if !INDICES.contains(&call.dtype(indices)) {
+        indices = call.cast(indices, DType::I64)?;
+    }
+    let depth = match call.graph.constant(depth).map(|tensor| tensor.data()) {
         Some(DataRef::F32(&[depth])) => depth as usize,
         Some(other) => match other.to_i64().as_deref() {
             Some(&[depth]) => length(depth)?,
             _ => return invalid("its depth is not one number"),
         },
-        None => return unsupported("its depth depends on the data"),
+        None => return Err(depends(depth, "its depth")),
     };
     let mut dims = call.dims(indices);
     let at = axis(call.node.attributes.int("axis", -1), dims.len() + 1)?;

@@ -1,10 +1,14 @@
 //! Reductions, softmax and normalisations.
 
 use crate::graph::ValueId;
+use crate::lower::elementwise::lower_binary;
 use crate::lower::movement::listed_axes;
-use crate::lower::{Call, Reason, axis, invalid, length, unsupported};
-use crate::op::{Fact, Op, Reduction, Unary};
+use crate::lower::{Call, Reason, axes, axis, invalid, length, unsupported};
+use crate::op::{Binary, Fact, Op, Reduction, Unary};
 use crate::tensor::{DType, n_elements};
+
+/// ONNX's default for normalisations.
+const DEFAULT_EPSILON: f32 = 1e-5;
 
 pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason> {
     let output = match call.node.op_type.as_str() {
@@ -25,8 +29,9 @@ pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>
         "Softmax" => softmax(call, |axis| Op::Softmax { axis, is_log: false })?,
         "LogSoftmax" => softmax(call, |axis| Op::Softmax { axis, is_log: true })?,
         "Hardmax" => softmax(call, |axis| Op::Hardmax { axis })?,
-        "LayerNormalization" => layer_norm(call)?,
-        "RMSNormalization" => rms_norm(call)?,
+        "LayerNormalization" => return layer_norm(call).map(Some),
+        "RMSNormalization" => norm(call, true)?,
+        "MeanVarianceNormalization" => mean_variance_norm(call)?,
         "GroupNormalization" => group_norm(call)?,
         "InstanceNormalization" => instance_norm(call)?,
         "BatchNormalization" => batch_norm(call)?,
@@ -34,6 +39,11 @@ pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>
         "LRN" => local_response_norm(call)?,
         "GlobalAveragePool" => global_pool(call, Reduction::Mean)?,
         "GlobalMaxPool" => global_pool(call, Reduction::Max)?,
+        "GlobalLpPool" => match call.node.attributes.int("p", 2) {
+            1 => global_pool(call, Reduction::L1)?,
+            2 => global_pool(call, Reduction::L2)?,
+            other => return unsupported(format!("norm {other}")),
+        },
         _ => return Ok(None),
     };
     Ok(Some(vec![output]))
@@ -140,20 +150,50 @@ fn softmax(call: &mut Call<'_>, op: fn(usize) -> Op) -> Result<ValueId, Reason> 
     call.reshape(result, fact.dims)
 }
 
-fn layer_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
-    norm(call, false, 1e-5)
+/// The normalised input, and on demand its mean and the reciprocal of its standard deviation.
+fn layer_norm(call: &mut Call<'_>) -> Result<Vec<ValueId>, Reason> {
+    let mut outputs = vec![norm(call, false)?];
+    if call.node.outputs.iter().skip(1).any(Option::is_some) {
+        let x = call.input(0)?;
+        let rank = call.dims(x).len();
+        let axis = axis(call.node.attributes.int("axis", -1), rank)?;
+        let epsilon = call.node.attributes.float("epsilon", DEFAULT_EPSILON);
+        let [mean, _, variance] = moments(call, x, &(axis..rank).collect::<Vec<_>>())?;
+        let functions = vec![Unary::Affine { scale: 1.0, shift: epsilon }, Unary::Sqrt, Unary::Reciprocal];
+        let fact = call.graph.fact(variance).clone();
+        outputs.extend([mean, call.emit(Op::Unary(functions), &[Some(variance)], fact)?]);
+    }
+    Ok(outputs)
 }
 
-fn rms_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
-    norm(call, true, 1e-5)
+/// Mean over axes, differences from it, and variance.
+fn moments(call: &mut Call<'_>, x: ValueId, axes: &[usize]) -> Result<[ValueId; 3], Reason> {
+    let mean = emit_reduce(call, x, Reduction::Mean, axes.to_vec(), true)?;
+    let centred = lower_binary(call, Binary::Sub, x, mean)?;
+    let squares = lower_binary(call, Binary::Mul, centred, centred)?;
+    let variance = emit_reduce(call, squares, Reduction::Mean, axes.to_vec(), true)?;
+    Ok([mean, centred, variance])
 }
 
-fn norm(call: &mut Call<'_>, is_rms: bool, default_epsilon: f32) -> Result<ValueId, Reason> {
+fn mean_variance_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
+    let x = call.input(0)?;
+    call.needs_dtype(x, &[DType::F32])?;
+    let given = call.node.attributes.ints("axes").unwrap_or(&[0, 2, 3]).to_vec();
+    let axes = axes(&given, call.dims(x).len())?;
+    let [_, centred, variance] = moments(call, x, &axes)?;
+    // The constant is the one of ONNX's function definition.
+    let functions = vec![Unary::Sqrt, Unary::Affine { scale: 1.0, shift: 1e-9 }];
+    let fact = call.graph.fact(variance).clone();
+    let deviation = call.emit(Op::Unary(functions), &[Some(variance)], fact)?;
+    lower_binary(call, Binary::Div, centred, deviation)
+}
+
+fn norm(call: &mut Call<'_>, is_rms: bool) -> Result<ValueId, Reason> {
     let (x, scale) = (call.input(0)?, call.input(1)?);
     call.needs_dtype(x, &[DType::F32])?;
     let fact = call.graph.fact(x).clone();
     let axis = axis(call.node.attributes.int("axis", -1), fact.dims.len())?;
-    let epsilon = call.node.attributes.float("epsilon", default_epsilon);
+    let epsilon = call.node.attributes.float("epsilon", DEFAULT_EPSILON);
     let n = n_elements(&fact.dims[axis..]);
     let bias = call.optional(2);
     if call.graph.fact(scale).n_elements() != n || bias.is_some_and(|b| call.graph.fact(b).n_elements() != n)
@@ -184,7 +224,7 @@ fn instance_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let (x, fact, n_channels) = channels(call)?;
     let (scale, bias) = (call.input(1)?, call.input(2)?);
     needs_per_channel(call, &[scale, bias], n_channels)?;
-    let epsilon = call.node.attributes.float("epsilon", 1e-5);
+    let epsilon = call.node.attributes.float("epsilon", DEFAULT_EPSILON);
     call.emit(Op::GroupNorm { n_groups: n_channels, epsilon }, &[Some(x), Some(scale), Some(bias)], fact)
 }
 
@@ -194,7 +234,7 @@ fn group_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     if n_groups == 0 || n_channels % n_groups != 0 {
         return invalid(format!("{n_channels} channels do not divide into {n_groups} groups"));
     }
-    let epsilon = call.node.attributes.float("epsilon", 1e-5);
+    let epsilon = call.node.attributes.float("epsilon", DEFAULT_EPSILON);
     let mut operands = [call.input(1)?, call.input(2)?];
     for operand in &mut operands {
         // Opset 18 has one value per group, opset 21 one per channel.
@@ -212,15 +252,13 @@ fn group_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
 
 /// `scale / √(variance + ε)` and `bias − mean · that`, then one affine step per channel.
 fn batch_norm(call: &mut Call<'_>) -> Result<ValueId, Reason> {
-    use crate::lower::elementwise::lower_binary;
-    use crate::op::Binary;
     let (x, fact, n_channels) = channels(call)?;
     if call.node.attributes.flag("training_mode", false) || call.node.attributes.int("spatial", 1) == 0 {
         return unsupported("training, or statistics per position");
     }
     let [scale, bias, mean, variance] = [call.input(1)?, call.input(2)?, call.input(3)?, call.input(4)?];
     needs_per_channel(call, &[scale, bias, mean, variance], n_channels)?;
-    let epsilon = call.node.attributes.float("epsilon", 1e-5);
+    let epsilon = call.node.attributes.float("epsilon", DEFAULT_EPSILON);
     let per_channel = Fact::new(DType::F32, call.dims(variance));
     let root = vec![Unary::Affine { scale: 1.0, shift: epsilon }, Unary::Sqrt];
     let deviation = call.emit(Op::Unary(root), &[Some(variance)], per_channel)?;

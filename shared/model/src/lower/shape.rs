@@ -1,7 +1,8 @@
 //! Operators whose results follow from shapes alone, and those that only relabel dimensions.
 
 use crate::graph::ValueId;
-use crate::lower::{Call, Reason, axes, axis, invalid, length, unsupported};
+use crate::lower::{Call, Reason, axes, axis, depends, invalid, length, unsupported};
+use crate::op::{Fact, Op};
 use crate::tensor::{DType, Data, DataRef, Tensor, checked_n_elements, n_elements};
 
 /// Largest constant that shape operators may make, elements.
@@ -30,18 +31,24 @@ pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>
     Ok(Some(vec![output]))
 }
 
-fn generated(call: &mut Call<'_>, dims: Vec<usize>, data: Data) -> Result<ValueId, Reason> {
+pub(super) fn generated(call: &mut Call<'_>, dims: Vec<usize>, data: Data) -> Result<ValueId, Reason> {
     match Tensor::new(dims, data) {
         Some(tensor) => Ok(call.constant(tensor)),
         None => invalid("its shape does not fit its data"),
     }
 }
 
-fn checked_size(dims: &[usize]) -> Result<usize, Reason> {
+pub(super) fn checked_size(dims: &[usize]) -> Result<usize, Reason> {
     match checked_n_elements(dims) {
         Some(n) if n <= MAX_GENERATED => Ok(n),
         _ => invalid(format!("a constant of shape {dims:?} is too large")),
     }
+}
+
+/// A tensor of one value.
+pub(super) fn filled(call: &mut Call<'_>, dims: Vec<usize>, value: f32) -> Result<ValueId, Reason> {
+    let scalar = call.constant(Tensor::scalar(value));
+    call.emit(Op::Expand, &[Some(scalar)], Fact::new(DType::F32, dims))
 }
 
 fn constant(call: &mut Call<'_>) -> Result<ValueId, Reason> {
@@ -147,7 +154,7 @@ fn non_zero(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let x = call.input(0)?;
     let dims = call.dims(x);
     let Some(tensor) = call.graph.constant(x) else {
-        return unsupported("its result's shape depends on the data");
+        return Err(depends(x, "its result's shape"));
     };
     let is_set: Vec<bool> = match tensor.data() {
         DataRef::F32(data) => data.iter().map(|&x| x != 0.0).collect(),

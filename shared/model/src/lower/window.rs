@@ -1,15 +1,17 @@
 //! Convolutions and pooling over one or two spatial dimensions.
 
 use crate::graph::ValueId;
+use crate::lower::shape::filled;
 use crate::lower::{Call, Reason, invalid, length, unsupported};
-use crate::op::{Epilogue, Fact, Op, Pooling, Window};
+use crate::op::{Epilogue, Fact, Op, Pooling, Unary, Window};
 use crate::tensor::DType;
 
 pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason> {
     let output = match call.node.op_type.as_str() {
         "Conv" => conv(call)?,
         "ConvTranspose" => conv_transpose(call)?,
-        "MaxPool" => pool(call, Pooling::Max)?,
+        "MaxPool" => return max_pool(call).map(Some),
+        "LpPool" => lp_pool(call)?,
         "AveragePool" => {
             let counts_padding = call.node.attributes.flag("count_include_pad", false);
             pool(call, Pooling::Average { counts_padding })?
@@ -26,8 +28,12 @@ struct Image {
     spatial: Vec<usize>,
 }
 
-fn image(call: &Call<'_>, value: ValueId) -> Result<Image, Reason> {
+fn float_image(call: &Call<'_>, value: ValueId) -> Result<Image, Reason> {
     call.needs_dtype(value, &[DType::F32])?;
+    image(call, value)
+}
+
+fn image(call: &Call<'_>, value: ValueId) -> Result<Image, Reason> {
     let dims = call.dims(value);
     match dims[..] {
         [n, channels, _] | [n, channels, _, _] => Ok(Image { n, channels, spatial: dims[2..].to_vec() }),
@@ -136,6 +142,21 @@ fn epilogue_of(call: &Call<'_>, n_channels: usize) -> Result<(Epilogue, Option<V
 
 fn conv(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let (x, weights) = (call.input(0)?, call.input(1)?);
+    call.needs_dtype(x, &[DType::F32])?;
+    call.needs_dtype(weights, &[DType::F32])?;
+    let (window, groups, dims) = conv_window(call, x, weights)?;
+    let (epilogue, bias) = epilogue_of(call, dims[1])?;
+    let mut inputs = vec![Some(x), Some(weights)];
+    inputs.extend(bias.map(Some));
+    call.emit(Op::Conv { window, groups, epilogue }, &inputs, Fact::new(DType::F32, dims))
+}
+
+/// Window, groups and result's shape of a convolution of any type.
+pub(super) fn conv_window(
+    call: &Call<'_>,
+    x: ValueId,
+    weights: ValueId,
+) -> Result<(Window, usize, Vec<usize>), Reason> {
     let input = image(call, x)?;
     let kernel = image(call, weights)?;
     let rank = input.spatial.len();
@@ -154,17 +175,13 @@ fn conv(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let size = height_width(&input.spatial);
     let window = window(call, height_width(&kernel.spatial), size, rank)?;
     let counts = n_windows(&window, size, false)?;
-    let (epilogue, bias) = epilogue_of(call, kernel.n)?;
-    let fact = Fact::new(DType::F32, out_dims(&input, kernel.n, counts));
-    let mut inputs = vec![Some(x), Some(weights)];
-    inputs.extend(bias.map(Some));
-    call.emit(Op::Conv { window, groups, epilogue }, &inputs, fact)
+    Ok((window, groups, out_dims(&input, kernel.n, counts)))
 }
 
 fn conv_transpose(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     let (x, weights) = (call.input(0)?, call.input(1)?);
-    let input = image(call, x)?;
-    let kernel = image(call, weights)?;
+    let input = float_image(call, x)?;
+    let kernel = float_image(call, weights)?;
     let rank = input.spatial.len();
     let groups = length(call.node.attributes.int("group", 1))?;
     if kernel.spatial.len() != rank || groups == 0 || kernel.n != input.channels || kernel.n % groups != 0 {
@@ -230,13 +247,10 @@ fn conv_transpose(call: &mut Call<'_>) -> Result<ValueId, Reason> {
     call.emit(Op::ConvTranspose { window, groups, epilogue }, &inputs, fact)
 }
 
-fn pool(call: &mut Call<'_>, kind: Pooling) -> Result<ValueId, Reason> {
-    let x = call.input(0)?;
+/// Window and result's shape of pooling, whose last windows may hang over the padded input.
+fn pool_window(call: &Call<'_>, x: ValueId) -> Result<(Window, Vec<usize>), Reason> {
     let input = image(call, x)?;
     let rank = input.spatial.len();
-    if call.node.attributes.int("storage_order", 0) != 0 {
-        return unsupported("column-major indices");
-    }
     if !call.node.attributes.has("kernel_shape") {
         return invalid("its kernel shape is missing");
     }
@@ -244,6 +258,51 @@ fn pool(call: &mut Call<'_>, kind: Pooling) -> Result<ValueId, Reason> {
     let window = window(call, pair(call, "kernel_shape", rank)?, size, rank)?;
     let rounds_up = call.node.attributes.flag("ceil_mode", false);
     let counts = n_windows(&window, size, rounds_up)?;
-    let fact = Fact::new(DType::F32, out_dims(&input, input.channels, counts));
-    call.emit(Op::Pool { kind, window }, &[Some(x)], fact)
+    Ok((window, out_dims(&input, input.channels, counts)))
+}
+
+fn pool(call: &mut Call<'_>, kind: Pooling) -> Result<ValueId, Reason> {
+    let x = call.input(0)?;
+    call.needs_dtype(x, &[DType::F32])?;
+    let (window, dims) = pool_window(call, x)?;
+    call.emit(Op::Pool { kind, window }, &[Some(x)], Fact::new(DType::F32, dims))
+}
+
+/// The largest element of each window, and on demand where it is. Bytes are exact as floats.
+fn max_pool(call: &mut Call<'_>) -> Result<Vec<ValueId>, Reason> {
+    let given = call.input(0)?;
+    let dtype = call.dtype(given);
+    call.needs_dtype(given, &[DType::F32, DType::U8, DType::I8])?;
+    let x = call.cast(given, DType::F32)?;
+    let (window, dims) = pool_window(call, x)?;
+    let op = Op::Pool { kind: Pooling::Max, window };
+    let largest = call.emit(op, &[Some(x)], Fact::new(DType::F32, dims.clone()))?;
+    let mut outputs = vec![call.cast(largest, dtype)?];
+    if call.node.outputs.len() > 1 {
+        let by_column = call.node.attributes.int("storage_order", 0) != 0;
+        let op = Op::PoolIndices { window, by_column };
+        outputs.push(call.emit(op, &[Some(x)], Fact::new(DType::I64, dims))?);
+    }
+    Ok(outputs)
+}
+
+/// `(Σ |x|^p)^(1/p)` of each window: a convolution of powers with ones.
+fn lp_pool(call: &mut Call<'_>) -> Result<ValueId, Reason> {
+    let x = call.input(0)?;
+    call.needs_dtype(x, &[DType::F32])?;
+    let (mut window, dims) = pool_window(call, x)?;
+    let p = call.node.attributes.int("p", 2) as f32;
+    let fact = call.graph.fact(x).clone();
+    let (n_channels, size) = (fact.dims[1], height_width(&fact.dims[2..]));
+    for (axis, count) in height_width(&dims[2..]).into_iter().enumerate() {
+        let end = count.saturating_sub(1) * window.strides[axis] + reach(&window, axis);
+        let covered = size[axis] + window.pads_begin[axis] + window.pads_end[axis];
+        window.pads_end[axis] += end.saturating_sub(covered);
+    }
+    let powers = call.emit(Op::Unary(vec![Unary::Abs, Unary::Power(p)]), &[Some(x)], fact.clone())?;
+    let kernel = &window.kernel[4 - fact.dims.len()..];
+    let ones = filled(call, [&[n_channels, 1], kernel].concat(), 1.0)?;
+    let op = Op::Conv { window, groups: n_channels, epilogue: Epilogue::default() };
+    let sums = call.emit(op, &[Some(powers), Some(ones)], Fact::new(DType::F32, dims.clone()))?;
+    call.emit(Op::Unary(vec![Unary::Power(1.0 / p)]), &[Some(sums)], Fact::new(DType::F32, dims))
 }

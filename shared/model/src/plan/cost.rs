@@ -39,9 +39,13 @@ fn n_flops(graph: &Graph, node: &Node) -> u64 {
             let n_keys = dims(1).get(if *heads_inside { 1 } else { 2 }).copied().unwrap_or(1) as u64;
             2 * n_keys * (n_of(0) + n_out)
         }
-        Op::Conv { .. } => 2 * n_out * dims(1).iter().skip(1).product::<usize>() as u64,
+        Op::Conv { .. } | Op::ConvInteger { .. } => {
+            2 * n_out * dims(1).iter().skip(1).product::<usize>() as u64
+        }
         Op::ConvTranspose { .. } => 2 * n_of(0) * dims(1).iter().skip(1).product::<usize>() as u64,
-        Op::Pool { window, .. } => n_out * window.kernel.iter().product::<usize>() as u64,
+        Op::Pool { window, .. } | Op::PoolIndices { window, .. } => {
+            n_out * window.kernel.iter().product::<usize>() as u64
+        }
         Op::Recurrent { cell, .. } => {
             let n_rows: u64 = if *cell == Cell::Lstm { 4 } else { 3 };
             let width = dims(0).last().copied().unwrap_or(1) as u64;

@@ -33,7 +33,7 @@ fn scale_index(dims: &[usize], axis: usize, n_scales: usize) -> impl Fn(usize) -
     move |flat| flat / n_inner % n_scales
 }
 
-fn points(operands: &Operands<'_>, index: usize) -> Result<Vec<i64>, EvaluationError> {
+pub(super) fn points(operands: &Operands<'_>, index: usize) -> Result<Vec<i64>, EvaluationError> {
     if operands.optional(index).is_some() { operands.integers(index) } else { Ok(vec![0]) }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::op::{Epilogue, Fact, NearestRounding, Pooling, ResizeCoordinates, ResizeMode, Window};
 use crate::reference::linear::Finish;
+use crate::reference::quantize::points;
 use crate::reference::{EvaluationError, Operands};
 use crate::tensor::{Data, n_elements, strides};
 
@@ -27,13 +28,48 @@ pub(super) fn conv(
     operands: &Operands<'_>,
     fact: &Fact,
 ) -> Result<Data, EvaluationError> {
-    let (x_dims, w_dims) = (operands.view(0)?.dims, operands.view(1)?.dims);
     let (x, w) = (operands.f32s(0)?, operands.f32s(1)?);
     let finish = Finish::new(epilogue, operands, 2)?;
-    let ([height, width], [out_height, out_width]) = (size(x_dims), size(&fact.dims));
+    let mut out = Vec::with_capacity(fact.n_elements());
+    let shapes = [operands.view(0)?.dims, operands.view(1)?.dims, &fact.dims];
+    let product = |x_at: usize, w_at: usize, _channel| f64::from(x[x_at]) * f64::from(w[w_at]);
+    each_conv_sum(window, groups, shapes, product, |channel, sum| {
+        out.push(finish.apply(sum as f32, channel, out.len()));
+    });
+    Ok(Data::F32(out))
+}
+
+/// Sums of 8-bit products are exact in double precision.
+pub(super) fn conv_integer(
+    window: &Window,
+    groups: usize,
+    operands: &Operands<'_>,
+    fact: &Fact,
+) -> Result<Data, EvaluationError> {
+    let (x, w) = (operands.integers(0)?, operands.integers(1)?);
+    let (x_points, w_points) = (points(operands, 2)?, points(operands, 3)?);
+    let shapes = [operands.view(0)?.dims, operands.view(1)?.dims, &fact.dims];
+    let product = |x_at: usize, w_at: usize, channel: usize| {
+        let w_point = w_points[if w_points.len() == 1 { 0 } else { channel }];
+        ((x[x_at] - x_points[0]) * (w[w_at] - w_point)) as f64
+    };
+    let mut out = Vec::with_capacity(fact.n_elements());
+    each_conv_sum(window, groups, shapes, product, |_, sum| out.push(sum as i64 as i32));
+    Ok(Data::I32(out))
+}
+
+/// Calls `finish` with the channel and the sum of products of every output element; shapes are those of the input, the
+/// weights and the output.
+fn each_conv_sum(
+    window: &Window,
+    groups: usize,
+    [x_dims, w_dims, out_dims]: [&[usize]; 3],
+    product: impl Fn(usize, usize, usize) -> f64,
+    mut finish: impl FnMut(usize, f64),
+) {
+    let ([height, width], [out_height, out_width]) = (size(x_dims), size(out_dims));
     let [kernel_height, kernel_width] = window.kernel;
     let (in_channels, out_channels, per_group) = (x_dims[1], w_dims[0], w_dims[1]);
-    let mut out = Vec::with_capacity(fact.n_elements());
     for n in 0..x_dims[0] {
         for o in 0..out_channels {
             let first_channel = o / (out_channels / groups) * per_group;
@@ -47,17 +83,19 @@ pub(super) fn conv(
                             let Some(row) = tap(window, 0, i, ki, height) else { continue };
                             for kj in 0..kernel_width {
                                 let Some(column) = tap(window, 1, j, kj, width) else { continue };
-                                sum += f64::from(x[(plane + row) * width + column])
-                                    * f64::from(w[(weights + ki) * kernel_width + kj]);
+                                sum += product(
+                                    (plane + row) * width + column,
+                                    (weights + ki) * kernel_width + kj,
+                                    o,
+                                );
                             }
                         }
                     }
-                    out.push(finish.apply(sum as f32, o, out.len()));
+                    finish(o, sum);
                 }
             }
         }
     }
-    Ok(Data::F32(out))
 }
 
 pub(super) fn conv_transpose(
@@ -115,48 +153,71 @@ pub(super) fn pool(
     operands: &Operands<'_>,
     fact: &Fact,
 ) -> Result<Data, EvaluationError> {
-    let x_dims = operands.view(0)?.dims;
-    let x = operands.f32s(0)?;
-    let ([height, width], [out_height, out_width]) = (size(x_dims), size(&fact.dims));
-    let [kernel_height, kernel_width] = window.kernel;
+    let size = size(operands.view(0)?.dims);
     // Elements of a window that lie in the padded input, which average pooling may divide by.
-    let n_padded = |axis: usize, out: usize, length: usize| {
+    let n_padded = |axis: usize, out: usize| {
         let first = out * window.strides[axis];
-        let end = length + window.pads_begin[axis] + window.pads_end[axis];
+        let end = size[axis] + window.pads_begin[axis] + window.pads_end[axis];
         (0..window.kernel[axis]).filter(|k| first + k * window.dilations[axis] < end).count()
     };
     let mut out = Vec::with_capacity(fact.n_elements());
-    for plane in x.chunks_exact((height * width).max(1)) {
+    each_window(window, size, operands, fact, |values, [i, j], _plane| {
+        out.push(match kind {
+            Pooling::Max => values.map(|(_, value)| value).fold(f32::NEG_INFINITY, |largest, value| {
+                if value > largest || value.is_nan() { value } else { largest }
+            }),
+            Pooling::Average { counts_padding } => {
+                let (sum, count) = values.fold((0.0, 0), |(sum, n), (_, x)| (sum + f64::from(x), n + 1));
+                let n = if counts_padding { n_padded(0, i) * n_padded(1, j) } else { count };
+                (sum / n as f64) as f32
+            }
+        });
+    })?;
+    Ok(Data::F32(out))
+}
+
+pub(super) fn pool_indices(
+    window: &Window,
+    by_column: bool,
+    operands: &Operands<'_>,
+    fact: &Fact,
+) -> Result<Data, EvaluationError> {
+    let size = size(operands.view(0)?.dims);
+    let [height, width] = size;
+    let mut out = Vec::with_capacity(fact.n_elements());
+    each_window(window, size, operands, fact, |values, _at, plane| {
+        let first = values.reduce(|held, next| if next.1 > held.1 { next } else { held });
+        let position = first.map_or(0, |(position, _)| position);
+        let position = if by_column { position % width * height + position / width } else { position };
+        out.push((plane * height * width + position) as i64);
+    })?;
+    Ok(Data::I64(out))
+}
+
+/// Calls `visit` with every window's elements and their positions in the plane, the window's row and column, and the
+/// plane's index.
+fn each_window(
+    window: &Window,
+    [height, width]: [usize; 2],
+    operands: &Operands<'_>,
+    fact: &Fact,
+    mut visit: impl FnMut(&mut dyn Iterator<Item = (usize, f32)>, [usize; 2], usize),
+) -> Result<(), EvaluationError> {
+    let [out_height, out_width] = size(&fact.dims);
+    let [kernel_height, kernel_width] = window.kernel;
+    for (index, plane) in operands.f32s(0)?.chunks_exact((height * width).max(1)).enumerate() {
         for i in 0..out_height {
             for j in 0..out_width {
-                let (mut largest, mut sum, mut count) = (f32::NEG_INFINITY, 0.0, 0);
-                for ki in 0..kernel_height {
-                    let Some(row) = tap(window, 0, i, ki, height) else { continue };
-                    for kj in 0..kernel_width {
-                        let Some(column) = tap(window, 1, j, kj, width) else { continue };
-                        let value = plane[row * width + column];
-                        if value > largest || value.is_nan() {
-                            largest = value;
-                        }
-                        sum += f64::from(value);
-                        count += 1;
-                    }
-                }
-                out.push(match kind {
-                    Pooling::Max => largest,
-                    Pooling::Average { counts_padding } => {
-                        let n = if counts_padding {
-                            n_padded(0, i, height) * n_padded(1, j, width)
-                        } else {
-                            count
-                        };
-                        (sum / n as f64) as f32
-                    }
+                let rows = (0..kernel_height).filter_map(|k| tap(window, 0, i, k, height));
+                let mut values = rows.flat_map(|row| {
+                    let columns = (0..kernel_width).filter_map(|k| tap(window, 1, j, k, width));
+                    columns.map(move |column| (row * width + column, plane[row * width + column]))
                 });
+                visit(&mut values, [i, j], index);
             }
         }
     }
-    Ok(Data::F32(out))
+    Ok(())
 }
 
 /// Two input positions along an axis, and the weight of the second.
