@@ -4,9 +4,10 @@
 //! The first to fail leads: it alone is repaired, while the others are held. When it works again they return one after
 //! the other; when it fails again the next one leads, so that a leader that is broken by itself holds nobody for long.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::config::IncidentConfig;
+use crate::sorted_map::SortedMap;
 use crate::{Component, ConnectionId, FaultCategory, Timestamp};
 
 /// Faults remembered per domain, component and category.
@@ -52,8 +53,8 @@ struct Incident {
 
 #[derive(Debug, Default)]
 pub(crate) struct Incidents {
-    recent: BTreeMap<(Site, FaultCategory), VecDeque<(Timestamp, ConnectionId)>>,
-    active: BTreeMap<Site, Incident>,
+    recent: SortedMap<(Site, FaultCategory), VecDeque<(Timestamp, ConnectionId)>>,
+    active: SortedMap<Site, Incident>,
 }
 
 impl Incidents {
@@ -75,7 +76,7 @@ impl Incidents {
             }
             return (Role::Held, None);
         }
-        let recent = self.recent.entry((site, category)).or_default();
+        let recent = self.recent.get_or_insert((site, category), VecDeque::new());
         recent.retain(|&(at, other)| now.since(at) <= config.window && other != id);
         recent.push_back((now, id));
         if recent.len() > MAX_RECENT {
@@ -132,7 +133,7 @@ impl Incidents {
             successors.push((site, next));
             true
         });
-        for recent in self.recent.values_mut() {
+        for (_, recent) in self.recent.iter_mut() {
             recent.retain(|&(_, other)| other != id);
         }
         successors

@@ -6,7 +6,6 @@
 //! place which was slow once is tried again.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use crate::config::RoutingConfig;
 use crate::sorted_map::SortedMap;
@@ -103,9 +102,9 @@ impl Estimate {
 #[derive(Debug)]
 pub(crate) struct Latencies {
     config: RoutingConfig,
-    runs: BTreeMap<LatencyKey, Estimate>,
+    runs: SortedMap<LatencyKey, Estimate>,
     loads: SortedMap<(ModelId, Backend), Estimate>,
-    members: BTreeMap<(ConnectionId, Backend), Member>,
+    members: SortedMap<(ConnectionId, Backend), Member>,
     opens: SortedMap<(GroupId, Option<Strategy>), Estimate>,
 }
 
@@ -121,9 +120,9 @@ impl Latencies {
     pub(crate) const fn new(config: RoutingConfig) -> Self {
         Self {
             config,
-            runs: BTreeMap::new(),
+            runs: SortedMap::new(),
             loads: SortedMap::new(),
-            members: BTreeMap::new(),
+            members: SortedMap::new(),
             opens: SortedMap::new(),
         }
     }
@@ -183,14 +182,14 @@ impl Latencies {
         let expected_ln = self.runs.get(&key).filter(|group| group.weight >= 3.0).map(|group| group.mean_ln);
         if let Some(expected_ln) = expected_ln {
             let fresh = Member { recent: Estimate::NEUTRAL, past: Estimate::NEUTRAL };
-            let member = self.members.entry((connection, key.backend)).or_insert(fresh);
+            let member = self.members.get_or_insert((connection, key.backend), fresh);
             member.recent.observe(now, sample_ln - expected_ln, &self.config);
             member.past.remember(now, sample_ln - expected_ln, &self.config, PAST_CALLS);
         }
         let any_shape = LatencyKey { shape: None, ..key };
         for key in [key, any_shape, LatencyKey { group: None, ..any_shape }] {
             let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
-            self.runs.entry(key).or_insert(prior).observe(now, sample_ln, &self.config);
+            self.runs.get_or_insert(key, prior).observe(now, sample_ln, &self.config);
         }
         self.trim();
     }
@@ -231,7 +230,7 @@ impl Latencies {
 
     /// Puts in what is known from elsewhere, unless something was measured already.
     pub(crate) fn seed(&mut self, key: LatencyKey, estimate: Estimate) {
-        self.runs.entry(key).or_insert(estimate);
+        self.runs.get_or_insert(key, estimate);
     }
 
     pub(crate) fn forget_member(&mut self, connection: ConnectionId) {

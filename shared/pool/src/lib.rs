@@ -83,6 +83,7 @@ mod root_cause;
 mod router;
 mod scaling;
 mod slab;
+mod sort;
 mod sorted_map;
 mod time;
 mod timers;

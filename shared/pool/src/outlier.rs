@@ -5,6 +5,7 @@
 
 use crate::breaker::WindowStats;
 use crate::config::OutlierConfig;
+use crate::sort::sort;
 
 /// Difference of failure ratios below which no member is an outlier: what a retry hides is not worth losing capacity for.
 const MIN_DIFFERENCE: f64 = 0.1;
@@ -56,7 +57,7 @@ pub(crate) fn outliers(members: &[Member], config: &OutlierConfig) -> Vec<usize>
             found.push((member, failing.max(0.0) + slow.max(0.0)));
         }
     }
-    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    sort(&mut found, |a, b| (b.1, a.0) < (a.1, b.0));
     found.truncate(n_left);
     found.into_iter().map(|(member, _)| member).collect()
 }

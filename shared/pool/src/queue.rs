@@ -5,7 +5,7 @@
 //! the pool by weight and none waits for ever, whatever the others submit. Jobs that may run in the same places wait
 //! in one lane, so that placing costs one decision per lane and not per job.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::sorted_map::SortedMap;
 use crate::{BackendSet, ConnectionId, JobId, ModelId, Priority, ShapeClass};
@@ -30,9 +30,9 @@ struct Lane {
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    lanes: BTreeMap<LaneKey, Lane>,
+    lanes: SortedMap<LaneKey, Lane>,
     /// Head of each lane that is not blocked.
-    active: BTreeSet<(u64, LaneKey)>,
+    active: SortedMap<(u64, LaneKey), ()>,
     blocked: Vec<LaneKey>,
     /// Tag of the last job of each flow.
     flows: SortedMap<(ModelId, Priority), u64>,
@@ -54,7 +54,7 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, key: LaneKey, tag: u64, job: JobId) {
-        let lane = self.lanes.entry(key).or_default();
+        let lane = self.lanes.get_or_insert(key, Lane::default());
         if lane.is_blocked {
             // A longer lane may be worth a slower place or one more load.
             lane.is_blocked = false;
@@ -68,7 +68,7 @@ impl Queue {
                 if let Some(head) = old_head {
                     self.active.remove(&(head, key));
                 }
-                self.active.insert((tag, key));
+                self.active.insert((tag, key), ());
             }
         }
         self.n_jobs += 1;
@@ -76,7 +76,7 @@ impl Queue {
 
     /// The lane whose head is next, and that head.
     pub(crate) fn next(&self) -> Option<(LaneKey, JobId)> {
-        let &(_, key) = self.active.first()?;
+        let &(_, key) = self.active.keys().next()?;
         let &(_, job) = self.lanes.get(&key)?.jobs.first()?;
         Some((key, job))
     }
@@ -103,7 +103,7 @@ impl Queue {
                 self.active.remove(&(head, *key));
             }
             if let Some(head) = new_head {
-                self.active.insert((head, *key));
+                self.active.insert((head, *key), ());
             }
         }
         if new_head.is_none() {
@@ -142,9 +142,9 @@ impl Queue {
         self.lanes.get(key).map_or(0, |lane| lane.jobs.len())
     }
 
-    fn activate(active: &mut BTreeSet<(u64, LaneKey)>, key: LaneKey, lane: &Lane) {
+    fn activate(active: &mut SortedMap<(u64, LaneKey), ()>, key: LaneKey, lane: &Lane) {
         if let Some(&(tag, _)) = lane.jobs.first() {
-            active.insert((tag, key));
+            active.insert((tag, key), ());
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::named::named_enum;
+use crate::sort::sort;
 use crate::sorted_map::SortedMap;
 use crate::{FaultCategory, Timestamp};
 
@@ -138,7 +139,9 @@ impl Analyst {
         let ok: Vec<&Observation> = recent().filter(|call| call.fault.is_none()).collect();
         let mut candidates = Vec::new();
         for (factor_index, &factor) in Factor::ALL.iter().enumerate() {
-            let values: BTreeSet<u32> = failed.iter().map(|call| call.values[factor_index]).collect();
+            let mut values: Vec<u32> = failed.iter().map(|call| call.values[factor_index]).collect();
+            sort(&mut values, |a, b| a < b);
+            values.dedup();
             for value in values {
                 let count = |calls: &[&Observation]| {
                     calls.iter().filter(|call| call.values[factor_index] == value).count() as u32
@@ -159,7 +162,7 @@ impl Analyst {
             let share = f64::from(*failed_with) / f64::from(*failed_with + *failed_without);
             share >= MIN_SHARE && *p_value < SIGNIFICANCE
         });
-        candidates.sort_by(|a, b| a.3.total_cmp(&b.3));
+        sort(&mut candidates, |a, b| (a.3, a.0, a.1) < (b.3, b.0, b.1));
         candidates.truncate(MAX_NAMED);
         Finding { category, n_faults: failed.len() as u32, factors: candidates }
     }
@@ -208,10 +211,9 @@ impl fmt::Display for RootCause {
             let (n_failed, n_ok) = (n_failed_with + n_failed_without, n_ok_with + n_ok_without);
             let value = if value.is_empty() { "unknown" } else { value };
             write!(f, "{factor} {value} ({n_failed_with} of {n_failed}, successes {n_ok_with} of {n_ok}")?;
-            if *p_value < 0.001 {
-                f.write_str(", p < 0.001)")?;
-            } else {
-                write!(f, ", p = {p_value:.3})")?;
+            match (p_value * 1000.0).round() as u32 {
+                0 => f.write_str(", p < 0.001)")?,
+                thousandths => write!(f, ", p = 0.{thousandths:03})")?,
             }
         }
         Ok(())

@@ -33,7 +33,7 @@ pub(crate) struct Index {
     /// Places that serve, free or busy.
     serving: SortedMap<(Option<ModelId>, Backend, GroupId), u32>,
     /// Half-open places with a free slot and a free probe.
-    half_open: BTreeSet<(Backend, ConnectionId)>,
+    half_open: SortedMap<(Backend, ConnectionId), ()>,
 }
 
 impl Index {
@@ -96,7 +96,7 @@ impl Index {
 
     pub(crate) fn set_half_open(&mut self, backend: Backend, connection: ConnectionId, is_half_open: bool) {
         if is_half_open {
-            self.half_open.insert((backend, connection));
+            self.half_open.insert((backend, connection), ());
         } else if !self.half_open.is_empty() {
             self.half_open.remove(&(backend, connection));
         }
@@ -105,6 +105,6 @@ impl Index {
     /// Half-open places in order, a few.
     pub(crate) fn half_open(&self) -> impl Iterator<Item = (Backend, ConnectionId)> {
         const MAX_LOOKED_AT: usize = 8;
-        self.half_open.iter().take(MAX_LOOKED_AT).copied()
+        self.half_open.keys().take(MAX_LOOKED_AT).copied()
     }
 }

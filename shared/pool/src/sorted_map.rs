@@ -1,7 +1,7 @@
-//! A map for few keys: pairs in a vector, in the order of their keys.
+//! A map whose keys are few or seldom change: pairs in a vector, in the order of their keys.
 //!
-//! Where keys number tens, a binary search costs what a tree costs, and its code is a fraction of the tree's: each tree
-//! type adds kilobytes to the coordinator that every page downloads.
+//! There a binary search costs what a tree costs, and its code is a fraction of the tree's: each tree type adds ten
+//! kilobytes to the coordinator that every page downloads.
 
 /// A map in key order; insertion and removal move what lies behind.
 #[derive(Debug, Clone)]
@@ -63,8 +63,16 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.place(key).ok().map(|place| self.0.remove(place).1)
     }
 
-    pub(crate) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
-        self.0.retain(|(key, _)| keep(key));
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        self.0.retain_mut(|(key, value)| keep(key, value));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -73,6 +81,10 @@ impl<K: Ord, V> SortedMap<K, V> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {

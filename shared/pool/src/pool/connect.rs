@@ -121,8 +121,9 @@ impl Pool {
         connection.residents.clear();
         connection.reloads.clear();
         connection.repairing = BackendSet::NONE;
-        let mut calls: Vec<CallId> = connection.calls.iter().chain(&connection.side_calls).copied().collect();
-        calls.sort_by_key(|&call| Some(call) != culprit);
+        let others = connection.calls.iter().chain(&connection.side_calls).copied();
+        let calls: Vec<CallId> =
+            culprit.into_iter().chain(others.filter(|&call| Some(call) != culprit)).collect();
         let mut victims = Vec::new();
         for call_id in calls {
             let Some(call) = self.end_call(now, call_id, Some(category)) else { continue };

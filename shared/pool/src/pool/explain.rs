@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Pool;
 use crate::connection::{Connection, ConnectionState};
 use crate::named::named_enum;
+use crate::sort::sort;
 use crate::time::micros;
 use crate::{Backend, Component, ConnectionId, Job, JobId, Timestamp};
 
@@ -54,14 +55,13 @@ pub struct Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection, backend, total, wait, load, run, health, .. } = self;
-        write!(
-            f,
-            "{backend} on {connection}: {total:.1?} = wait {wait:.1?} + load {load:.1?} + run {run:.1?}"
-        )?;
-        write!(f, " at health {health:.0}")?;
+        let Self { connection, backend, total, wait, load, run, .. } = self;
+        let [total, wait, load, run] =
+            [total, wait, load, run].map(|time| Tenths::of(time.as_secs_f64() * 1e3));
+        write!(f, "{backend} on {connection}: {total} ms = wait {wait} + load {load} + run {run}")?;
+        write!(f, " at health {}", self.health.round() as u32)?;
         if self.member_factor != 1.0 {
-            write!(f, ", {:.1} times its group", self.member_factor)?;
+            write!(f, ", {} times its group", Tenths::of(self.member_factor))?;
         }
         if self.uncertainty_ln > 1.0 {
             f.write_str(", a guess")?;
@@ -70,6 +70,21 @@ impl fmt::Display for Candidate {
             Some(exclusion) => write!(f, "; out of the question: {}", exclusion.reason()),
             None => Ok(()),
         }
+    }
+}
+
+/// A number with one decimal. (Formatting floats in general takes ten times the code.)
+struct Tenths(u64);
+
+impl Tenths {
+    fn of(number: f64) -> Self {
+        Self((number * 10.0).round() as u64)
+    }
+}
+
+impl fmt::Display for Tenths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
     }
 }
 
@@ -104,7 +119,10 @@ impl Pool {
         let places = ids.iter().flat_map(|&id| Backend::ALL.iter().map(move |&backend| (id, backend)));
         let mut candidates: Vec<Candidate> =
             places.filter_map(|(id, backend)| self.candidate(now, job, id, backend)).collect();
-        candidates.sort_by_key(|candidate| (candidate.exclusion.is_some(), candidate.total));
+        sort(&mut candidates, |a, b| {
+            let order = |c: &Candidate| (c.exclusion.is_some(), c.total, c.connection, c.backend);
+            order(a) < order(b)
+        });
         candidates
     }
 

@@ -21,7 +21,7 @@ impl Pool {
         let (Some(backend), Some(connection)) = (call.backend, self.connection_mut(id)) else { return };
         match category {
             FaultCategory::DeviceLost => {
-                connection.residents.retain(|&(_, on)| on != backend);
+                connection.residents.retain(|&(_, on), _| on != backend);
                 self.start_repair(now, id, backend.component(), category);
             }
             FaultCategory::OutOfMemory => {
@@ -122,7 +122,7 @@ impl Pool {
             self.start_call(Call::new(id, backend.component(), CallKind::RecreateDevice, now, timeout));
         if let Some(connection) = self.connection_mut(id) {
             connection.repairing = connection.repairing.with(backend);
-            connection.residents.retain(|&(_, on)| on != backend);
+            connection.residents.retain(|&(_, on), _| on != backend);
             connection.side_calls.push(call);
         }
         self.reindex(now, id);

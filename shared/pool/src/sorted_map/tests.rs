@@ -23,7 +23,7 @@ fn behaves_like_a_tree() {
                     *tree.entry(key).or_insert(10) += step;
                 }
                 _ => {
-                    map.retain(|own| *own != key);
+                    map.retain(|own, _| *own != key);
                     tree.retain(|own, _| *own != key);
                 }
             }
