@@ -7,7 +7,7 @@ mod rten;
 use std::future::Future;
 use std::pin::Pin;
 
-use wire::{Fault, TensorHeader};
+use wire::{DType, Fault, TensorHeader};
 
 pub use self::memory::{MemoryBackend, MemorySession};
 #[cfg(any(test, feature = "rten"))]
@@ -55,7 +55,8 @@ pub trait Session {
 
     /// Computes the outputs named in `wanted`, in that order.
     ///
-    /// The inputs have passed [`crate::check::check_inputs`], in any order.
+    /// The inputs have passed [`crate::check::check_inputs`], in any order; half floats are widened to 32 bits, and
+    /// outputs may be left as wide.
     ///
     /// # Errors
     /// `operator-failed`, or the backend's own faults.
@@ -81,7 +82,13 @@ pub async fn run_all(session: &dyn Session, inputs: Vec<Tensor>) -> Result<Vec<T
 /// Those of [`crate::check::check_inputs`] and of [`Session::run`].
 pub async fn run(session: &dyn Session, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
     crate::check::check_inputs(session.inputs(), &inputs)?;
-    session.run(inputs, wanted).await
+    let inputs = inputs.into_iter().map(Tensor::widened).collect();
+    let outputs = session.run(inputs, wanted).await?;
+    let declared = |output: Tensor| match session.contract().output(&output.name) {
+        Some(ValueInfo { dtype: DType::Float16, .. }) => output.narrowed(),
+        _ => output,
+    };
+    Ok(outputs.into_iter().map(declared).collect())
 }
 
 /// The headers that go on the wire: a symbolic dimension is 0.

@@ -1,5 +1,6 @@
 //! Tensors as the engine holds them: a name, a shape, and typed data in C order.
 
+use model::dtype::{narrow_half, widen_half};
 use wire::{DType, Fault, TensorHeader};
 
 use crate::fault;
@@ -51,6 +52,24 @@ impl Tensor {
     #[must_use]
     pub fn shape(&self) -> Vec<usize> {
         self.dims.iter().map(|&dim| dim as usize).collect()
+    }
+
+    /// The same tensor with half floats in 32 bits.
+    #[must_use]
+    pub fn widened(mut self) -> Self {
+        if let TensorData::Float16(data) = &self.data {
+            self.data = TensorData::Float32(data.iter().map(|&bits| widen_half(bits)).collect());
+        }
+        self
+    }
+
+    /// The same tensor with floats rounded to 16 bits.
+    #[must_use]
+    pub fn narrowed(mut self) -> Self {
+        if let TensorData::Float32(data) = &self.data {
+            self.data = TensorData::Float16(data.iter().map(|&x| narrow_half(x)).collect());
+        }
+        self
     }
 
     /// The elements of a `float32` tensor.

@@ -31,9 +31,8 @@ impl Contract {
         let values = |contracts: &[ValueContract]| -> Result<Vec<ValueInfo>, Fault> {
             let value = |contract: &ValueContract| {
                 let element_type = contract.dtype.map_or("not a tensor", ElementType::as_str);
-                // No backend takes float16 tensors in or gives them out.
-                let value = ValueInfo::from_contract(contract).filter(|value| value.dtype != DType::Float16);
-                value.ok_or_else(|| fault::unsupported_type(&contract.name, element_type))
+                ValueInfo::from_contract(contract)
+                    .ok_or_else(|| fault::unsupported_type(&contract.name, element_type))
             };
             contracts.iter().map(value).collect()
         };

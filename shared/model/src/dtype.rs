@@ -1,4 +1,4 @@
-//! Element types: every one that a file can name, and the ones that backends compute with.
+//! Element types that a file can name, and half floats, which are computed with in 32 bits.
 
 /// An element type that an ONNX file can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,3 +89,37 @@ impl ElementType {
         }
     }
 }
+
+/// Converts IEEE 754 binary16 to binary32.
+#[must_use]
+pub fn widen_half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10) & 0x1f;
+    let fraction = u32::from(bits) & 0x3ff;
+    let magnitude = match exponent {
+        // Subnormal: fraction · 2^-24.
+        0 => (fraction as f32 * (1.0 / 16_777_216.0)).to_bits(),
+        0x1f => 0x7f80_0000 | fraction << 13,
+        _ => (exponent + 112) << 23 | fraction << 13,
+    };
+    f32::from_bits(sign | magnitude)
+}
+
+/// Converts binary32 to the nearest IEEE 754 binary16, ties to even.
+#[must_use]
+pub fn narrow_half(x: f32) -> u16 {
+    let sign = (x.to_bits() >> 16) as u16 & 0x8000;
+    let magnitude = x.to_bits() & 0x7fff_ffff;
+    let narrowed = match magnitude {
+        0x7f80_0001.. => 0x7e00,
+        // 65,520 and above round to infinity.
+        0x477f_f000.. => 0x7c00,
+        // At least 2^-14.
+        0x3880_0000.. => (magnitude + 0x0fff + (magnitude >> 13 & 1) - (112 << 23)) >> 13,
+        _ => (f32::from_bits(magnitude) * 16_777_216.0).round_ties_even() as u32,
+    };
+    sign | narrowed as u16
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::dtype::ElementType;
+use crate::dtype::{ElementType, widen_half};
 use crate::graph::Graph;
 use crate::inspect::{Dim, ValueContract, value_contract};
 use crate::lower::{self, Reason};
@@ -485,20 +485,6 @@ fn decode_tensor(proto: &TensorProto<'_>) -> Result<Tensor, ModelError> {
     let dims: Option<Vec<usize>> = proto.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
     dims.and_then(|dims| Tensor::new(dims, data))
         .ok_or_else(|| wrong("its data is not as long as its dimensions say").into())
-}
-
-/// Converts IEEE 754 binary16 to binary32.
-fn widen_half(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let exponent = u32::from(bits >> 10) & 0x1f;
-    let fraction = u32::from(bits) & 0x3ff;
-    let magnitude = match exponent {
-        // Subnormal: fraction · 2^-24.
-        0 => (fraction as f32 * (1.0 / 16_777_216.0)).to_bits(),
-        0x1f => 0x7f80_0000 | fraction << 13,
-        _ => (exponent + 112) << 23 | fraction << 13,
-    };
-    f32::from_bits(sign | magnitude)
 }
 
 impl ModelError {

@@ -49,6 +49,10 @@ struct RtenSession {
 impl RtenSession {
     fn load(bytes: Vec<u8>) -> Result<Self, Fault> {
         let contract = Contract::read(&bytes)?;
+        let mut values = contract.inputs.iter().chain(&contract.outputs);
+        if let Some(half) = values.find(|value| value.dtype == DType::Float16) {
+            return Err(fault::unsupported_type(&half.name, half.dtype.as_str()));
+        }
         let model::Detached { skeleton, weights } =
             model::detach_weights(bytes, WEIGHTS_LOCATION).map_err(|error| fault::decode(&error))?;
         let Adapted { file, nodes } = adapt(&skeleton)?;

@@ -209,14 +209,3 @@ fn huge_results_are_refused_without_being_made() {
         "operator `ConstantOfShape` of node `y` does not fit its inputs: a constant of shape [1099511627776] is too large",
     );
 }
-
-#[test]
-fn half_floats_widen_exactly() {
-    let check = |bits: u16, expected: f32| assert_eq!(widen_half(bits).to_bits(), expected.to_bits());
-    check(0x3c00, 1.0);
-    check(0xc000, -2.0);
-    check(0x7bff, 65504.0);
-    check(0x0001, 5.960_464_5e-8);
-    check(0x8000, -0.0);
-    check(0x7c00, f32::INFINITY);
-}
