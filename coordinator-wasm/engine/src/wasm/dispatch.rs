@@ -120,10 +120,10 @@ pub(super) fn run_kernel(
         }
         (Kernel::Pool, Op::Pool { kind, window }) => {
             let x = operands.floats(0)?;
-            let (window, size) = (kernel_window(window), size_of(x.dims));
+            let (window, size, out_width) = (kernel_window(window), size_of(x.dims), size_of(dims)[1]);
             let images = x.data.chunks_exact(n_elements(&x.dims[1..]).max(1));
             for (data, out) in images.zip(out.chunks_exact_mut(n_elements(&dims[1..]).max(1))) {
-                pool(*kind, &window, Image { data, size }, out);
+                pool(*kind, &window, Image { data, size }, out_width, out);
             }
         }
         (Kernel::Resize, _) => run_resize(operands, dims, &mut scratch.resized, out)?,

@@ -1,9 +1,10 @@
 //! Attention of one head: `softmax(scale · q · kᵀ + mask) · v`, a block of queries at a time.
 //!
-//! Only the scores of one block exist at once, so memory grows with the number of keys, not with its square.
+//! Only the scores of one block exist at once, so memory grows with the number of keys, not with its square. The sum of the
+//! weights divides the few elements of the result, not the many weights.
 
 use super::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
-use super::norm::softmax;
+use super::norm::{exponentials, scale};
 
 /// Queries per block: their scores over 1,000 keys take 64 kB.
 const BLOCK_QUERIES: usize = 16;
@@ -54,23 +55,30 @@ pub fn attention(head: Head<'_>, out: RowsMut<'_>, scratch: &mut Scratch) {
     keys.repack_columns(head.keys, head.width, head.scale);
     values.repack_rows(head.values, head.v_width);
     let n_keys = head.keys.n_rows;
+    // A mask that all queries share is a bias of the product.
+    let (bias, mask) = match head.mask {
+        Some(Mask { data, query_stride: 0, key_stride: 1 }) => (Some(&data[..n_keys]), None),
+        mask => (None, mask),
+    };
     for first in (0..head.queries.n_rows).step_by(BLOCK_QUERIES) {
         let queries = head.queries.slice(first, BLOCK_QUERIES);
-        scores.clear();
         scores.resize(queries.n_rows * n_keys, 0.0);
         let product = RowsMut { data: scores.as_mut_slice(), stride: n_keys };
-        gemm(queries, keys, Addends::default(), product);
+        gemm(queries, keys, Addends { column_bias: bias, residual: None }, product);
+        let block = RowsMut { data: &mut out.data[first * out.stride..], stride: out.stride };
+        let mut sums = [0.0; BLOCK_QUERIES];
         for (offset, row) in scores.chunks_exact_mut(n_keys.max(1)).enumerate() {
-            if let Some(mask) = head.mask {
+            if let Some(mask) = mask {
                 mask.add_to(row, first + offset);
             }
-            softmax(row);
-            if head.zeroes_undefined && row.first().is_some_and(|weight| weight.is_nan()) {
-                row.fill(0.0);
-            }
+            sums[offset] = exponentials(row);
         }
-        let block = RowsMut { data: &mut out.data[first * out.stride..], stride: out.stride };
         gemm(Rows::dense(scores, n_keys), values, Addends::default(), block);
+        for (offset, sum) in sums.into_iter().enumerate().take(queries.n_rows) {
+            let row = &mut out.data[(first + offset) * out.stride..][..head.v_width];
+            let is_undefined = sum.is_nan() && head.zeroes_undefined;
+            scale(row, if is_undefined { 0.0 } else { 1.0 / sum });
+        }
     }
 }
 

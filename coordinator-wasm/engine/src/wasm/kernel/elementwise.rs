@@ -4,7 +4,7 @@ use model::op::{Binary, Unary};
 use model::reference::{binary_f32, unary_f32};
 use model::walk::Row;
 
-use super::math;
+use super::math::Math;
 use super::simd::F32x4;
 
 /// Elements that a chain of functions is applied to before the next ones: 8 kB stay in the first-level cache.
@@ -24,6 +24,7 @@ pub(in crate::wasm) fn apply(functions: &[Unary], data: &mut [f32]) {
 
 fn apply_one(function: Unary, data: &mut [f32]) {
     let splat = F32x4::splat;
+    let math = Math::default();
     match function {
         Unary::Relu => map(data, |x| x.max(splat(0.0))),
         Unary::Clip { low, high } => map(data, |x| x.max(splat(low)).min(splat(high))),
@@ -33,13 +34,13 @@ fn apply_one(function: Unary, data: &mut [f32]) {
             map(data, |x| x.mul_add(splat(alpha), splat(beta)).max(splat(0.0)).min(splat(1.0)));
         }
         Unary::HardSwish => map(data, hard_swish),
-        Unary::Sigmoid => map(data, math::sigmoid),
-        Unary::Silu => map(data, |x| x.mul(math::sigmoid(x))),
-        Unary::Tanh => map(data, math::tanh),
-        Unary::Gelu => map(data, math::gelu),
-        Unary::GeluTanh => map(data, math::gelu_tanh),
-        Unary::Erf => map(data, math::erf),
-        Unary::Exp => map(data, math::exp),
+        Unary::Sigmoid => map(data, |x| math.sigmoid(x)),
+        Unary::Silu => map(data, |x| x.mul(math.sigmoid(x))),
+        Unary::Tanh => map(data, |x| math.tanh(x)),
+        Unary::Gelu => map(data, |x| math.gelu(x)),
+        Unary::GeluTanh => map(data, |x| math.gelu_tanh(x)),
+        Unary::Erf => map(data, |x| math.erf(x)),
+        Unary::Exp => map(data, |x| math.exp(x)),
         Unary::Sqrt => map(data, F32x4::sqrt),
         Unary::Abs => map(data, F32x4::abs),
         Unary::Neg => map(data, |x| splat(0.0).sub(x)),

@@ -14,8 +14,6 @@ pub const TILE_COLUMNS: usize = 8;
 
 /// Elements of `A` that are multiplied with all panels of `B` before the next ones: 256 kB stay in the second-level cache.
 const BLOCK_ELEMENTS: usize = 65_536;
-/// With more rows than this the time to fetch a panel of `B` is lost in the time to use it.
-const MAX_PREFETCH_ROWS: usize = 32;
 
 /// Rows of a matrix inside a larger buffer.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +185,7 @@ pub(super) fn product<S: Fn(usize) -> usize>(
         let end = (first + n_block_rows).min(a.n_rows);
         for index in 0..n_panels {
             let panel = panel_at(index);
-            if a.n_rows <= MAX_PREFETCH_ROWS && index + 1 < n_panels {
+            if index + 1 < n_panels {
                 prefetch(panel_at(index + 1));
             }
             let column = index * TILE_COLUMNS;

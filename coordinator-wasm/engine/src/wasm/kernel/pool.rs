@@ -23,9 +23,14 @@ fn n_padded(window: &Window, axis: usize, out: usize, length: usize) -> usize {
     end.saturating_sub(start).div_ceil(window.dilations[axis]).min(window.kernel[axis])
 }
 
-/// Pools one image to `out` [out height, out width, channels].
-pub(in crate::wasm) fn pool(kind: Pooling, window: &Window, image: Image<'_>, out: &mut [f32]) {
-    let out_width = window.output_size(image.size)[1];
+/// Pools one image to `out` [out height, `out_width`, channels]; its last windows may reach beyond the padding.
+pub(in crate::wasm) fn pool(
+    kind: Pooling,
+    window: &Window,
+    image: Image<'_>,
+    out_width: usize,
+    out: &mut [f32],
+) {
     let n_channels = image.n_channels();
     let [height, width] = image.size;
     let input = |axis: usize, at: usize, tap: usize| {

@@ -35,8 +35,9 @@ pub(in crate::wasm) fn reduce(kind: Reduction, dims: &[usize], axes: &[usize], x
     }
 }
 
+/// All elements of a row joined, and `start`.
 #[inline(always)]
-fn reduce_row(start: f32, join: impl Fn(F32x4, F32x4) -> F32x4, row: &[f32]) -> f32 {
+pub(super) fn reduce_row(start: f32, join: impl Fn(F32x4, F32x4) -> F32x4, row: &[f32]) -> f32 {
     let (vectors, rest) = row.as_chunks::<LANES>();
     let (quads, last) = vectors.as_chunks::<4>();
     let mut joined = [F32x4::splat(start); 4];
