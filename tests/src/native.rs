@@ -1,21 +1,24 @@
-//! Runs models on the wasm backend's code, compiled natively.
+//! Runs models on the wasm backend's code and its fallback, compiled natively.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use engine::backend::{self, Backend as _, Session};
+use engine::backend::{self, Backend as _, RtenBackend, Session};
 use engine::tensor::{Tensor, TensorData};
 use engine::wasm::WasmBackend;
 use wire::{DType, Fault};
 
 use crate::node_case::WireTensor;
 
-/// Loads an ONNX file.
+/// Loads an ONNX file, with the fallback when it has an operator that plans lack, as the worker does.
 ///
 /// # Errors
 /// The backend's own faults.
 pub fn load(bytes: Vec<u8>) -> Result<Box<dyn Session>, Fault> {
-    finish(WasmBackend.load(bytes))
+    match finish(WasmBackend.load(bytes.clone())) {
+        Err(fault) if fault.code == "unsupported-operator" => finish(RtenBackend.load(bytes)),
+        outcome => outcome,
+    }
 }
 
 /// Checks the inputs and computes every output.

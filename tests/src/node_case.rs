@@ -70,13 +70,13 @@ impl NodeCase {
     }
 }
 
-/// Every case whose model is one node and whose operator `wanted` accepts, sorted by name.
+/// Every case whose model is one node, sorted by name.
 ///
-/// `package` is the wheel. The `_expanded` twins of function operators are models of several nodes, so they are left out.
+/// `package` is the wheel. Those `_expanded` twins of function operators that are models of several nodes are left out.
 ///
 /// # Errors
 /// The package is damaged.
-pub fn read_all(package: Vec<u8>, wanted: impl Fn(&str) -> bool) -> Result<Vec<NodeCase>> {
+pub fn read_all(package: Vec<u8>) -> Result<Vec<NodeCase>> {
     let mut cases = Vec::new();
     for (name, files) in case_files(package)? {
         let bytes = files.get("model.onnx").with_context(|| format!("{name} has no model.onnx"))?;
@@ -84,9 +84,6 @@ pub fn read_all(package: Vec<u8>, wanted: impl Fn(&str) -> bool) -> Result<Vec<N
         let graph = model.graph.with_context(|| format!("{name} has no graph"))?;
         let [node] = graph.node.as_slice() else { continue };
         let operator = node.op_type.clone().unwrap_or_default();
-        if !wanted(&operator) {
-            continue;
-        }
         let data_sets = data_sets(&files, &graph.input, &graph.output);
         cases.push(NodeCase { name, operator, model: bytes.clone(), data_sets });
     }

@@ -1,5 +1,6 @@
 //! Judges what an engine computed for an operator's case.
 
+use model::dtype::widen_half;
 use wire::{DType, Fault};
 
 use crate::node_case::{NodeCase, WireTensor};
@@ -62,10 +63,10 @@ fn difference(actual: &WireTensor, expected: &WireTensor) -> Option<String> {
     if actual.header != expected.header {
         return Some(format!("output {:?}, expected {:?}", actual.header, expected.header));
     }
-    if expected.header.dtype != DType::Float32 {
+    let Some((actual, expected)) = floats(actual).zip(floats(expected)) else {
         return (actual.bytes != expected.bytes).then(|| format!("output {name} has other values"));
-    }
-    let mut pairs = floats(&actual.bytes).zip(floats(&expected.bytes)).enumerate();
+    };
+    let mut pairs = actual.into_iter().zip(expected).enumerate();
     let (index, (a, e)) = pairs.find(|(_, (a, e))| !close(*a, *e))?;
     Some(format!("output {name} is {a} at {index}, expected {e}"))
 }
@@ -77,8 +78,16 @@ fn close(actual: f32, expected: f32) -> bool {
         || (actual - expected).abs() <= ABSOLUTE + RELATIVE * expected.abs()
 }
 
-fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
-    bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+/// The elements of a tensor of floats.
+fn floats(tensor: &WireTensor) -> Option<Vec<f32>> {
+    let halves = || tensor.bytes.as_chunks::<2>().0.iter().map(|&chunk| u16::from_le_bytes(chunk));
+    match tensor.header.dtype {
+        DType::Float32 => {
+            Some(tensor.bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
+        }
+        DType::Float16 => Some(halves().map(widen_half).collect()),
+        DType::Int64 | DType::Int32 | DType::Int8 | DType::Uint8 | DType::Bool => None,
+    }
 }
 
 #[cfg(test)]

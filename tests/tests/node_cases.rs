@@ -1,15 +1,13 @@
-//! ONNX's node cases for every operator of the zoo, against the wasm backend compiled natively.
+//! ONNX's node cases against the wasm backend and its fallback, compiled natively.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use tabpool_tests::node_case::NodeCase;
-use tabpool_tests::operator_table::{self, Expectations, Row};
+use tabpool_tests::operator_table::{Expectations, Row};
 use tabpool_tests::verdict::{Outcome, Verdict, judge};
 use tabpool_tests::{cache, native};
-
-const TABLE: &str = "docs/operators.md";
+use wire::Backend;
 
 fn verdict(case: &NodeCase) -> Verdict {
     let run = || -> Outcome {
@@ -29,16 +27,8 @@ fn every_case_ends_as_the_table_says() {
     let package = cache::bytes("onnx-node-cases").expect("test data is in the cache");
     let cases = expectations.cases(package).expect("the package is whole");
     let rows: Vec<Row> = cases.iter().map(|case| Row::new(case, verdict(case))).collect();
-    let surprises = expectations.surprises(&rows);
-    assert!(surprises.is_empty(), "{} surprises:\n{}", surprises.len(), surprises.join("\n"));
-
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(TABLE);
-    let table = expectations.table(&rows);
-    if std::env::var_os("UPDATE_OPERATORS").is_some() {
-        std::fs::write(&path, &table).expect("the table can be written");
-    }
-    let changes = operator_table::changes(&std::fs::read_to_string(&path).unwrap_or_default(), &table);
-    assert!(changes.is_empty(), "{TABLE} no longer holds:\n{}", changes.join("\n"));
+    let differences = expectations.differences(Backend::Wasm, &rows).expect("the table can be read");
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }
 
 #[test]

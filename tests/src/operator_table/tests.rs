@@ -8,10 +8,15 @@ fn row(case: &str, verdict: Verdict) -> Row {
 
 #[track_caller]
 fn check(rows: &[Row], expected: &[&str]) {
-    let failure = Failure { cases: vec!["known".to_owned()], reason: "it is hard".to_owned() };
-    let expectations =
-        Expectations { operators: vec!["Abs".to_owned()], first_output: Vec::new(), failure: vec![failure] };
-    assert_eq!(expectations.surprises(rows), expected);
+    let failure =
+        Failure { cases: vec!["known".to_owned()], backends: Vec::new(), reason: "it is hard".to_owned() };
+    let expectations = Expectations {
+        operators: vec!["Abs".to_owned()],
+        first_output: Vec::new(),
+        left_out: Vec::new(),
+        failure: vec![failure],
+    };
+    assert_eq!(expectations.surprises(Backend::Wasm, rows), expected);
 }
 
 #[test]
@@ -29,4 +34,18 @@ fn only_surprises_are_reported() {
 fn tables_are_compared_line_by_line() {
     assert_eq!(changes("a\nb\n", "a\nb\n"), [""; 0]);
     assert_eq!(changes("a\nb\n", "a\nc\n"), ["- b", "+ c"]);
+}
+
+#[test]
+fn sections_are_replaced_one_by_one() {
+    let table = "# Operators\n\n## wasm\n\na\n\n## webnn\n\nb\n";
+    assert_eq!(section_of(table, Backend::Wasm), "## wasm\n\na\n\n");
+    assert_eq!(section_of(table, Backend::Webnn), "## webnn\n\nb\n");
+    assert_eq!(section_of(table, Backend::Webgpu), "");
+    let check = |backend, section: &str, expected: &str| {
+        assert_eq!(with_section(table, backend, section), expected);
+    };
+    check(Backend::Wasm, "## wasm\n\nc\n", "# Operators\n\n## wasm\n\nc\n\n## webnn\n\nb\n");
+    check(Backend::Webnn, "## webnn\n\nc\n", "# Operators\n\n## wasm\n\na\n\n## webnn\n\nc\n");
+    check(Backend::Webgpu, "## webgpu\n\nc\n", &format!("{table}\n## webgpu\n\nc\n"));
 }

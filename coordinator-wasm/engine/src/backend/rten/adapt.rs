@@ -163,6 +163,8 @@ fn refusal(node: &NodeProto, floats: &BTreeMap<String, bool>) -> Option<&'static
             Some("corners aligned by scales")
         }
         "LayerNormalization" | "MaxPool" if node.output.len() > 1 => Some("outputs after the first"),
+        // It counts the boxes of all classes together, and takes corners in one order only.
+        "NonMaxSuppression" => Some("boxes of several classes"),
         "Pad" if has_input(3) => Some("the input `axes`"),
         "GRU" if attribute(node, "linear_before_reset").is_none_or(|attribute| attribute.i != Some(1)) => {
             Some("linear_before_reset = 0")
