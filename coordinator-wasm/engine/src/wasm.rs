@@ -18,11 +18,15 @@ use crate::value::Contract;
 use self::executor::{Executable, Memory};
 use self::prepare::Weights;
 
+#[cfg(all(feature = "profile", target_arch = "wasm32"))]
+pub(crate) mod bench;
 mod dispatch;
 mod executor;
 pub mod kernel;
 mod layout;
 mod prepare;
+#[cfg(all(feature = "profile", target_arch = "wasm32"))]
+pub(crate) mod profile;
 
 /// The wasm backend: our own kernels.
 #[derive(Debug, Default)]

@@ -3,7 +3,9 @@
 mod buffers;
 mod capabilities;
 mod memory;
-mod sys;
+#[cfg(feature = "profile")]
+pub mod profile;
+pub(crate) mod sys;
 
 use js_sys::{Array, ArrayBuffer};
 use wasm_bindgen::prelude::*;

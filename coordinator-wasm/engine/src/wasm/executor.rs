@@ -62,11 +62,15 @@ impl Executable {
         let steps = || self.plan.steps.iter().zip(self.kernels.iter().zip(&self.arrangements));
         let n_twice = if cfg!(feature = "slow-for-tests") { self.plan.steps.len() / 5 } else { 0 };
         for (step, (kernel, arrangement)) in steps().take(n_twice).chain(steps()) {
+            #[cfg(all(feature = "profile", target_arch = "wasm32"))]
+            let stopwatch = super::profile::Stopwatch::start();
             let mut call =
                 Call { plan: &self.plan, step, arrangement, inputs, buffers, scratch, turned, unturned };
             call.turn_operands();
             let result =
                 if matches!(kernel, Kernel::Reference) { call.reference() } else { call.kernel(kernel) };
+            #[cfg(all(feature = "profile", target_arch = "wasm32"))]
+            stopwatch.stop(step);
             let node = || (step.op.name(), step.name.clone());
             result.map_err(|cause| ExecutionError { node: node(), cause })?;
         }

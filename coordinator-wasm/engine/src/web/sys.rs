@@ -48,6 +48,6 @@ extern "C" {
 }
 
 /// `performance.now()`, microseconds.
-pub(super) fn now_micros() -> u64 {
+pub(crate) fn now_micros() -> u64 {
     (now_millis() * 1000.0) as u64
 }

@@ -328,23 +328,5 @@ fn halves(lanes: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
 }
 
-/// Four lanes, or the fewer there are and zeros.
-#[inline(always)]
-pub(super) fn read(lanes: &[f32]) -> F32x4 {
-    match lanes.as_array::<LANES>() {
-        Some(full) => F32x4::load(full),
-        None => F32x4::load_partial(lanes, 0.0),
-    }
-}
-
-/// As many lanes as there is room for.
-#[inline(always)]
-pub(super) fn write(vector: F32x4, lanes: &mut [f32]) {
-    match lanes.as_mut_array::<LANES>() {
-        Some(full) => vector.store(full),
-        None => vector.store_partial(lanes),
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,207 @@
+//! Prints how fast the engine's kernels are in real browsers, and where models spend their time:
+//! `cargo run -p tabpool-tests --example kernels -- --browser chromium,firefox`.
+//!
+//! The engine is built with its feature `profile` into `target/kernels`. Speeds are medians over samples of some
+//! milliseconds, with the best one behind; the share is that of the bare register tile, measured first in the same run.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use axum::Router;
+use axum::extract::Path as UrlPath;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::response::Html;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tabpool_tests::cache;
+use tabpool_tests::driver::Browser;
+use tabpool_tests::webdriver::Session;
+use tower_http::services::ServeDir;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+/// The page has to import and compile a few megabytes.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Name, type and shape.
+type Input = (&'static str, &'static str, &'static [u32]);
+
+/// Models with their inputs.
+const MODELS: [(&str, &[Input]); 5] = [
+    ("minilm-l3", &[("input_ids", "int64", &[1, 16]), ("attention_mask", "int64", &[1, 16])]),
+    ("minilm-l3", &[("input_ids", "int64", &[1, 128]), ("attention_mask", "int64", &[1, 128])]),
+    (
+        "minilm-l6-int8",
+        &[
+            ("input_ids", "int64", &[1, 16]),
+            ("attention_mask", "int64", &[1, 16]),
+            ("token_type_ids", "int64", &[1, 16]),
+        ],
+    ),
+    (
+        "minilm-l6-int8",
+        &[
+            ("input_ids", "int64", &[1, 128]),
+            ("attention_mask", "int64", &[1, 128]),
+            ("token_type_ids", "int64", &[1, 128]),
+        ],
+    ),
+    ("ppocr-det", &[("x", "float32", &[1, 3, 320, 320])]),
+];
+
+#[derive(Debug, Deserialize)]
+struct Speed {
+    kernel: String,
+    shape: String,
+    unit: String,
+    median: f64,
+    best: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Profile {
+    millis: f64,
+    steps: Vec<Steps>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Steps {
+    kind: String,
+    calls: f64,
+    millis: f64,
+    flops: f64,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let browsers = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => vec![Browser::Chromium, Browser::Firefox],
+        ["--browser", names] => names.split(',').map(browser).collect::<Result<_>>()?,
+        _ => bail!("usage: kernels [--browser chromium,firefox,webkit]"),
+    };
+    let package = build()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0)))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let router = router(&package);
+    runtime.spawn(async { axum::serve(listener, router).await });
+
+    for browser in browsers {
+        // WebKit lacks a relaxed instruction that the other build has.
+        let build = if browser == Browser::Webkit { "simd128" } else { "relaxed" };
+        let driven = browser.drive()?;
+        driven.session.goto(&format!("{url}/?build={build}"))?;
+        driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
+        let title = format!("{browser:?}, {build}");
+        print_speeds(&title, &driven.session)?;
+        print_profiles(&title, &driven.session)?;
+    }
+    Ok(())
+}
+
+fn browser(name: &str) -> Result<Browser> {
+    Ok(match name {
+        "chromium" => Browser::Chromium,
+        "firefox" => Browser::Firefox,
+        "webkit" => Browser::Webkit,
+        other => bail!("no browser is called {other}"),
+    })
+}
+
+/// Builds the engine for profiling; gives its folder.
+fn build() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let package = root.join("target/kernels");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(&root)
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "tabpool-bundler",
+            "--",
+            "--engine-features",
+            "profile",
+            "--out",
+        ])
+        .arg(&package)
+        .stdout(io::stderr())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "cannot build the engine");
+    Ok(package)
+}
+
+fn router(package: &Path) -> Router {
+    // Isolated pages have the finest clocks.
+    let header = |name: &'static str, value: &'static str| {
+        SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    let script = || async { ([(CONTENT_TYPE, "text/javascript")], include_str!("../www/kernels.js")) };
+    Router::new()
+        .route("/", get(|| async { Html(include_str!("../www/kernels.html")) }))
+        .route("/kernels.js", get(script))
+        .route("/model/{id}", get(model))
+        .nest_service("/pkg", ServeDir::new(package))
+        .layer(header("cross-origin-opener-policy", "same-origin"))
+        .layer(header("cross-origin-embedder-policy", "require-corp"))
+}
+
+async fn model(UrlPath(id): UrlPath<String>) -> Result<Vec<u8>, (StatusCode, String)> {
+    cache::bytes(&id).map_err(|error| (StatusCode::NOT_FOUND, format!("{error:#}")))
+}
+
+/// Calls a function of the page.
+fn call(session: &Session, function: &str, arguments: &Value) -> Result<Value> {
+    let script = format!(
+        "const done = arguments[0]; (async () => window.{function}(...{arguments}))().then(done, (error) => done(String(error)))"
+    );
+    let answer = session.execute_async(&script)?;
+    match answer.as_str() {
+        Some(error) => bail!("{function} failed: {error}"),
+        None => Ok(answer),
+    }
+}
+
+fn print_speeds(title: &str, session: &Session) -> Result<()> {
+    let speeds: Vec<Speed> = serde_json::from_value(call(session, "benchKernels", &json!([]))?)?;
+    let bare = speeds.first().context("no kernel was measured")?.median;
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "\n{title}: speed of kernels\n{:12} {:28} {:>8} {:>8}  share of the bare tile",
+        "", "", "median", "best"
+    )?;
+    for Speed { kernel, shape, unit, median, best } in speeds {
+        let share = if unit == "GFLOP/s" { format!("{:5.2}", median / bare) } else { String::new() };
+        writeln!(out, "{kernel:12} {shape:28} {median:8.2} {best:8.2}  {unit:12} {share}")?;
+    }
+    Ok(())
+}
+
+fn print_profiles(title: &str, session: &Session) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for (model, inputs) in MODELS {
+        let shapes: Vec<Value> = inputs
+            .iter()
+            .map(|(name, dtype, dims)| json!({ "name": name, "dtype": dtype, "dims": dims }))
+            .collect();
+        let mut profile: Profile =
+            serde_json::from_value(call(session, "profileModel", &json!([model, shapes]))?)?;
+        let dims = inputs[0].2;
+        writeln!(out, "\n{title}: {model} {dims:?}, median of a run {:.2} ms", profile.millis)?;
+        profile.steps.sort_by(|a, b| b.millis.total_cmp(&a.millis));
+        let all: f64 = profile.steps.iter().map(|steps| steps.millis).sum();
+        for Steps { kind, calls, millis, flops } in profile.steps {
+            let speed = flops / millis / 1e6;
+            let share = millis / all * 100.0;
+            writeln!(out, "{kind:20} {calls:4} calls {millis:8.3} ms {share:5.1} %  {speed:6.1} GFLOP/s")?;
+        }
+    }
+    Ok(())
+}
