@@ -1,4 +1,4 @@
-//! Starts a browser's WebDriver program: the three browsers that every page must work in.
+//! Starts a browser's WebDriver program: the three browsers that every page must work in, and the one with WebNN.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -25,6 +25,8 @@ pub enum Browser {
     Firefox,
     /// WebKitGTK's MiniBrowser through WebKitWebDriver, on a display of its own.
     Webkit,
+    /// The Chromium build that has WebNN contexts, through Debian's chromedriver.
+    ChromiumWebnn,
 }
 
 /// A driver program, its browser, and one window.
@@ -67,6 +69,12 @@ impl Browser {
                 command.arg(port);
                 Ok((command, None))
             }
+            Self::ChromiumWebnn => {
+                // The driver belongs to a newer version, and works with this one all the same.
+                let mut command = Command::new("chromedriver");
+                command.args([&port, "--disable-build-check"]);
+                Ok((command, None))
+            }
             Self::Firefox => {
                 let built = tools().join("geckodriver");
                 let mut command = Command::new(if built.exists() { built } else { "geckodriver".into() });
@@ -90,6 +98,12 @@ impl Browser {
                 "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--window-size=1280,900",
                 "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+            ] } }),
+            Self::ChromiumWebnn => json!({ "browserName": "chrome", "goog:chromeOptions": {
+                "binary": webnn_browser()?, "args": [
+                    "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                    "--disable-component-update", "--disable-sync",
+                    "--enable-features=WebMachineLearningNeuralNetwork",
             ] } }),
             Self::Firefox => json!({ "browserName": "firefox", "moz:firefoxOptions": {
                 "args": ["-headless", "--width=1280", "--height=900"],
@@ -136,9 +150,21 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
+/// The browser with WebNN, where `make setup` unpacks it.
+fn webnn_browser() -> Result<PathBuf> {
+    let path = cache().join("browsers/chromium-webnn/headless_shell");
+    ensure!(path.is_file(), "no {}\nhint: `make setup` fetches it", path.display());
+    Ok(path)
+}
+
 /// Where `.ci/setup --tests` builds tools.
 fn tools() -> PathBuf {
+    cache().join("tools/bin")
+}
+
+/// The folder of everything that is fetched once.
+fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    cache.unwrap_or_else(|| home.join(".cache")).join("tabpool/tools/bin")
+    cache.unwrap_or_else(|| home.join(".cache")).join("tabpool")
 }

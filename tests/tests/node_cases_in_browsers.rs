@@ -1,5 +1,5 @@
 //! The same node cases as in `node_cases.rs`, in the engine's worker in real browsers: both SIMD builds are met, since
-//! Chromium and Firefox have relaxed SIMD and WebKit does not.
+//! Chromium and Firefox have relaxed SIMD and WebKit does not; and on WebNN where a browser has it.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use wire::Backend;
 const LIMIT: Duration = Duration::from_secs(900);
 
 #[track_caller]
-fn check(browser: Browser, build: &str) {
+fn check(browser: Browser, backend: Backend, build: &str) {
     let expectations = Expectations::read().expect("the expectations are well-formed");
     let package = cache::bytes("onnx-node-cases").expect("test data is in the cache");
     let cases = expectations.cases(package).expect("the package is whole");
     let server = CaseServer::start(&cases).expect("the cases are served");
     let driven = browser.drive().expect("the browser starts");
-    driven.session.goto(&server.url).expect("the page loads");
+    driven.session.goto(&format!("{}?backend={}", server.url, backend.as_str())).expect("the page loads");
     let text = "document.querySelector('#progress').textContent";
     let ended = format!("/^(done|failed)/.test({text})");
     driven.session.wait_until(&ended, text, LIMIT).expect("the page gets through all cases");
@@ -31,21 +31,26 @@ fn check(browser: Browser, build: &str) {
         None => Verdict::Fail("the page did not answer".to_owned()),
     });
     let rows: Vec<Row> = cases.iter().zip(verdicts).map(|(case, verdict)| Row::new(case, verdict)).collect();
-    let differences = expectations.differences(Backend::Wasm, &rows).expect("the table can be read");
+    let differences = expectations.differences(backend, &rows).expect("the table can be read");
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }
 
 #[test]
 fn chromium_ends_every_case_as_the_table_says() {
-    check(Browser::Chromium, "relaxed-simd");
+    check(Browser::Chromium, Backend::Wasm, "relaxed-simd");
 }
 
 #[test]
 fn firefox_ends_every_case_as_the_table_says() {
-    check(Browser::Firefox, "relaxed-simd");
+    check(Browser::Firefox, Backend::Wasm, "relaxed-simd");
 }
 
 #[test]
 fn webkit_ends_every_case_as_the_table_says() {
-    check(Browser::Webkit, "simd128");
+    check(Browser::Webkit, Backend::Wasm, "simd128");
+}
+
+#[test]
+fn webnn_ends_every_case_as_the_table_says() {
+    check(Browser::ChromiumWebnn, Backend::Webnn, "relaxed-simd");
 }

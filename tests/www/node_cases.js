@@ -1,6 +1,7 @@
 // Runs ONNX's node cases in the engine's worker and posts what came out; the test that serves this page judges it.
 
 const progress = document.querySelector('#progress');
+const backend = new URLSearchParams(location.search).get('backend');
 
 /** A worker that has said it is ready. */
 class Engine {
@@ -53,7 +54,7 @@ function parseBundle(body) {
 async function runCase(engine, body) {
     const { headers, buffers } = parseBundle(body);
     const parts = [{ role: 'model', sha256: null }];
-    const loaded = await engine.ask({ kind: 'load', key: 'case', backend: 'wasm', pipeline: null, parts }, [buffers[0]]);
+    const loaded = await engine.ask({ kind: 'load', key: 'case', backend, pipeline: null, parts }, [buffers[0]]);
     if (loaded.reply.kind !== 'loaded') {
         return loaded;
     }

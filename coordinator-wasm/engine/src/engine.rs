@@ -46,7 +46,12 @@ impl Engine {
     /// Puts the engine's own part into what the worker found out about its browser.
     #[must_use]
     pub fn ready(&self, found: Capabilities) -> Reply {
-        let backends = self.backends.iter().map(|backend| backend.kind()).collect();
+        let offered = |kind: &wire::Backend| match kind {
+            wire::Backend::Wasm => true,
+            wire::Backend::Webnn => !found.webnn_devices.is_empty(),
+            wire::Backend::Webgpu => found.adapter.is_some(),
+        };
+        let backends = self.backends.iter().map(|backend| backend.kind()).filter(offered).collect();
         Reply::Ready { capabilities: Capabilities { backends, ..found } }
     }
 

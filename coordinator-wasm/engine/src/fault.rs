@@ -110,12 +110,12 @@ pub(crate) fn input_size(name: &str, actual: usize, expected: Option<usize>) -> 
     )
 }
 
-/// A 64-bit value does not fit the 32 bits that `rten` computes in.
-#[cfg(any(test, feature = "rten"))]
+/// A 64-bit value does not fit the 32 bits that the backend computes in.
+#[cfg(any(test, target_arch = "wasm32", feature = "rten"))]
 pub(crate) fn input_range(name: &str, index: usize, value: i64) -> Fault {
     validation(
         "input-range",
-        format!("input \"{name}\" has value {value} at index {index}, the fallback holds int64 as 32 bits"),
+        format!("input \"{name}\" has value {value} at index {index}, the backend holds int64 as 32 bits"),
         "pass values between -2147483648 and 2147483647".to_owned(),
     )
 }

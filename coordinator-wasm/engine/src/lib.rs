@@ -26,3 +26,4 @@ pub mod value;
 pub mod wasm;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
+pub mod webnn;

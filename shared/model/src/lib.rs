@@ -20,6 +20,7 @@ pub mod tensor;
 mod testing;
 pub mod walk;
 pub mod webgpu;
+pub mod webnn;
 
 pub use detach::{Detached, detach_weights};
 pub use dtype::ElementType;

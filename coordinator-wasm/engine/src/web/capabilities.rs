@@ -6,7 +6,8 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Gpu, GpuAdapter};
 use wire::{Adapter, Capabilities};
 
-use super::sys::{self, Ml, MlContext, MlContextOptions, Navigator};
+use super::sys::{self, Navigator};
+use crate::webnn::sys::{Ml, MlContext, MlContextOptions, navigator_ml};
 
 /// Time for one answer, milliseconds: a hung GPU process answers nothing, and the worker can do without it.
 const PATIENCE_MILLIS: i32 = 2_000;
@@ -51,11 +52,9 @@ fn find_adapter(navigator: &Navigator) -> impl Future<Output = Result<Adapter, S
 
 /// The device types that give a context, and the reason when none does.
 async fn find_webnn() -> (Vec<String>, Option<String>) {
-    let ml = sys::NAVIGATOR.with(Navigator::ml);
-    if ml.is_undefined() {
+    let Some(ml) = navigator_ml() else {
         return (Vec::new(), Some("navigator.ml is undefined".to_owned()));
-    }
-    let ml: Ml = ml.unchecked_into();
+    };
     let mut devices = Vec::new();
     let mut reason = None;
     for device in ["cpu", "gpu", "npu"] {

@@ -39,7 +39,7 @@ fn integers_of_more_than_32_bits_are_refused() {
     let session = load(one_node("Identity", &[x], &[y])).unwrap();
     let wide = Tensor::new("x", &[2], TensorData::Int64(vec![0, 1 << 31]));
     let fault = now(run_all(session.as_ref(), vec![wide])).unwrap_err();
-    let message = "input \"x\" has value 2147483648 at index 1, the fallback holds int64 as 32 bits";
+    let message = "input \"x\" has value 2147483648 at index 1, the backend holds int64 as 32 bits";
     assert_eq!((fault.code.as_str(), fault.message.as_str()), ("input-range", message));
 }
 

@@ -1,0 +1,1 @@
+//! Programs for small graphs, call by call.
