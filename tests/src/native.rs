@@ -15,8 +15,8 @@ use crate::node_case::WireTensor;
 /// # Errors
 /// The backend's own faults.
 pub fn load(bytes: Vec<u8>) -> Result<Box<dyn Session>, Fault> {
-    match finish(WasmBackend.load(bytes.clone())) {
-        Err(fault) if fault.code == "unsupported-operator" => finish(RtenBackend.load(bytes)),
+    match finish(WasmBackend.load(Box::new(bytes.clone()))) {
+        Err(fault) if fault.code == "unsupported-operator" => finish(RtenBackend.load(Box::new(bytes))),
         outcome => outcome,
     }
 }

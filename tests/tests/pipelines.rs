@@ -24,7 +24,8 @@ impl Pipeline {
         let parts = card.parts.iter().map(|part| {
             let file = zoo.file(&part.from).expect("the zoo has the part");
             let bytes = file.bytes().expect("the part is in the cache");
-            (Part { role: part.role.clone(), sha256: Some(file.sha256.clone()) }, bytes)
+            let part = Part { role: part.role.clone(), sha256: Some(file.sha256.clone()) };
+            (part, Box::new(bytes) as engine::backend::File)
         });
         let platform = Platform { now_micros: || 0, memory_bytes: || 0 };
         let engine = Engine::new(platform, vec![Box::new(WasmBackend)]);

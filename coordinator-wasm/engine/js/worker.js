@@ -43,6 +43,8 @@ self.addEventListener('message', async ({ data: { header, buffers } }) => {
     const engine = await started;
     if (alive) {
         post(await answer(engine, header, buffers));
+        // What was handed over is used up: a model's file need not wait for a garbage collection.
+        buffers.forEach((buffer) => buffer.transfer?.(0));
     }
 });
 

@@ -18,6 +18,9 @@ use crate::value::{Contract, ValueInfo};
 /// A future on one thread: what JavaScript promises become.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
+/// A file as the page handed it over, wherever its bytes are.
+pub type File = Box<dyn model::Source>;
+
 /// Turns model files into sessions.
 pub trait Backend {
     /// Which of the backends this is.
@@ -26,11 +29,11 @@ pub trait Backend {
     /// What of the backend runs the models that it loads, e.g. `relaxed-simd`.
     fn detail(&self) -> String;
 
-    /// Decodes and prepares the ONNX file in `bytes`.
+    /// Decodes and prepares an ONNX file.
     ///
     /// # Errors
     /// `not-onnx`, `truncated-model`, `invalid-model`, `unsupported-operator` or `unsupported-type`.
-    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>>;
+    fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>>;
 }
 
 /// One loaded model.

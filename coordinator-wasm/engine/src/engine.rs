@@ -8,10 +8,13 @@ use serde_json::Value;
 use wire::engine::Part;
 use wire::{Capabilities, Fault, Phases, PipelineKind, Reply};
 
-use crate::backend::{self, Backend, Session};
+use crate::backend::{self, Backend, File, Session};
 use crate::fault;
 use crate::pipeline::{self, Parts, Pipeline};
 use crate::tensor::Tensor;
+
+/// Bytes that are hashed at once.
+const BLOCK_BYTES: usize = 65_536;
 
 /// What the engine asks of the place it runs in.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +66,7 @@ impl Engine {
         key: String,
         backend: wire::Backend,
         pipeline: Option<PipelineKind>,
-        parts: impl FnOnce() -> Result<Vec<(Part, Vec<u8>)>, Fault>,
+        parts: impl FnOnce() -> Result<Vec<(Part, File)>, Fault>,
     ) -> Reply {
         let loaded = self.try_load(key, backend, pipeline, parts).await;
         loaded.unwrap_or_else(|fault| Reply::Failed { fault })
@@ -96,7 +99,7 @@ impl Engine {
         key: String,
         backend: wire::Backend,
         pipeline: Option<PipelineKind>,
-        parts: impl FnOnce() -> Result<Vec<(Part, Vec<u8>)>, Fault>,
+        parts: impl FnOnce() -> Result<Vec<(Part, File)>, Fault>,
     ) -> Result<Reply, Fault> {
         let found = self.backends.iter().find(|candidate| candidate.kind() == backend);
         let backend = found.ok_or_else(|| fault::backend_unavailable(backend))?.as_ref();
@@ -107,13 +110,13 @@ impl Engine {
         let verify_micros = (self.platform.now_micros)() - received;
         let (loaded, inputs, outputs) = match pipeline {
             Some(kind) => {
-                let parts = Parts::new(parts.into_iter().map(|(part, bytes)| (part.role, bytes)).collect());
+                let parts = Parts::new(parts.into_iter().map(|(part, file)| (part.role, file)).collect());
                 (Loaded::Pipeline(pipeline::open(kind, backend, parts).await?.into()), Vec::new(), Vec::new())
             }
             None => {
-                let [(_, bytes)] =
+                let [(_, file)] =
                     <[_; 1]>::try_from(parts).map_err(|parts| fault::n_parts(1, parts.len()))?;
-                let session = backend.load(bytes).await?;
+                let session = backend.load(file).await?;
                 let (inputs, outputs) =
                     (backend::headers(session.inputs()), backend::headers(session.outputs()));
                 (Loaded::Model(session.into()), inputs, outputs)
@@ -155,12 +158,17 @@ impl Engine {
 }
 
 /// Compares each part with the hash that names it; false when no part has one.
-fn verify(parts: &[(Part, Vec<u8>)]) -> Result<bool, Fault> {
+fn verify(parts: &[(Part, File)]) -> Result<bool, Fault> {
     let mut verified = false;
-    for (part, bytes) in parts {
+    for (part, file) in parts {
         let Some(expected) = &part.sha256 else { continue };
         let mut hasher = content::Hasher::default();
-        hasher.update(bytes);
+        let mut block = vec![0; BLOCK_BYTES.min(file.n_bytes())];
+        for start in (0..file.n_bytes()).step_by(BLOCK_BYTES) {
+            let block = &mut block[..BLOCK_BYTES.min(file.n_bytes() - start)];
+            file.read(start, block);
+            hasher.update(block);
+        }
         hasher.verify(expected).map_err(|mismatch| fault::integrity(&part.role, &mismatch))?;
         verified = true;
     }

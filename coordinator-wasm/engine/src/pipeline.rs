@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wire::{DType, Fault, PipelineKind};
 
-use crate::backend::{Backend, LocalFuture, Session};
+use crate::backend::{Backend, File, LocalFuture, Session};
 use crate::fault;
 use crate::tensor::{Tensor, TensorData};
 use crate::value::ValueInfo;
@@ -42,13 +42,12 @@ impl Output {
 }
 
 /// The files of a chain, by role.
-#[derive(Debug)]
-pub struct Parts(Vec<(String, Vec<u8>)>);
+pub struct Parts(Vec<(String, File)>);
 
 impl Parts {
     /// Files with their roles.
     #[must_use]
-    pub fn new(parts: Vec<(String, Vec<u8>)>) -> Self {
+    pub fn new(parts: Vec<(String, File)>) -> Self {
         Self(parts)
     }
 
@@ -56,7 +55,7 @@ impl Parts {
     ///
     /// # Errors
     /// `pipeline-part` when there is none.
-    pub fn take(&mut self, role: &str) -> Result<Vec<u8>, Fault> {
+    pub fn take(&mut self, role: &str) -> Result<File, Fault> {
         let index = self.0.iter().position(|part| part.0 == role);
         index
             .map(|index| self.0.swap_remove(index).1)

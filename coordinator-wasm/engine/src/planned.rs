@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use model::{DType as PlanType, Data, Dim, Fact, Model, ModelError, Plan, ValueContract};
+use model::{DType as PlanType, Data, Dim, Fact, Model, ModelError, Plan, Source, ValueContract};
 use wire::{DType, Fault, FaultCategory};
 
 use crate::fault;
@@ -49,18 +50,24 @@ impl<E> Prepared<E> {
 }
 
 impl<E> Planned<E> {
-    /// Reads the ONNX file in `bytes`.
+    /// Reads an ONNX file.
     ///
     /// Also gives its plan for shapes that fit it, with all the weights that plans for other shapes have; `None` when
     /// none of the shapes that were tried fits.
     ///
     /// # Errors
     /// `not-onnx`, `truncated-model`, `invalid-model`, `unsupported-operator` or `unsupported-type`.
-    pub fn load(bytes: &[u8]) -> Result<(Self, Option<Plan>), Fault> {
-        let contract = Contract::read(bytes)?;
-        let model = Model::load(bytes).map_err(|error| model_fault(&error))?;
+    pub fn load(file: &dyn Source) -> Result<(Self, Option<Plan>), Fault> {
+        let detached = model::detach_weights(file, "weights");
+        let contract = Contract::read(&detached.skeleton)?;
+        let model = Model::load_detached(&detached, file).map_err(|error| model_fault(&error))?;
         let plan = probe(&model).map_err(|error| model_fault(&error))?;
         Ok((Self { model, contract, prepared: RefCell::default() }, plan))
+    }
+
+    /// Makes plans refer to another form of a weight, as [`Model::replace_weight`] says.
+    pub fn replace_weight(&mut self, from: &Arc<model::Tensor>, to: &Arc<model::Tensor>) {
+        self.model.replace_weight(from, to);
     }
 
     /// What the model file declares.

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 use rten_onnx::onnx as proto;
 use wire::DType;
 
+use crate::backend::File;
+use crate::pipeline::Parts;
 use crate::tensor::{Tensor, TensorData};
 use crate::value::ValueInfo;
 
@@ -30,6 +32,11 @@ pub(crate) fn value(name: &str, dtype: DType, dims: &[i64]) -> ValueInfo {
 /// A `float32` tensor.
 pub(crate) fn floats(name: &str, dims: &[usize], data: &[f32]) -> Tensor {
     Tensor::new(name, dims, TensorData::Float32(data.to_vec()))
+}
+
+/// The files of a pipeline, by role.
+pub(crate) fn parts<const N: usize>(parts: [(&str, Vec<u8>); N]) -> Parts {
+    Parts::new(parts.map(|(role, bytes)| (role.to_owned(), Box::new(bytes) as File)).into())
 }
 
 /// An ONNX file with one node named `the-node`, which reads `inputs` and writes `outputs`.

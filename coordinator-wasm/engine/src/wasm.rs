@@ -6,17 +6,17 @@
 
 use std::cell::RefCell;
 
-use model::{Tensor as Operand, View};
+use model::{Source, Tensor as Operand, View};
 use wire::Fault;
 
-use crate::backend::{Backend, LocalFuture, Session};
+use crate::backend::{Backend, File, LocalFuture, Session};
 use crate::fault;
 use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
 use crate::value::Contract;
 
 use self::executor::{Executable, Memory};
-use self::prepare::Weights;
+use self::prepare::{Weights, pack_weights};
 
 #[cfg(all(feature = "profile", target_arch = "wasm32"))]
 pub(crate) mod bench;
@@ -41,10 +41,10 @@ impl Backend for WasmBackend {
         crate::SIMD_BUILD.to_owned()
     }
 
-    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
-        Box::pin(
-            async move { WasmSession::load(&bytes).map(|session| Box::new(session) as Box<dyn Session>) },
-        )
+    fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
+        Box::pin(async move {
+            WasmSession::load(file.as_ref()).map(|session| Box::new(session) as Box<dyn Session>)
+        })
     }
 }
 
@@ -56,12 +56,12 @@ struct WasmSession {
 }
 
 impl WasmSession {
-    fn load(bytes: &[u8]) -> Result<Self, Fault> {
-        let (planned, plan) = Planned::load(bytes)?;
+    fn load(file: &dyn Source) -> Result<Self, Fault> {
+        let (mut planned, plan) = Planned::load(file)?;
         let mut weights = Weights::default();
         if let Some(plan) = plan {
-            // Packs the weights now, so that the first run finds them packed whatever its shapes are.
-            drop(Executable::new(plan, &mut weights));
+            // Now, so that the first run finds the weights packed whatever its shapes are.
+            pack_weights(plan, &mut weights, |from, to| planned.replace_weight(from, to));
         }
         Ok(Self { planned, weights: RefCell::new(weights), memory: RefCell::default() })
     }

@@ -22,7 +22,7 @@ pub mod walk;
 pub mod webgpu;
 pub mod webnn;
 
-pub use detach::{Detached, detach_weights};
+pub use detach::{Detached, DetachedWeight, Source, detach_weights};
 pub use dtype::ElementType;
 pub use graph::{Graph, GraphError};
 pub use inspect::{Dim, InitializerInfo, Inspection, ValueContract, inspect};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::detach::{Detached, Source};
 use crate::dtype::{ElementType, widen_half};
 use crate::graph::Graph;
 use crate::inspect::{Dim, ValueContract, value_contract};
@@ -129,9 +130,21 @@ impl Model {
     /// The bytes are no model, the graph contradicts itself, or it uses a data type, operator or opset that is not
     /// understood. Forms of known operators are judged when shapes are known, by [`Model::specialise`].
     pub fn load(bytes: &[u8]) -> Result<Self, ModelError> {
+        Self::load_with(bytes, None)
+    }
+
+    /// Reads a model whose large initializers are still in the file that they were detached from.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
+    pub fn load_detached(detached: &Detached, source: &dyn Source) -> Result<Self, ModelError> {
+        Self::load_with(&detached.skeleton, Some((detached, source)))
+    }
+
+    fn load_with(bytes: &[u8], weights: Option<Weights<'_>>) -> Result<Self, ModelError> {
         let proto = onnx::decode(bytes)?;
         let opset = standard_opset(&proto)?;
-        let mut builder = Builder { opset, ..Builder::default() };
+        let mut builder = Builder { opset, weights, ..Builder::default() };
         let main = builder.graph(&proto.graph, true)?;
         let mut model = Self {
             opset,
@@ -150,6 +163,7 @@ impl Model {
         model.fold_constants()?;
         lower::check_operators(&model)?;
         lower::fold_batch_norm(&mut model);
+        model.drop_unused_constants();
         Ok(model)
     }
 
@@ -157,6 +171,14 @@ impl Model {
     #[must_use]
     pub fn inputs(&self) -> Vec<&ValueContract> {
         self.inputs.iter().map(|input| &input.contract).collect()
+    }
+
+    /// Makes plans refer to `to` instead of the weight `from`, which is freed when nobody else holds it. `to` has the same
+    /// type and shape and may be [released](Tensor::is_released).
+    pub fn replace_weight(&mut self, from: &Arc<Tensor>, to: &Arc<Tensor>) {
+        for constant in self.constants.iter_mut().flatten().filter(|constant| Arc::ptr_eq(constant, from)) {
+            *constant = Arc::clone(to);
+        }
     }
 
     /// Names of the outputs.
@@ -235,6 +257,27 @@ impl Model {
         }
         Ok(())
     }
+
+    /// Frees what only nodes read that are computed already.
+    fn drop_unused_constants(&mut self) {
+        let mut is_used = vec![false; self.constants.len()];
+        mark_used(&self.nodes, &mut is_used);
+        self.outputs.iter().for_each(|&(_, output)| is_used[output] = true);
+        for (constant, _) in self.constants.iter_mut().zip(is_used).filter(|(_, is_used)| !is_used) {
+            *constant = None;
+        }
+    }
+}
+
+/// The values that nodes read, those of subgraphs included.
+fn mark_used(nodes: &[ModelNode], is_used: &mut [bool]) {
+    for node in nodes {
+        node.inputs.iter().flatten().for_each(|&input| is_used[input] = true);
+        for branch in &node.branches {
+            mark_used(&branch.nodes, is_used);
+            branch.outputs.iter().for_each(|&output| is_used[output] = true);
+        }
+    }
 }
 
 fn standard_opset(proto: &ModelProto<'_>) -> Result<i64, ModelError> {
@@ -250,9 +293,13 @@ fn standard_opset(proto: &ModelProto<'_>) -> Result<i64, ModelError> {
     Err(feature(&format!("it uses opset {opset}; {first} to {last} are understood")))
 }
 
+/// Weights that are not in the bytes of the model: where they are in which file.
+type Weights<'w> = (&'w Detached, &'w dyn Source);
+
 #[derive(Default)]
-struct Builder {
+struct Builder<'w> {
     opset: i64,
+    weights: Option<Weights<'w>>,
     value_names: Vec<String>,
     constants: Vec<Option<Arc<Tensor>>>,
     inputs: Vec<ModelInput>,
@@ -260,14 +307,14 @@ struct Builder {
     scopes: Vec<BTreeMap<String, ModelValue>>,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn graph(&mut self, graph: &GraphProto<'_>, is_main: bool) -> Result<Branch, ModelError> {
         if graph.has_sparse_initializers {
             return Err(feature("it has sparse initializers"));
         }
         self.scopes.push(BTreeMap::new());
         for tensor in &graph.initializers {
-            let decoded = Arc::new(decode_tensor(tensor)?);
+            let decoded = Arc::new(decode_tensor(tensor, self.weights)?);
             let value = self.define(tensor.name)?;
             self.constants[value] = Some(decoded);
         }
@@ -400,7 +447,12 @@ impl Attributes {
                 floats: proto.floats.clone(),
                 ints: proto.ints.clone(),
                 strings: proto.strings.iter().map(|&bytes| text(bytes)).collect(),
-                tensor: proto.tensor.as_ref().map(decode_tensor).transpose()?.map(Arc::new),
+                tensor: proto
+                    .tensor
+                    .as_ref()
+                    .map(|tensor| decode_tensor(tensor, None))
+                    .transpose()?
+                    .map(Arc::new),
             };
             by_name.insert(proto.name.to_owned(), attribute);
         }
@@ -444,34 +496,23 @@ impl Attributes {
     }
 }
 
+/// Bytes of a weight that are read at once.
+const BLOCK_BYTES: usize = 65_536;
+
 /// Decodes a weight; half floats are widened.
-fn decode_tensor(proto: &TensorProto<'_>) -> Result<Tensor, ModelError> {
+fn decode_tensor(proto: &TensorProto<'_>, weights: Option<Weights<'_>>) -> Result<Tensor, ModelError> {
     let wrong = |reason| DecodeError::Initializer { name: proto.name.to_owned(), reason };
     let element = proto.element_type()?;
-    proto.checked_size_bytes(element)?;
-    if proto.is_external {
-        let location =
-            proto.external.iter().find(|(key, _)| *key == "location").map_or("", |&(_, value)| value);
-        return Err(feature(&format!("its weight `{}` is in another file, `{location}`", proto.name)));
-    }
+    let n_bytes = proto.checked_size_bytes(element)?;
     let dtype = DType::for_element(element)
         .ok_or_else(|| feature(&format!("its weight `{}` is {}", proto.name, element.as_str())))?;
     let data = match (proto.raw, dtype) {
-        (Some(raw), DType::F32) if element == ElementType::Float16 => Data::F32(
-            raw.as_chunks::<2>().0.iter().map(|&bytes| widen_half(u16::from_le_bytes(bytes))).collect(),
-        ),
-        (Some(raw), DType::F32) => {
-            Data::F32(raw.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        _ if proto.is_external => decode_external(proto, weights, element, dtype, n_bytes)?,
+        (Some(raw), _) => {
+            let mut data = Data::with_capacity(dtype, proto.n_elements()? as usize);
+            extend_from_raw(&mut data, element, raw);
+            data
         }
-        (Some(raw), DType::I64) => {
-            Data::I64(raw.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
-        }
-        (Some(raw), DType::I32) => {
-            Data::I32(raw.as_chunks::<4>().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
-        }
-        (Some(raw), DType::U8) => Data::U8(raw.to_vec()),
-        (Some(raw), DType::I8) => Data::I8(raw.iter().map(|&byte| byte.cast_signed()).collect()),
-        (Some(raw), DType::Bool) => Data::Bool(raw.iter().map(|&byte| u8::from(byte != 0)).collect()),
         (None, DType::F32) if element == ElementType::Float16 => {
             Data::F32(proto.ints.iter().map(|&bits| widen_half(bits as u16)).collect())
         }
@@ -485,6 +526,49 @@ fn decode_tensor(proto: &TensorProto<'_>) -> Result<Tensor, ModelError> {
     let dims: Option<Vec<usize>> = proto.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
     dims.and_then(|dims| Tensor::new(dims, data))
         .ok_or_else(|| wrong("its data is not as long as its dimensions say").into())
+}
+
+/// Decodes a detached weight block by block, from where its file is.
+fn decode_external(
+    proto: &TensorProto<'_>,
+    weights: Option<Weights<'_>>,
+    element: ElementType,
+    dtype: DType,
+    n_bytes: u64,
+) -> Result<Data, ModelError> {
+    let entry = |key: &str| proto.external.iter().find(|entry| entry.0 == key).map_or("", |entry| entry.1);
+    let number = |key: &str| entry(key).parse::<usize>().ok();
+    let found = weights.and_then(|(detached, source)| {
+        let weight = detached.find(number("offset")?, number("length")?)?;
+        Some((weight, source)).filter(|(weight, _)| weight.n_bytes as u64 == n_bytes)
+    });
+    let Some((weight, source)) = found else {
+        let location = entry("location");
+        return Err(feature(&format!("its weight `{}` is in another file, `{location}`", proto.name)));
+    };
+    let mut data = Data::with_capacity(dtype, proto.n_elements()? as usize);
+    let mut block = vec![0; BLOCK_BYTES.min(weight.n_bytes)];
+    for start in (0..weight.n_bytes).step_by(BLOCK_BYTES) {
+        let block = &mut block[..BLOCK_BYTES.min(weight.n_bytes - start)];
+        source.read(weight.source + start, block);
+        extend_from_raw(&mut data, element, block);
+    }
+    Ok(data)
+}
+
+/// Appends little-endian elements; half floats are widened.
+fn extend_from_raw(data: &mut Data, element: ElementType, raw: &[u8]) {
+    match data {
+        Data::F32(to) if element == ElementType::Float16 => {
+            to.extend(raw.as_chunks::<2>().0.iter().map(|&bytes| widen_half(u16::from_le_bytes(bytes))));
+        }
+        Data::F32(to) => to.extend(raw.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
+        Data::I64(to) => to.extend(raw.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes))),
+        Data::I32(to) => to.extend(raw.as_chunks::<4>().0.iter().map(|&bytes| i32::from_le_bytes(bytes))),
+        Data::U8(to) => to.extend_from_slice(raw),
+        Data::I8(to) => to.extend(raw.iter().map(|&byte| byte.cast_signed())),
+        Data::Bool(to) => to.extend(raw.iter().map(|&byte| u8::from(byte != 0))),
+    }
 }
 
 impl ModelError {

@@ -354,7 +354,9 @@ impl Call<'_> {
                 operands.push(None);
                 continue;
             };
-            let Some(tensor) = self.graph.constant(value) else { return Ok(None) };
+            let Some(tensor) = self.graph.constant(value).filter(|tensor| !tensor.is_released()) else {
+                return Ok(None);
+            };
             n_read += tensor.data().len();
             operands.push(Some(tensor.view()));
         }

@@ -95,6 +95,19 @@ impl Data {
         }
     }
 
+    /// No elements yet, and room for `n`.
+    #[must_use]
+    pub fn with_capacity(dtype: DType, n: usize) -> Self {
+        match dtype {
+            DType::F32 => Self::F32(Vec::with_capacity(n)),
+            DType::I64 => Self::I64(Vec::with_capacity(n)),
+            DType::I32 => Self::I32(Vec::with_capacity(n)),
+            DType::U8 => Self::U8(Vec::with_capacity(n)),
+            DType::I8 => Self::I8(Vec::with_capacity(n)),
+            DType::Bool => Self::Bool(Vec::with_capacity(n)),
+        }
+    }
+
     /// Borrows the first `n` elements.
     #[must_use]
     pub fn first(&self, n: usize) -> DataRef<'_> {
@@ -243,13 +256,25 @@ impl Tensor {
         Self { dims: Vec::new(), data: Data::F32(vec![value]) }
     }
 
+    /// The same type and shape, for elements that are kept in another form elsewhere.
+    #[must_use]
+    pub fn released(&self) -> Self {
+        Self { dims: self.dims.clone(), data: Data::with_capacity(self.dtype(), 0) }
+    }
+
+    /// True when the elements are elsewhere: [`Self::data`] is empty though the shape has elements.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.data.len() != n_elements(&self.dims)
+    }
+
     /// Shape, outermost dimension first; empty for a scalar.
     #[must_use]
     pub fn dims(&self) -> &[usize] {
         &self.dims
     }
 
-    /// The elements.
+    /// The elements; none of a tensor that is [released](Self::is_released).
     #[must_use]
     pub fn data(&self) -> DataRef<'_> {
         self.data.first(self.data.len())

@@ -116,6 +116,19 @@ impl FileBuilder {
         self
     }
 
+    /// Like [`Self::floats`], in the form that can be detached.
+    pub(crate) fn raw_floats(mut self, name: &str, dims: &[i64], data: &[f32]) -> Self {
+        let bytes: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.graph.initializer.push(proto::TensorProto {
+            name: Some(name.to_owned()),
+            dims: dims.to_vec(),
+            data_type: Some(proto::DataType::FLOAT),
+            raw_data: Some(bytes.into()),
+            ..Default::default()
+        });
+        self
+    }
+
     pub(crate) fn ints(mut self, name: &str, dims: &[i64], data: &[i64]) -> Self {
         self.graph.initializer.push(proto::TensorProto {
             name: Some(name.to_owned()),

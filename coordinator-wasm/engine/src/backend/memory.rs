@@ -2,7 +2,7 @@
 
 use wire::Fault;
 
-use super::{Backend, LocalFuture, Session};
+use super::{Backend, File, LocalFuture, Session};
 use crate::tensor::Tensor;
 use crate::value::Contract;
 
@@ -31,8 +31,10 @@ impl Backend for MemoryBackend {
         "memory".to_owned()
     }
 
-    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
-        Box::pin(async move { (self.open)(&bytes).map(|session| Box::new(session) as Box<dyn Session>) })
+    fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
+        Box::pin(
+            async move { (self.open)(&file.to_bytes()).map(|session| Box::new(session) as Box<dyn Session>) },
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use rten_tensor::{Layout as _, Tensor as RtenTensor};
 use wire::{DType, Fault, FaultCategory};
 
 use self::adapt::{Adapted, adapt};
-use super::{Backend, LocalFuture, Session};
+use super::{Backend, File, LocalFuture, Session};
 use crate::fault;
 use crate::tensor::{Tensor, TensorData};
 use crate::value::{Contract, ValueInfo};
@@ -33,8 +33,10 @@ impl Backend for RtenBackend {
         format!("rten {}", crate::SIMD_BUILD)
     }
 
-    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
-        Box::pin(async { RtenSession::load(bytes).map(|session| Box::new(session) as Box<dyn Session>) })
+    fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
+        Box::pin(async move {
+            RtenSession::load(file.to_bytes()).map(|session| Box::new(session) as Box<dyn Session>)
+        })
     }
 }
 
@@ -53,9 +55,10 @@ impl RtenSession {
         if let Some(half) = values.find(|value| value.dtype == DType::Float16) {
             return Err(fault::unsupported_type(&half.name, half.dtype.as_str()));
         }
-        let model::Detached { skeleton, weights } =
-            model::detach_weights(bytes, WEIGHTS_LOCATION).map_err(|error| fault::decode(&error))?;
-        let Adapted { file, nodes } = adapt(&skeleton)?;
+        let detached = model::detach_weights(&bytes, WEIGHTS_LOCATION);
+        // The file's buffer becomes the storage of the weights.
+        let weights = detached.compact(bytes);
+        let Adapted { file, nodes } = adapt(&detached.skeleton)?;
         // Weights are not prepacked: it takes a third of the load again and a copy of the larger weights, and saves a
         // few percent of a warm run.
         let mut options = ModelOptions::with_all_ops();

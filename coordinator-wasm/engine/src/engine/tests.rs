@@ -35,7 +35,9 @@ fn part(sha256: Option<&str>, bytes: &[u8]) -> (Part, Vec<u8>) {
 }
 
 fn load(engine: &Engine, parts: &[(Part, Vec<u8>)]) -> Reply {
-    now(engine.load("m".to_owned(), wire::Backend::Wasm, None, || Ok(parts.to_vec())))
+    now(engine.load("m".to_owned(), wire::Backend::Wasm, None, || {
+        Ok(parts.iter().map(|(part, bytes)| (part.clone(), Box::new(bytes.clone()) as File)).collect())
+    }))
 }
 
 fn run(engine: &Engine) -> (Reply, Vec<Tensor>) {

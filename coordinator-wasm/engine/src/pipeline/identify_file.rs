@@ -40,7 +40,7 @@ struct Config {
 
 impl IdentifyFile {
     pub(super) async fn open(backend: &dyn Backend, parts: &mut Parts) -> Result<Self, Fault> {
-        let config: Config = serde_json::from_slice(&parts.take("config")?)
+        let config: Config = serde_json::from_slice(&parts.take("config")?.to_bytes())
             .map_err(|error| fault::pipeline_part("config", error))?;
         if config.mid_size != 0 || config.use_inputs_at_offsets {
             return Err(fault::pipeline_part("config", "it asks for features from the middle of the file"));

@@ -37,7 +37,7 @@ struct Params {
 
 impl TextEmbedding {
     pub(super) async fn open(backend: &dyn Backend, parts: &mut Parts) -> Result<Self, Fault> {
-        let tokenizer = WordPiece::from_json(&parts.take("tokenizer")?);
+        let tokenizer = WordPiece::from_json(&parts.take("tokenizer")?.to_bytes());
         let tokenizer = tokenizer.map_err(|error| fault::pipeline_part("tokenizer", error))?;
         let model = Model::open(backend, parts, "model").await?;
         let pooled = model.output_of_rank(2).map(|name| (name.to_owned(), Pooling::Done));

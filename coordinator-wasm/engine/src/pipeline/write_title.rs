@@ -31,7 +31,7 @@ struct Params {
 
 impl WriteTitle {
     pub(super) async fn open(backend: &dyn Backend, parts: &mut Parts) -> Result<Self, Fault> {
-        let tokenizer = Unigram::from_json(&parts.take("tokenizer")?);
+        let tokenizer = Unigram::from_json(&parts.take("tokenizer")?.to_bytes());
         let tokenizer = tokenizer.map_err(|error| fault::pipeline_part("tokenizer", error))?;
         Ok(Self {
             encoder: Model::open(backend, parts, "encoder").await?,

@@ -43,8 +43,8 @@ pub(super) struct ExecutionError {
 }
 
 impl Executable {
-    pub(super) fn new(plan: Plan, weights: &mut Weights) -> Self {
-        let kernels = choose_kernels(&plan, weights);
+    pub(super) fn new(mut plan: Plan, weights: &mut Weights) -> Self {
+        let kernels = choose_kernels(&mut plan, weights);
         let arrangements = arrange(&plan, &kernels);
         Self { plan, kernels, arrangements }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::op::{Binary, StridedRead};
 use model::plan::{Home, Plan, Step};
-use model::{DType, DataRef, Op, Tensor};
+use model::{DType, Data, DataRef, Op, Tensor};
 
 use super::kernel::conv::PackedFilters;
 use super::kernel::depthwise::DepthwiseFilters;
@@ -47,7 +47,21 @@ pub(super) enum Kernel {
 #[derive(Debug, Default)]
 pub(super) struct Weights {
     /// By the address of the weight, which the cache keeps alive, and how it is packed.
-    packed: BTreeMap<(*const Tensor, String), (Arc<Tensor>, Packed)>,
+    packed: BTreeMap<(*const Tensor, Form), (Arc<Tensor>, Packed)>,
+}
+
+/// How a weight is packed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// The right side of a product, its rows or its columns.
+    Columns {
+        is_transposed: bool,
+    },
+    Bytes {
+        zero_points: Vec<i32>,
+    },
+    /// One that a weight cannot be restored from.
+    Other(String),
 }
 
 #[derive(Debug, Clone)]
@@ -64,25 +78,126 @@ impl Weights {
     fn get(
         &mut self,
         tensor: &Arc<Tensor>,
-        how: String,
-        pack: impl FnOnce() -> Option<Packed>,
+        form: Form,
+        pack: impl FnOnce(&Tensor) -> Option<Packed>,
     ) -> Option<Packed> {
-        let key = (Arc::as_ptr(tensor), how);
+        let key = (Arc::as_ptr(tensor), form);
         if let Some((_, packed)) = self.packed.get(&key) {
             return Some(packed.clone());
         }
-        let packed = pack()?;
+        let packed = if tensor.is_released() { pack(self.restore(tensor)?.as_ref())? } else { pack(tensor)? };
         self.packed.insert(key, (Arc::clone(tensor), packed.clone()));
         Some(packed)
     }
+
+    /// The elements of a released weight, from a packed form.
+    fn restore(&self, tensor: &Arc<Tensor>) -> Option<Arc<Tensor>> {
+        let &[n_rows, n_columns] = tensor.dims() else { return None };
+        let places = (0..n_rows).flat_map(|row| (0..n_columns).map(move |column| (row, column)));
+        let is_of_tensor = |key: &&(*const Tensor, Form)| key.0 == Arc::as_ptr(tensor);
+        let data = self.packed.keys().filter(is_of_tensor).find_map(|key| {
+            let places = places.clone();
+            Some(match (&key.1, &self.packed.get(key)?.1, tensor.dtype()) {
+                (Form::Columns { is_transposed: false }, Packed::Columns(packed), _) => {
+                    Data::F32(places.map(|(row, column)| packed.element(row, column)).collect())
+                }
+                (Form::Columns { is_transposed: true }, Packed::Columns(packed), _) => {
+                    Data::F32(places.map(|(row, column)| packed.element(column, row)).collect())
+                }
+                (Form::Bytes { .. }, Packed::Bytes(packed), DType::I8) => {
+                    Data::I8(places.map(|(row, column)| packed.element(row, column)).collect())
+                }
+                (Form::Bytes { .. }, Packed::Bytes(packed), DType::U8) => {
+                    let shifted = |(row, column)| packed.element(row, column).cast_unsigned() ^ 0x80;
+                    Data::U8(places.map(shifted).collect())
+                }
+                _ => return None,
+            })
+        })?;
+        Tensor::new(tensor.dims().to_vec(), data).map(Arc::new)
+    }
+
+    /// Keeps the packed forms of one weight as those of another.
+    fn rename(&mut self, from: &Arc<Tensor>, to: &Arc<Tensor>) {
+        let keys: Vec<_> = self.packed.keys().filter(|key| key.0 == Arc::as_ptr(from)).cloned().collect();
+        for key in keys {
+            if let Some((_, packed)) = self.packed.remove(&key) {
+                self.packed.insert((Arc::as_ptr(to), key.1), (Arc::clone(to), packed));
+            }
+        }
+    }
 }
 
-/// One kernel per step.
-pub(super) fn choose_kernels(plan: &Plan, weights: &mut Weights) -> Vec<Kernel> {
-    plan.steps
-        .iter()
-        .map(|step| Chooser { plan, step }.choose(weights).unwrap_or(Kernel::Reference))
+/// One kernel per step. Released weights that a kernel reads as they were are restored in the plan.
+pub(super) fn choose_kernels(plan: &mut Plan, weights: &mut Weights) -> Vec<Kernel> {
+    (0..plan.steps.len())
+        .map(|index| {
+            let kernel = Chooser { plan, step: &plan.steps[index] }.choose(weights);
+            let kernel = kernel.unwrap_or(Kernel::Reference);
+            restore_operands(plan, index, &kernel, weights);
+            kernel
+        })
         .collect()
+}
+
+fn restore_operands(plan: &mut Plan, index: usize, kernel: &Kernel, weights: &Weights) {
+    for position in 0..plan.steps[index].inputs.len() {
+        if kernel.packed_operand() == Some(position) {
+            continue;
+        }
+        let Some(value) = plan.steps[index].inputs[position] else { continue };
+        if let Home::Constant(tensor) = &plan.values[value].home
+            && tensor.is_released()
+            && let Some(restored) = weights.restore(tensor)
+        {
+            plan.values[value].home = Home::Constant(restored);
+        }
+    }
+}
+
+/// Packs the weights of a plan. Each that is read in packed form only is released: `release` learns what takes its
+/// place, before the next one is packed.
+pub(super) fn pack_weights(
+    mut plan: Plan,
+    weights: &mut Weights,
+    mut release: impl FnMut(&Arc<Tensor>, &Arc<Tensor>),
+) {
+    let mut n_readers: BTreeMap<*const Tensor, usize> = BTreeMap::new();
+    let read = plan.steps.iter().flat_map(|step| step.inputs.iter().flatten().copied());
+    for value in read.chain(plan.outputs.iter().map(|&(_, value)| value)) {
+        if let Home::Constant(tensor) = &plan.values[value].home {
+            *n_readers.entry(Arc::as_ptr(tensor)).or_default() += 1;
+        }
+    }
+    for index in 0..plan.steps.len() {
+        let chooser = Chooser { plan: &plan, step: &plan.steps[index] };
+        let Some(position) = chooser.choose(weights).and_then(|kernel| kernel.packed_operand()) else {
+            continue;
+        };
+        let Some(tensor) = chooser.constant(position).map(Arc::clone) else { continue };
+        let n_left = n_readers.entry(Arc::as_ptr(&tensor)).or_default();
+        *n_left -= 1;
+        if *n_left > 0 || tensor.is_released() {
+            continue;
+        }
+        let released = Arc::new(tensor.released());
+        weights.rename(&tensor, &released);
+        for value in &mut plan.values {
+            if let Home::Constant(constant) = &mut value.home
+                && Arc::ptr_eq(constant, &tensor)
+            {
+                *constant = Arc::clone(&released);
+            }
+        }
+        release(&tensor, &released);
+    }
+}
+
+impl Kernel {
+    /// The operand that is read in a packed form from which it can be restored.
+    fn packed_operand(&self) -> Option<usize> {
+        matches!(self, Self::MatMul(Some(_)) | Self::Quantized(_)).then_some(1)
+    }
 }
 
 struct Chooser<'a> {
@@ -106,8 +221,9 @@ impl<'a> Chooser<'a> {
         }
     }
 
+    /// The elements of a constant that is not released.
     fn floats(&self, position: usize) -> Option<&'a [f32]> {
-        self.constant(position)?.data().as_f32()
+        self.constant(position).filter(|tensor| !tensor.is_released())?.data().as_f32()
     }
 
     /// True when the plan quantizes results as it runs.
@@ -135,7 +251,7 @@ impl<'a> Chooser<'a> {
             Op::LayerNorm { .. } => Some(Kernel::LayerNorm),
             Op::ChannelAffine => Some(Kernel::ChannelAffine),
             Op::Reduce { kind, axes } if can_reduce(*kind, axes) => Some(Kernel::Reduce),
-            Op::MatMul { trans_b, .. } => self.matmul(*trans_b, weights),
+            Op::MatMul { trans_a, trans_b, .. } => self.matmul(*trans_a, *trans_b, weights),
             Op::QuantizedMatMul { .. } => self.quantized(weights),
             Op::Conv { .. } => self.conv(weights),
             Op::ConvTranspose { .. } => self.conv_transposed(weights),
@@ -152,15 +268,14 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    fn matmul(&self, trans_b: bool, weights: &mut Weights) -> Option<Kernel> {
+    fn matmul(&self, trans_a: bool, trans_b: bool, weights: &mut Weights) -> Option<Kernel> {
         if self.dims(0).len() < 2 || self.dims(1).len() < 2 {
             return None;
         }
-        let (Some(tensor), &[n_rows, n_columns]) = (self.constant(1), self.dims(1)) else {
+        let (Some(tensor), &[_, n_columns], false) = (self.constant(1), self.dims(1), trans_a) else {
             return Some(Kernel::MatMul(None));
         };
-        let how = format!("columns {n_rows} {n_columns} {trans_b}");
-        let packed = weights.get(tensor, how, || {
+        let packed = weights.get(tensor, Form::Columns { is_transposed: trans_b }, |tensor| {
             let rows = Rows::dense(tensor.data().as_f32()?, n_columns);
             let packed = if trans_b {
                 PackedColumns::from_columns(rows, n_columns)
@@ -183,7 +298,7 @@ impl<'a> Chooser<'a> {
             Some(_) => self.constant(3)?.data().to_i64()?.into_iter().map(|point| point as i32).collect(),
             None => Vec::new(),
         };
-        let pack = || {
+        let pack = |tensor: &Tensor| {
             let bytes = match tensor.data() {
                 DataRef::I8(bytes) => Bytes::Signed(bytes),
                 DataRef::U8(bytes) => Bytes::Unsigned(bytes),
@@ -191,7 +306,7 @@ impl<'a> Chooser<'a> {
             };
             Some(Packed::Bytes(Rc::new(PackedBytes::new(bytes, depth, n_columns, &zero_points))))
         };
-        match weights.get(tensor, format!("bytes {zero_points:?}"), pack) {
+        match weights.get(tensor, Form::Bytes { zero_points: zero_points.clone() }, pack) {
             Some(Packed::Bytes(packed)) => Some(Kernel::Quantized(packed)),
             _ => None,
         }
@@ -203,14 +318,17 @@ impl<'a> Chooser<'a> {
         let (tensor, dims) = (self.constant(1)?, self.dims(1));
         let (n_out, n_in) = (dims[0], dims[1]);
         if *groups > 1 && n_out == *groups && n_in == 1 {
-            let pack = || Some(Packed::DepthwiseFilters(Rc::new(DepthwiseFilters::new(data, n_out))));
-            return match weights.get(tensor, "depthwise filters".to_owned(), pack) {
+            let pack =
+                |_: &Tensor| Some(Packed::DepthwiseFilters(Rc::new(DepthwiseFilters::new(data, n_out))));
+            return match weights.get(tensor, Form::Other("depthwise filters".to_owned()), pack) {
                 Some(Packed::DepthwiseFilters(packed)) => Some(Kernel::Depthwise(packed)),
                 _ => None,
             };
         }
-        let pack = || Some(Packed::Filters(Rc::new(PackedFilters::new(data, n_in, window.kernel, *groups))));
-        match weights.get(tensor, format!("filters {groups} {n_in} {:?}", window.kernel), pack) {
+        let pack = |_: &Tensor| {
+            Some(Packed::Filters(Rc::new(PackedFilters::new(data, n_in, window.kernel, *groups))))
+        };
+        match weights.get(tensor, Form::Other(format!("filters {groups} {n_in} {:?}", window.kernel)), pack) {
             Some(Packed::Filters(packed)) => Some(Kernel::Conv(packed)),
             _ => None,
         }
@@ -222,12 +340,16 @@ impl<'a> Chooser<'a> {
         let n_in = self.dims(1)[0] / groups;
         let per_group = (data.len() / groups).max(1);
         let n_taps = window.kernel[0] * window.kernel[1];
-        let pack = || {
+        let pack = |_: &Tensor| {
             let groups = data.chunks_exact(per_group);
             let filters = groups.map(|group| TransposedFilters::new(group, n_in, n_taps)).collect();
             Some(Packed::TransposedFilters(Rc::new(filters)))
         };
-        match weights.get(self.constant(1)?, format!("transposed filters {groups} {n_taps}"), pack) {
+        match weights.get(
+            self.constant(1)?,
+            Form::Other(format!("transposed filters {groups} {n_taps}")),
+            pack,
+        ) {
             Some(Packed::TransposedFilters(packed)) => Some(Kernel::ConvTransposed(packed)),
             _ => None,
         }
@@ -242,11 +364,11 @@ impl<'a> Chooser<'a> {
         };
         // The recurrence weights and bias belong to the input weights, so their addresses are part of the key.
         let how = format!("recurrent {cell:?} {direction:?} {:p} {:?}", r, bias.map(<[f32]>::as_ptr));
-        let pack = || {
+        let pack = |_: &Tensor| {
             let packed = PackedRecurrent::new(*cell, *direction, *hidden_size, (w, self.dims(1)), r, bias);
             Some(Packed::Recurrent(Rc::new(packed)))
         };
-        match weights.get(self.constant(1)?, how, pack) {
+        match weights.get(self.constant(1)?, Form::Other(how), pack) {
             Some(Packed::Recurrent(packed)) => Some(Kernel::Recurrent(packed)),
             _ => None,
         }

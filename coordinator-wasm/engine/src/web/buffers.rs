@@ -1,23 +1,36 @@
-//! `ArrayBuffer`s to tensors and back, with one copy each way: into wasm memory, out of it.
+//! `ArrayBuffer`s to files, and to tensors and back with one copy each way: into wasm memory, out of it.
 
 use js_sys::{
     Array, ArrayBuffer, BigInt64Array, Float32Array, Int8Array, Int32Array, Uint8Array, Uint16Array,
 };
+use model::Source;
 use wasm_bindgen::JsCast as _;
 use wire::engine::Part;
 use wire::{DType, Fault, TensorHeader};
 
+use crate::backend::File;
 use crate::fault;
 use crate::tensor::{Tensor, TensorData};
 
-/// Each part with its bytes.
-pub(super) fn parts(parts: Vec<Part>, buffers: &Array) -> Result<Vec<(Part, Vec<u8>)>, Fault> {
+/// A file that stays outside of wasm memory, which never shrinks.
+struct PageFile(Uint8Array);
+
+impl Source for PageFile {
+    fn n_bytes(&self) -> usize {
+        self.0.length() as usize
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        // Files have less than 4 GB: more does not fit an `ArrayBuffer` in every browser.
+        self.0.subarray(offset as u32, (offset + target.len()) as u32).copy_to(target);
+    }
+}
+
+/// Each part with its file.
+pub(super) fn parts(parts: Vec<Part>, buffers: &Array) -> Result<Vec<(Part, File)>, Fault> {
     let buffers = array_buffers(parts.len(), buffers)?;
-    Ok(parts
-        .into_iter()
-        .zip(buffers)
-        .map(|(part, buffer)| (part, Uint8Array::new(&buffer).to_vec()))
-        .collect())
+    let file = |buffer: ArrayBuffer| Box::new(PageFile(Uint8Array::new(&buffer))) as File;
+    Ok(parts.into_iter().zip(buffers).map(|(part, buffer)| (part, file(buffer))).collect())
 }
 
 /// Each header with its elements.

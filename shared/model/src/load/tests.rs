@@ -209,3 +209,21 @@ fn huge_results_are_refused_without_being_made() {
         "operator `ConstantOfShape` of node `y` does not fit its inputs: a constant of shape [1099511627776] is too large",
     );
 }
+
+#[test]
+fn weights_are_read_from_where_the_file_is() {
+    let n = 600;
+    let numbers: Vec<f32> = (0..n).map(|index| index as f32).collect();
+    let file = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[1])
+        .raw_floats("w", &[n], &numbers)
+        .node("Add", "x w", "y")
+        .bytes("y");
+    let detached = crate::detach_weights(&file, "weights.data");
+    assert_eq!(detached.weights.len(), 1);
+    let model = Model::load_detached(&detached, &file).expect("the file loads");
+    let weight = model.constants.iter().flatten().next().expect("there is a weight");
+    assert_eq!(weight.data().as_f32(), Some(numbers.as_slice()));
+    // Without its file, the weight is not there.
+    assert!(matches!(Model::load(&detached.skeleton), Err(ModelError::Feature { .. })));
+}

@@ -185,7 +185,8 @@ fn fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], WireError> {
     Ok(*head)
 }
 
-fn varint(rest: &mut &[u8]) -> Result<u64, WireError> {
+/// Takes a variable-length integer off the front.
+pub(crate) fn varint(rest: &mut &[u8]) -> Result<u64, WireError> {
     let mut value = 0_u64;
     for index in 0..10 {
         let [byte] = fixed::<1>(rest)?;

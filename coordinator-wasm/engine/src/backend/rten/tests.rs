@@ -7,7 +7,7 @@ use crate::backend::run_all;
 use crate::testing::{declaration, file, floats, now, one_node, value};
 
 fn load(bytes: Vec<u8>) -> Result<Box<dyn Session>, Fault> {
-    now(RtenBackend.load(bytes))
+    now(RtenBackend.load(Box::new(bytes)))
 }
 
 /// Runs `Identity` on one tensor: what comes out must be what went in, type included.

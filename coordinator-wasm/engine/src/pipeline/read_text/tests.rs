@@ -4,7 +4,7 @@ use wire::DType;
 
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
-use crate::testing::{floats, now, value};
+use crate::testing::{floats, now, parts, value};
 use crate::value::Contract;
 
 /// A detector that finds one bar across the middle, a classifier that calls dark lines upside down, a recogniser that
@@ -46,9 +46,9 @@ fn open(bytes: &[u8]) -> Result<MemorySession, Fault> {
 /// Reads an image of 100 × 50 pixels whose halves have these grey levels.
 fn read(left: u8, right: u8) -> Vec<Value> {
     let roles = ["detector", "classifier", "recognizer"];
-    let parts = roles.map(|role| (role.to_owned(), role.as_bytes().to_vec()));
+    let mut parts = parts(roles.map(|role| (role, role.as_bytes().to_vec())));
     let backend = MemoryBackend { kind: wire::Backend::Wasm, open };
-    let pipeline = now(ReadText::open(&backend, &mut Parts::new(parts.to_vec()))).unwrap();
+    let pipeline = now(ReadText::open(&backend, &mut parts)).unwrap();
     let pixels = (0..100 * 50).flat_map(|at| {
         let level = if at % 100 < 50 { left } else { right };
         [level, level, level, 255]

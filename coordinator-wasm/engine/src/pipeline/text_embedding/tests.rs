@@ -4,7 +4,7 @@ use wire::DType;
 
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
-use crate::testing::{now, value};
+use crate::testing::{now, parts, value};
 use crate::value::Contract;
 
 /// An encoder whose feature `i` of a token is 1 when its id is `i`, else 0; padding has a feature too, so that a mean
@@ -42,10 +42,7 @@ fn run(backend: &MemoryBackend, texts: &[&str]) -> Result<Output, Fault> {
             "max_input_chars_per_word": 100, "vocab": vocabulary,
         },
     });
-    let mut parts = Parts::new(vec![
-        ("model".to_owned(), Vec::new()),
-        ("tokenizer".to_owned(), tokenizer.to_string().into_bytes()),
-    ]);
+    let mut parts = parts([("model", Vec::new()), ("tokenizer", tokenizer.to_string().into_bytes())]);
     let pipeline = now(TextEmbedding::open(backend, &mut parts))?;
     now(pipeline.run(json!({ "texts": texts }), Vec::new()))
 }

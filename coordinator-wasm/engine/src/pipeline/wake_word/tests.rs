@@ -4,7 +4,7 @@ use wire::DType;
 
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
-use crate::testing::{floats, now, value};
+use crate::testing::{floats, now, parts, value};
 use crate::value::Contract;
 
 type Compute = fn(&[Tensor]) -> Result<Vec<Tensor>, Fault>;
@@ -49,9 +49,9 @@ fn open(bytes: &[u8]) -> Result<MemorySession, Fault> {
 /// The scores of a recording of `n_samples` whose samples are their own times in seconds.
 fn scores(n_samples: u16) -> Vec<f64> {
     let roles = ["mel", "embedding", "head"];
-    let parts = roles.map(|role| (role.to_owned(), role.as_bytes().to_vec()));
+    let mut parts = parts(roles.map(|role| (role, role.as_bytes().to_vec())));
     let backend = MemoryBackend { kind: wire::Backend::Wasm, open };
-    let pipeline = now(WakeWord::open(&backend, &mut Parts::new(parts.to_vec()))).unwrap();
+    let pipeline = now(WakeWord::open(&backend, &mut parts)).unwrap();
     let samples: Vec<f32> = (0..n_samples).map(|sample| f32::from(sample) / 16_000.0).collect();
     let audio = floats("audio", &[samples.len()], &samples);
     let result = now(pipeline.run(Value::Null, vec![audio])).unwrap().result;

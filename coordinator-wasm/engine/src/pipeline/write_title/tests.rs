@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::backend::{MemoryBackend, MemorySession};
-use crate::testing::{floats, now, value};
+use crate::testing::{floats, now, parts, value};
 use crate::value::Contract;
 use crate::value::ValueInfo;
 
@@ -58,11 +58,13 @@ fn tokens_follow_until_the_end() {
             "vocab": [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁a", -1.0], ["b", -1.0]],
         },
     });
-    let parts = [("encoder", b"encoder".to_vec()), ("decoder", b"decoder".to_vec())];
-    let mut parts: Vec<(String, Vec<u8>)> = parts.map(|(role, bytes)| (role.to_owned(), bytes)).to_vec();
-    parts.push(("tokenizer".to_owned(), serde_json::to_vec(&tokenizer).unwrap()));
+    let mut parts = parts([
+        ("encoder", b"encoder".to_vec()),
+        ("decoder", b"decoder".to_vec()),
+        ("tokenizer", serde_json::to_vec(&tokenizer).unwrap()),
+    ]);
     let backend = MemoryBackend { kind: wire::Backend::Wasm, open };
-    let pipeline = now(WriteTitle::open(&backend, &mut Parts::new(parts))).unwrap();
+    let pipeline = now(WriteTitle::open(&backend, &mut parts)).unwrap();
     let result = now(pipeline.run(json!({ "text": "b" }), Vec::new())).unwrap().result;
     assert_eq!(result, json!({ "title": "ab" }));
     assert_eq!(now(pipeline.run(Value::Null, Vec::new())).unwrap_err().code, "pipeline-input");

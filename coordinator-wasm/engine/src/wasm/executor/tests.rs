@@ -9,6 +9,7 @@ use model::op::{
 
 use super::*;
 use crate::wasm::kernel::conv::tests::numbers;
+use crate::wasm::prepare::pack_weights;
 use model::Op;
 use model::op::{Binary, Window};
 
@@ -380,4 +381,58 @@ fn an_index_out_of_range_names_its_node() {
     let error = executable.run(&inputs, &["y"], &mut Memory::default()).expect_err("there are 3 elements");
     assert_eq!(error.node, ("gather", "pick".to_owned()));
     assert_eq!(error.to_string(), "index 7 is out of range for a dimension of 3");
+}
+
+/// Packs the weights of a product as a load does, and runs the product with the weight released; then reads the weight
+/// as it was.
+#[track_caller]
+fn check_released(op: Op, weight: Tensor, more: &[Tensor]) {
+    let mut b = Builder::default();
+    let x = b.input(&[3, 5]);
+    let weight = Arc::new(weight);
+    let n = weight.dims().iter().product::<usize>() / 5;
+    let w = b.graph.add_constant("w", Arc::clone(&weight));
+    let mut inputs = vec![x, w];
+    inputs.extend(more.iter().map(|more| b.graph.add_constant("more", Arc::new(more.clone()))));
+    let y = b.op(op, &inputs, &[3, n]);
+    b.graph.outputs.push(("y".to_owned(), y));
+    let x = Tensor::new(vec![3, 5], Data::F32(numbers(15, 1))).expect("as many numbers as the shape says");
+    let expected = reference::run(&b.graph, std::slice::from_ref(&x)).expect("the plain form runs");
+
+    let mut weights = Weights::default();
+    let mut released = None;
+    pack_weights(Plan::new(b.graph.clone()), &mut weights, |_, to| released = Some(Arc::clone(to)));
+    let released = released.expect("the weight is released");
+    assert!(released.is_released());
+    b.graph.values[w].constant = Some(released);
+    let dims = [weight.dims()[1], weight.dims()[0]];
+    let transposed = b.graph.add_value("t", Fact::new(weight.dtype(), dims.to_vec()));
+    let op = Op::Transpose(vec![1, 0]);
+    b.graph.nodes.push(Node {
+        name: "t".to_owned(),
+        op: op.clone(),
+        inputs: vec![Some(w)],
+        outputs: vec![transposed],
+    });
+    b.graph.outputs.push(("t".to_owned(), transposed));
+    let facts = [b.graph.fact(transposed).clone()];
+    let executable = Executable::new(Plan::new(b.graph), &mut weights);
+    let outputs = executable.run(&[x.view()], &["y", "t"], &mut Memory::default()).expect("it runs");
+    check_close(&outputs[0], &expected[0]);
+    let expected = reference::evaluate(&op, &[Some(weight.view())], &facts).expect("the plain form runs");
+    assert_eq!(outputs[1], expected[0]);
+}
+
+#[test]
+fn released_weights_are_used_and_restored() {
+    let tensor = |dims: &[usize], data| Tensor::new(dims.to_vec(), data).expect("a tensor");
+    let floats = |dims: &[usize]| tensor(dims, Data::F32(numbers(n_elements(dims), 2)));
+    let matmul = |trans_b| Op::MatMul { trans_a: false, trans_b, epilogue: Epilogue::default() };
+    check_released(matmul(false), floats(&[5, 9]), &[]);
+    check_released(matmul(true), floats(&[9, 5]), &[]);
+    let quantized = Op::QuantizedMatMul { epilogue: Epilogue::default() };
+    let bytes: Vec<u8> = (0..45).map(|index| index * 5).collect();
+    let signed = bytes.iter().map(|byte| byte.cast_signed()).collect();
+    check_released(quantized.clone(), tensor(&[5, 9], Data::U8(bytes)), &[Tensor::scalar(0.1)]);
+    check_released(quantized, tensor(&[5, 9], Data::I8(signed)), &[Tensor::scalar(0.1)]);
 }

@@ -119,6 +119,12 @@ impl PackedColumns {
         self.panels.resize(n_columns.div_ceil(TILE_COLUMNS) * depth, [0.0; TILE_COLUMNS]);
     }
 
+    /// The element of `B` at a row and a column.
+    #[must_use]
+    pub fn element(&self, row: usize, column: usize) -> f32 {
+        self.panels[column / TILE_COLUMNS * self.depth + row][column % TILE_COLUMNS]
+    }
+
     /// k.
     #[must_use]
     pub fn depth(&self) -> usize {

@@ -87,6 +87,13 @@ impl PackedBytes {
         Self { panels, zero_points, depth, n_columns }
     }
 
+    /// The element of `B` at a row and a column as it was packed from signed elements; −128 is unsigned 0.
+    #[must_use]
+    pub fn element(&self, row: usize, column: usize) -> i8 {
+        let pair = &self.panels[column / TILE_COLUMNS * self.depth.div_ceil(2) + row / 2];
+        pair[column % TILE_COLUMNS * 2 + row % 2]
+    }
+
     /// k.
     #[must_use]
     pub fn depth(&self) -> usize {
