@@ -1,7 +1,7 @@
 //! Models held without a run: jobs that only load one, and models that nobody wants any more.
 
 use super::Pool;
-use crate::{Backend, ConnectionId, JobEnd, JobId, ModelId, Timestamp};
+use crate::{Backend, Connection, ConnectionId, Job, JobEnd, JobId, ModelId, Timestamp};
 
 impl Pool {
     /// Takes a model out of every connection, at once or when the calls that use it end. Jobs that wait for it still run.
@@ -32,11 +32,12 @@ impl Pool {
         }
     }
 
-    /// Ends a job that only wants its model loaded, if a connection holds it.
+    /// Ends a job that only wants its model loaded, if a connection that it may run on holds it.
     pub(super) fn end_if_loaded(&mut self, now: Timestamp, id: JobId) -> bool {
         let Some(entry) = self.jobs.get(id.0).filter(|entry| entry.job.is_load_only) else { return false };
-        let (model, backends) = (entry.job.model, entry.job.backends);
-        let held = self.connections().find_map(|connection| {
+        let Job { model, backends, pinned, .. } = entry.job;
+        let is_place = |place: &&Connection| pinned.is_none_or(|pinned| pinned == place.id);
+        let held = self.connections().filter(is_place).find_map(|connection| {
             let mut residents = connection.residents();
             let (_, backend) = residents.find(|&(held, on)| held == model && backends.contains(on))?;
             Some((connection.id, backend))

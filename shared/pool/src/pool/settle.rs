@@ -66,8 +66,9 @@ impl Pool {
     ) {
         let id = call.connection;
         let backend = call.backend;
-        if let (Some(model), Some(backend), FaultCategory::UnsupportedOperator) =
-            (call.model, backend, category)
+        // What a run meets may be in the values or the shape of its inputs, and says nothing about other jobs.
+        if let (Some(model), Some(backend), FaultCategory::UnsupportedOperator, CallKind::Load) =
+            (call.model, backend, category, call.kind)
             && let Some(group) = self.connection(id).map(|connection| connection.group)
             && !self.models[model.0 as usize].unsupported.contains(&(group, backend))
         {

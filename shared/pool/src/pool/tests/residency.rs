@@ -58,3 +58,32 @@ fn a_retired_model_leaves_when_its_runs_have_ended() {
     world.finish(run);
     assert!(world.open.is_empty(), "{:?}", world.open);
 }
+
+#[test]
+fn a_pinned_load_is_for_its_connection_alone() {
+    let mut world = World::with_workers(2, &[Backend::Wasm]);
+    let model = world.model("minilm");
+    let (_, run, holder) = world.submit_loaded(model);
+    world.finish(run);
+    world.ends.clear();
+    let other = world.pool.connections().map(crate::Connection::id).find(|&id| id != holder).expect("two");
+    let load = Job { is_load_only: true, pinned: Some(other), ..Job::new(model) };
+    let job = world.pool.submit(world.now, load).expect("there is room");
+    world.drain();
+    let (load, connection, backend) = world.take_load();
+    assert_eq!(connection, other);
+    world.finish(load);
+    assert_eq!(world.ends, [(job, JobEnd::Loaded { connection, backend })]);
+}
+
+#[test]
+fn a_run_that_is_refused_says_nothing_about_other_inputs() {
+    let mut world = World::with_workers(1, &[Backend::Wasm]);
+    let model = world.model("minilm");
+    let (_, run, _) = world.submit_loaded(model);
+    world.fail(run, FaultCategory::UnsupportedOperator);
+    assert!(matches!(world.ends[..], [(_, JobEnd::Failed { .. })]), "{:?}", world.ends);
+    let (_, run, _) = world.submit_loaded(model);
+    world.finish(run);
+    assert!(matches!(world.ends[1..], [(_, JobEnd::Completed { .. })]), "{:?}", world.ends);
+}
