@@ -38,8 +38,9 @@ use crate::zoo::{Cache, Zoo};
 /// How far back the history counts as a prior.
 const PRIOR_AGE: Duration = Duration::from_secs(30 * 86_400);
 
-/// Rows that are stored together.
+/// Rows that are stored together at most, and how long the first of them waits.
 const ROWS_AT_ONCE: usize = 64;
+const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The document of `run --json`.
 #[derive(Debug, Serialize)]
@@ -104,8 +105,8 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
 
     let bar = printer.bar(n_lines.unwrap_or(0).saturating_sub(n_done));
     bar.set_prefix(args.model.clone());
-    let mut batch =
-        Batch { app: &app, printer, output, bar, started: Instant::now(), unstored: Said::default() };
+    let (started, unstored) = (Instant::now(), Said::default());
+    let mut batch = Batch { app: &app, printer, output, bar, started, unstored, stored: started };
     let outcome = batch.run(&mut driver, lines, happenings).await;
     batch.bar.finish_and_clear();
     let summary = Summary::new(&mut driver, batch.now(), batch.started.elapsed());
@@ -167,6 +168,8 @@ struct Batch<'a> {
     started: Instant,
     /// Rows that wait to be stored.
     unstored: Said,
+    /// When rows were stored last.
+    stored: Instant,
 }
 
 impl Batch<'_> {
@@ -243,7 +246,8 @@ impl Batch<'_> {
         }
         self.unstored.records.extend(said.records);
         self.unstored.events.extend(said.events);
-        if self.unstored.records.len() + self.unstored.events.len() >= ROWS_AT_ONCE {
+        let n_rows = self.unstored.records.len() + self.unstored.events.len();
+        if n_rows >= ROWS_AT_ONCE || (n_rows > 0 && self.stored.elapsed() >= STORE_INTERVAL) {
             self.store();
         }
         Ok(())
@@ -264,6 +268,7 @@ impl Batch<'_> {
     fn store(&mut self) {
         let Said { records, events, .. } = std::mem::take(&mut self.unstored);
         let store = &self.app.store;
+        self.stored = Instant::now();
         let now = now_unix_micros();
         let stored = store.insert(&records, now).and_then(|_| store.insert_events(&events, now));
         if let Err(error) = stored {

@@ -33,8 +33,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a page may take to answer a ping; its main thread only passes messages on.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Jobs that wait for each worker: enough that none is idle, few enough that memory is bounded.
-const QUEUED_PER_WORKER: u32 = 4;
+/// Jobs for each worker, waiting or running: enough that none is idle, few enough that memory is bounded.
+const JOBS_PER_WORKER: u32 = 5;
 
 /// Failures to open for each browser there is, none being open, after which the run is given up.
 const HOPELESS_OPENS: usize = 3;
@@ -220,7 +220,8 @@ impl<H: Host> Driver<H> {
         let (min, max) = setup.size;
         let mut pool = Pool::new(
             Config {
-                queue_capacity: (QUEUED_PER_WORKER * max * setup.n_workers) as usize,
+                // Loading the model is a job as well.
+                queue_capacity: (JOBS_PER_WORKER * max * setup.n_workers + max) as usize,
                 job_timeout: setup.deadline,
                 open_timeout: OPEN_TIMEOUT,
                 heartbeat: HeartbeatConfig { timeout: PING_TIMEOUT, ..HeartbeatConfig::default() },
@@ -302,10 +303,10 @@ impl<H: Host> Driver<H> {
         None
     }
 
-    /// Whether the pool would take another job.
+    /// Whether another job is of use now.
     pub(crate) fn has_room(&self) -> bool {
-        let n_slots = self.setup.size.1 * self.setup.n_workers;
-        self.tasks.len() < ((1 + QUEUED_PER_WORKER) * n_slots) as usize
+        let n_workers = self.setup.size.1 * self.setup.n_workers;
+        self.tasks.len() < (JOBS_PER_WORKER * n_workers) as usize
     }
 
     /// Jobs that have not ended.

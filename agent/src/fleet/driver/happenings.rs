@@ -1,6 +1,6 @@
 //! What happened, for the job's owner and for the history: ends of jobs, rows of runs, events.
 
-use pool::{CallKind, Called, ConnectionId, ConnectionState, Event, JobEnd, JobId, Timestamp};
+use pool::{CallKind, Called, ConnectionId, ConnectionState, Event, Job, JobEnd, JobId, Timestamp};
 use wire::{Fault, FaultCategory};
 
 use super::{Call, Driver, Host, Ran};
@@ -12,7 +12,7 @@ impl<H: Host> Driver<H> {
     pub(super) fn on_event(&mut self, now: Timestamp, event: Event) {
         match &event {
             Event::Called(called) => return self.on_called(now, called),
-            Event::Connection { connection, to, .. } => self.on_connection(*connection, *to),
+            Event::Connection { connection, to, .. } => self.on_connection(now, *connection, *to),
             Event::RootCause(cause) => self.said.warnings.push(cause.to_string()),
             Event::Placed { .. }
             | Event::Refused { .. }
@@ -32,8 +32,14 @@ impl<H: Host> Driver<H> {
         }
     }
 
-    /// A browser that is gone, or back, is news.
-    fn on_connection(&mut self, id: ConnectionId, to: ConnectionState) {
+    /// A browser that is gone, or back, is news. One that is open gets the model at once: the pool sees only the few jobs
+    /// that were read, for which another load may not seem worth its time.
+    fn on_connection(&mut self, now: Timestamp, id: ConnectionId, to: ConnectionState) {
+        if to == ConnectionState::Ready {
+            let load = Job { is_load_only: true, pinned: Some(id), ..Job::new(self.model) };
+            // Without room for it, the first of the waiting jobs has it loaded.
+            self.pool.submit(now, load).ok();
+        }
         let Some(member) = self.members.get(&id) else { return };
         let name = format!("{} {}", member.browser.name, id.0);
         match (to, &member.last_fault) {

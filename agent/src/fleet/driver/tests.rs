@@ -292,7 +292,7 @@ fn a_full_queue_gives_the_line_back() {
     world.silent.insert(C0);
     let job = || JobInput { n_elements: 1, ..JobInput::default() };
     let refused = (0..100).find_map(|index| world.driver.submit(world.now, Line { index, job: Ok(job()) }));
-    assert_eq!(refused.map(|line| line.index), Some(u64::from(QUEUED_PER_WORKER)));
+    assert_eq!(refused.map(|line| line.index), Some(u64::from(JOBS_PER_WORKER) + 1));
     assert!(world.finished.is_empty());
 }
 
