@@ -87,7 +87,8 @@ pub struct Process {
     pub pid: u32,
     /// Program name, at most 15 bytes.
     pub name: String,
-    parent: u32,
+    /// Process that started it, or that took it over.
+    pub parent: u32,
     start_ticks: u64,
     is_zombie: bool,
 }
