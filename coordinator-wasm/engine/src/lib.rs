@@ -26,4 +26,6 @@ pub mod value;
 pub mod wasm;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
+#[cfg(all(target_arch = "wasm32", not(feature = "rten")))]
+mod webgpu;
 pub mod webnn;

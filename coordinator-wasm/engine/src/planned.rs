@@ -114,6 +114,11 @@ impl<E> Planned<E> {
         prepared.by_key.insert(key, Rc::clone(&made));
         Ok(made)
     }
+
+    /// Forgets what was prepared, because what it was prepared for is gone.
+    pub fn forget(&self) {
+        self.prepared.borrow_mut().by_key.clear();
+    }
 }
 
 /// Plans the model with lengths of our choice. Shapes that do not fit each other prove nothing; an operator in a form

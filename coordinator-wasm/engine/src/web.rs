@@ -95,7 +95,11 @@ pub fn failed_allocation_bytes() -> usize {
 /// The engine's backends, the preferred first.
 #[cfg(not(feature = "rten"))]
 fn backends() -> Vec<Box<dyn Backend>> {
-    vec![Box::new(crate::wasm::WasmBackend), Box::<crate::webnn::WebnnBackend>::default()]
+    vec![
+        Box::new(crate::wasm::WasmBackend),
+        Box::<crate::webnn::WebnnBackend>::default(),
+        Box::<crate::webgpu::WebgpuBackend>::default(),
+    ]
 }
 
 /// The backend of the fallback build, which has no other.

@@ -5,14 +5,17 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 extern "C" {
     /// `navigator` of a page or a worker.
-    pub(super) type Navigator;
+    pub(crate) type Navigator;
 
     #[wasm_bindgen(thread_local_v2, js_name = navigator)]
-    pub(super) static NAVIGATOR: Navigator;
+    pub(crate) static NAVIGATOR: Navigator;
 
     /// Undefined without WebGPU.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn gpu(this: &Navigator) -> JsValue;
+    pub(crate) fn gpu(this: &Navigator) -> JsValue;
+
+    #[wasm_bindgen(method, getter, js_name = userAgent)]
+    pub(crate) fn user_agent(this: &Navigator) -> String;
 
     #[wasm_bindgen(thread_local_v2, js_name = crossOriginIsolated)]
     pub(super) static CROSS_ORIGIN_ISOLATED: Option<bool>;
@@ -21,7 +24,7 @@ extern "C" {
     fn now_millis() -> f64;
 
     #[wasm_bindgen(js_name = setTimeout)]
-    pub(super) fn set_timeout(callback: &JsValue, delay_millis: i32) -> JsValue;
+    pub(crate) fn set_timeout(callback: &JsValue, delay_millis: i32) -> JsValue;
 }
 
 /// `performance.now()`, microseconds.

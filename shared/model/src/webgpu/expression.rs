@@ -8,9 +8,13 @@ pub(super) fn element(dtype: DType) -> &'static str {
     if dtype == DType::F32 { "f32" } else { "i32" }
 }
 
-/// A float as WGSL.
+/// A float as WGSL, with all the digits that tell it from numbers beyond the range of floats.
 pub(super) fn literal(value: f32) -> String {
-    if value.is_finite() { format!("({value:?})") } else { format!("bits({:#x}u)", value.to_bits()) }
+    if value.is_finite() {
+        format!("({:?})", f64::from(value))
+    } else {
+        format!("bits({:#x}u)", value.to_bits())
+    }
 }
 
 /// A function on floats that gives a float; truth values are 0 and 1.

@@ -17,7 +17,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     //#if MASK
     let m$r = batch * p.mask_batch + head * p.mask_head + row$r * p.mask_row;
     //#end
-    var largest$r = -3.4028235e38;
+    var largest$r = -3.4028234e38;
     var sum$r = 0.0;
     //#each d WIDTH
     let q$r_$d = q[q_at$r + $d];

@@ -14,7 +14,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var d = 0u; d < p.v_width; d++) {
         y[at + d] = 0.0;
     }
-    var largest = -3.4028235e38;
+    var largest = -3.4028234e38;
     var sum = 0.0;
     for (var j = 0u; j < p.n_keys; j++) {
         let k_at = batch * p.k_batch + head * p.k_head + j * p.k_row;

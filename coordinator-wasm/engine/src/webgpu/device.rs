@@ -1,0 +1,306 @@
+//! One WebGPU device: what it can do, its pipelines, its memory, and how it fails.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use js_sys::{JsString, Object, Promise, Reflect};
+use model::webgpu::Target;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{
+    Gpu, GpuAdapter, GpuAutoLayoutMode, GpuBufferDescriptor, GpuComputePipeline,
+    GpuComputePipelineDescriptor, GpuDevice, GpuDeviceDescriptor, GpuDeviceLostInfo, GpuError,
+    GpuErrorFilter, GpuOutOfMemoryError, GpuProgrammableStage, GpuShaderModuleDescriptor,
+    GpuUncapturedErrorEvent,
+};
+use wire::Fault;
+
+use super::buffer::{Account, Buffer};
+use super::fault;
+use super::promise::{self, Failure};
+use crate::web::sys::{self, Navigator};
+
+/// Time for an adapter, a device or an error scope, milliseconds.
+const PATIENCE_MILLIS: i32 = 10_000;
+/// Time for a shader, milliseconds: software adapters take seconds.
+const COMPILE_MILLIS: i32 = 120_000;
+/// Time for a run, milliseconds.
+const RUN_MILLIS: i32 = 120_000;
+/// Time in which a failed operation is followed by the news that its device is lost, milliseconds.
+const LOSS_MILLIS: i32 = 300;
+/// How often Firefox is made to look for finished work, milliseconds: by itself it does so every 100.
+const TICK_MILLIS: i32 = 2;
+/// `GPUMapMode.READ`.
+const MAP_READ: u32 = 1;
+/// Most staging buffers that are kept.
+const MAX_STAGING: usize = 4;
+
+/// Usages of a buffer that shaders bind: `STORAGE | COPY_SRC | COPY_DST`.
+pub(super) const STORAGE: u32 = 0x80 | 0x4 | 0x8;
+/// Usages of a buffer of parameters: `UNIFORM | COPY_DST`.
+pub(super) const UNIFORM: u32 = 0x40 | 0x8;
+/// Usages of a buffer that results are read from: `MAP_READ | COPY_DST`.
+const STAGING: u32 = 0x1 | 0x8;
+
+/// What went wrong outside of any call, the first of it.
+#[derive(Default)]
+struct News {
+    lost: RefCell<Option<String>>,
+    error: RefCell<Option<Fault>>,
+}
+
+pub(super) struct Device {
+    gpu: GpuDevice,
+    name: String,
+    target: Target,
+    /// The browser looks for finished work only when it is asked.
+    needs_ticks: bool,
+    news: Rc<News>,
+    pipelines: RefCell<BTreeMap<String, Promise>>,
+    staging: RefCell<Vec<Buffer>>,
+    account: Account,
+    /// Kept for the device, which calls it.
+    _on_error: Closure<dyn FnMut(GpuUncapturedErrorEvent)>,
+    /// What nobody waits for may fail.
+    ignore: Closure<dyn FnMut(JsValue)>,
+    /// Kept for the promise that calls it.
+    _on_lost: Closure<dyn FnMut(JsValue)>,
+}
+
+impl Device {
+    /// Asks for an adapter and a device with all that the adapter has.
+    pub(super) async fn request() -> Result<Rc<Self>, Fault> {
+        let gpu = sys::NAVIGATOR.with(Navigator::gpu);
+        if gpu.is_undefined() {
+            return Err(fault::no_adapter("navigator.gpu is undefined"));
+        }
+        let asked = gpu.unchecked_into::<Gpu>().request_adapter().unchecked_into();
+        let adapter = answer(&asked, "give an adapter").await?;
+        if adapter.is_null() {
+            return Err(fault::no_adapter("requestAdapter() gave null"));
+        }
+        let adapter: GpuAdapter = adapter.unchecked_into();
+        let asked = adapter.request_device_with_descriptor(&descriptor(&adapter)).unchecked_into();
+        let gpu: GpuDevice = answer(&asked, "start").await?.unchecked_into();
+        let (limits, info) = (gpu.limits(), adapter.info());
+        let names = [info.architecture(), info.description(), info.vendor()];
+        let unnamed = if info.is_fallback_adapter() { "fallback" } else { "unnamed" };
+        let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| unnamed.to_owned());
+        let target = Target {
+            is_software: info.is_fallback_adapter(),
+            max_binding_bytes: limits.max_storage_buffer_binding_size() as u64,
+            max_storage_buffers: limits.max_storage_buffers_per_shader_stage() as usize,
+            max_workgroups: limits.max_compute_workgroups_per_dimension(),
+        };
+        let (news, account) = (Rc::new(News::default()), Account::default());
+        let on_error = Closure::new({
+            let (news, account) = (Rc::clone(&news), account.clone());
+            move |event: GpuUncapturedErrorEvent| {
+                news.error.borrow_mut().get_or_insert_with(|| gpu_fault(&event.error(), &account));
+            }
+        });
+        let on_lost = Closure::new({
+            let news = Rc::clone(&news);
+            move |info: JsValue| *news.lost.borrow_mut() = Some(reason(&info.unchecked_into()))
+        });
+        gpu.set_onuncapturederror(Some(on_error.as_ref().unchecked_ref()));
+        let lost: Promise = gpu.lost().unchecked_into();
+        drop(lost.then(&on_lost));
+        Ok(Rc::new(Self {
+            gpu,
+            name,
+            target,
+            needs_ticks: sys::NAVIGATOR.with(Navigator::user_agent).contains("Firefox/"),
+            news,
+            pipelines: RefCell::default(),
+            staging: RefCell::default(),
+            account,
+            _on_error: on_error,
+            ignore: Closure::new(|_: JsValue| {}),
+            _on_lost: on_lost,
+        }))
+    }
+
+    pub(super) fn gpu(&self) -> &GpuDevice {
+        &self.gpu
+    }
+
+    /// What the adapter calls itself.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn target(&self) -> Target {
+        self.target
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.news.lost.borrow().is_some()
+    }
+
+    /// A buffer with unspecified contents.
+    pub(super) fn buffer(&self, size_bytes: u64, usage: u32) -> Result<Buffer, Fault> {
+        let descriptor = GpuBufferDescriptor::new_with_f64(size_bytes as f64, usage);
+        let buffer = self
+            .gpu
+            .create_buffer(&descriptor)
+            .map_err(|error| fault::out_of_memory(&fault::words(&error), self.account.bytes()))?;
+        Ok(Buffer::new(buffer, size_bytes, &self.account))
+    }
+
+    /// Copies bytes, a multiple of 4, to the front of a buffer.
+    pub(super) fn write(&self, buffer: &Buffer, bytes: &[u8]) -> Result<(), Fault> {
+        let queue = self.gpu.queue();
+        let written = queue.write_buffer_with_u32_and_u8_slice(buffer.gpu(), 0, bytes);
+        written.map_err(|error| fault::refused(&fault::words(&error)))
+    }
+
+    /// Calls `make`, and waits for what the device has to say about it.
+    pub(super) async fn watched<T>(&self, make: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        const FILTERS: [GpuErrorFilter; 2] = [GpuErrorFilter::OutOfMemory, GpuErrorFilter::Validation];
+        FILTERS.into_iter().for_each(|filter| self.gpu.push_error_scope(filter));
+        let made = make();
+        let scopes: [Promise; 2] = FILTERS.map(|_| self.gpu.pop_error_scope().unchecked_into());
+        for scope in &scopes {
+            match promise::within(scope, PATIENCE_MILLIS).await {
+                Ok(error) if error.is_null() => {}
+                Ok(error) => return Err(gpu_fault(&error.unchecked_into(), &self.account)),
+                Err(failure) => return Err(self.explain(failure, "check what it was asked for").await),
+            }
+        }
+        made
+    }
+
+    /// Starts to compile what is not compiled yet.
+    pub(super) fn compile(&self, shaders: &[String]) {
+        let mut pipelines = self.pipelines.borrow_mut();
+        for text in shaders {
+            if pipelines.contains_key(text) {
+                continue;
+            }
+            let module = self.gpu.create_shader_module(&GpuShaderModuleDescriptor::new(text));
+            let stage = GpuProgrammableStage::new(&module);
+            stage.set_entry_point("main");
+            let descriptor =
+                GpuComputePipelineDescriptor::new_with_gpu_auto_layout_mode(GpuAutoLayoutMode::Auto, &stage);
+            let promise: Promise = self.gpu.create_compute_pipeline_async(&descriptor).unchecked_into();
+            // Whoever needs the pipeline learns of a failure; until then nobody listens.
+            drop(promise.catch(&self.ignore));
+            pipelines.insert(text.clone(), promise);
+        }
+    }
+
+    /// One pipeline per shader.
+    pub(super) async fn pipelines(&self, shaders: &[String]) -> Result<Vec<GpuComputePipeline>, Fault> {
+        self.compile(shaders);
+        let mut compiled = Vec::with_capacity(shaders.len());
+        for text in shaders {
+            let promise = self.pipelines.borrow().get(text).cloned();
+            let Some(promise) = promise else { continue };
+            match promise::within(&promise, COMPILE_MILLIS).await {
+                Ok(pipeline) => compiled.push(pipeline.unchecked_into()),
+                Err(failure) => {
+                    self.pipelines.borrow_mut().remove(text);
+                    return Err(self.explain(failure, "compile a shader").await);
+                }
+            }
+        }
+        Ok(compiled)
+    }
+
+    /// A buffer for results of at least a size.
+    pub(super) fn staging(&self, size_bytes: u64) -> Result<Buffer, Fault> {
+        let mut free = self.staging.borrow_mut();
+        let fits = free.iter().position(|buffer| buffer.size_bytes() >= size_bytes);
+        match fits {
+            Some(index) => Ok(free.swap_remove(index)),
+            None => self.buffer(size_bytes, STAGING),
+        }
+    }
+
+    /// Waits until a staging buffer holds its results, hands them to `read`, and keeps the buffer for the next run.
+    pub(super) async fn read<T>(&self, buffer: Buffer, read: impl FnOnce(&[u8]) -> T) -> Result<T, Fault> {
+        let mapped: Promise = buffer.gpu().map_async(MAP_READ).unchecked_into();
+        let settled = if self.needs_ticks {
+            let tick = || self.gpu.queue().submit(&[]);
+            promise::within_ticking(&mapped, RUN_MILLIS, TICK_MILLIS, tick).await
+        } else {
+            promise::within(&mapped, RUN_MILLIS).await
+        };
+        if let Err(failure) = settled {
+            return Err(self.explain(failure, "finish a run").await);
+        }
+        if let Some(fault) = self.news.error.borrow_mut().take() {
+            return Err(fault);
+        }
+        let range = buffer.gpu().get_mapped_range().map_err(|error| fault::refused(&fault::words(&error)))?;
+        let result = read(&js_sys::Uint8Array::new(&range).to_vec());
+        buffer.gpu().unmap();
+        let mut free = self.staging.borrow_mut();
+        if free.len() < MAX_STAGING {
+            free.push(buffer);
+        }
+        Ok(result)
+    }
+
+    /// The fault behind an operation that gave nothing: a lost device before anything else.
+    async fn explain(&self, failure: Failure, what: &str) -> Fault {
+        let lost: Promise = self.gpu.lost().unchecked_into();
+        if let Ok(info) = promise::within(&lost, LOSS_MILLIS).await {
+            return fault::device_lost(&reason(&info.unchecked_into()));
+        }
+        if let Some(fault) = self.news.error.borrow_mut().take() {
+            return fault;
+        }
+        match failure {
+            Failure::Late => fault::timeout(what, RUN_MILLIS),
+            Failure::Rejected(error) => fault::refused(&fault::words(&error)),
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.gpu.set_onuncapturederror(None);
+        self.gpu.destroy();
+    }
+}
+
+async fn answer(promise: &Promise, what: &str) -> Result<JsValue, Fault> {
+    promise::within(promise, PATIENCE_MILLIS).await.map_err(|failure| match failure {
+        Failure::Late => fault::timeout(what, PATIENCE_MILLIS),
+        Failure::Rejected(error) => fault::no_adapter(&fault::words(&error)),
+    })
+}
+
+/// Asks for the adapter's limits where the default ones may be too small.
+fn descriptor(adapter: &GpuAdapter) -> GpuDeviceDescriptor {
+    let limits = adapter.limits();
+    let raised = [
+        ("maxBufferSize", limits.max_buffer_size()),
+        ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size()),
+        ("maxStorageBuffersPerShaderStage", f64::from(limits.max_storage_buffers_per_shader_stage())),
+    ];
+    let required = Object::new();
+    for (name, value) in raised {
+        // Setting a property of a plain object does not fail.
+        Reflect::set(&required, &JsString::from(name), &JsValue::from_f64(value)).unwrap_or_default();
+    }
+    let descriptor = GpuDeviceDescriptor::new();
+    descriptor.set_required_limits(required.unchecked_ref());
+    descriptor
+}
+
+fn reason(info: &GpuDeviceLostInfo) -> String {
+    format!("{:?}, {}", info.reason(), info.message()).replace('\n', " ")
+}
+
+/// By class: the words differ between browsers.
+fn gpu_fault(error: &GpuError, account: &Account) -> Fault {
+    if error.has_type::<GpuOutOfMemoryError>() {
+        fault::out_of_memory(&error.message(), account.bytes())
+    } else {
+        fault::refused(&error.message().replace('\n', " "))
+    }
+}
