@@ -7,7 +7,7 @@ use wire::Fault;
 
 use super::context::Context;
 use super::session::WebnnSession;
-use crate::backend::{Backend, LocalFuture, Session};
+use crate::backend::{Backend, File, LocalFuture, Session};
 
 /// The WebNN backend. Its sessions share one context, which is made when the first model is loaded and again after it was
 /// lost.
@@ -36,10 +36,10 @@ impl Backend for WebnnBackend {
         self.context.borrow().as_ref().map(|context| context.device().to_owned()).unwrap_or_default()
     }
 
-    fn load(&self, bytes: Vec<u8>) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
+    fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
         Box::pin(async move {
             let context = self.context().await?;
-            WebnnSession::load(&bytes, context).map(|session| Box::new(session) as Box<dyn Session>)
+            WebnnSession::load(file.as_ref(), context).map(|session| Box::new(session) as Box<dyn Session>)
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use model::Plan;
 use model::webnn::{Program, Refusal, lower};
+use model::{Plan, Source};
 use wire::Fault;
 
 use super::context::Context;
@@ -22,8 +22,8 @@ pub(super) struct WebnnSession {
 
 impl WebnnSession {
     /// Reads the model, and refuses it when the context cannot do one of its operators.
-    pub(super) fn load(bytes: &[u8], context: Rc<Context>) -> Result<Self, Fault> {
-        let (planned, plan) = Planned::load(bytes)?;
+    pub(super) fn load(file: &dyn Source, context: Rc<Context>) -> Result<Self, Fault> {
+        let (planned, plan) = Planned::load(file)?;
         let session = Self { planned, context };
         if let Some(plan) = plan {
             session.program(&plan)?;
