@@ -140,6 +140,9 @@ pub(crate) struct BenchArgs {
     /// Words to find this campaign by
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
+    /// Branch that is measured [default: the one that this folder's checkout is on]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
     /// Keep this campaign out of trends and baselines; `gate --campaign` judges it all the same
     #[arg(long)]
     pub(crate) experiment: bool,
@@ -347,6 +350,8 @@ pub(crate) enum ExportFormat {
     Csv,
     /// One JSON object a line
     Json,
+    /// Parquet, for DuckDB, pandas and their like; needs --output
+    Parquet,
 }
 
 /// Arguments of `gate`.
@@ -357,7 +362,8 @@ pub(crate) struct GateArgs {
     /// Number of the campaign to judge [default: the latest]
     #[arg(long, value_name = "ID")]
     pub(crate) campaign: Option<i64>,
-    /// What to compare with: last, label:NAME, commit:HASH, campaign:ID or window:AGE
+    /// What to compare with: last, good (the latest that passed; until one has, the first), branch:NAME, label:NAME,
+    /// commit:HASH, campaign:ID or window:AGE
     #[arg(long, value_name = "BASELINE", default_value = "last")]
     pub(crate) baseline: Baseline,
     #[command(flatten)]

@@ -38,9 +38,18 @@ pub(crate) fn load_average() -> Option<f64> {
 
 /// HEAD of the checkout that the working folder is in.
 pub(crate) fn git_commit() -> Option<String> {
-    let output = Command::new("git").args(["rev-parse", "HEAD"]).stderr(Stdio::null()).output().ok()?;
-    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !commit.is_empty()).then_some(commit)
+    git(&["rev-parse", "HEAD"])
+}
+
+/// The branch that HEAD is on; none where it is on none, as in many checkouts of continuous integration.
+pub(crate) fn git_branch() -> Option<String> {
+    git(&["symbolic-ref", "--short", "--quiet", "HEAD"])
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).stderr(Stdio::null()).output().ok()?;
+    let answer = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !answer.is_empty()).then_some(answer)
 }
 
 /// Microseconds since the Unix epoch (UTC).

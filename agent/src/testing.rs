@@ -80,6 +80,7 @@ pub(crate) fn campaign() -> NewCampaign {
         started_unix_micros: 1,
         label: Some("test".to_owned()),
         git_commit: None,
+        branch: Some("main".to_owned()),
         host: "h".to_owned(),
         cpu_model: "c".to_owned(),
         n_cpus: 2,

@@ -20,7 +20,7 @@ use crate::commands::model::fetch_entries;
 use crate::commands::{dash, find_built_www, interrupt, interval, median, open_store};
 use crate::exit::{Exit, Failure};
 use crate::golden::{self, own};
-use crate::host::{Host, git_commit, load_average, now_unix_micros};
+use crate::host::{Host, git_branch, git_commit, load_average, now_unix_micros};
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
 use crate::server::{self, App};
@@ -146,11 +146,13 @@ async fn measure(
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
     // Nobody knows of which commit two folders are.
     let git_commit = if is_ab { None } else { git_commit() };
+    let branch = args.branch.clone().or_else(git_branch).filter(|_| !is_ab);
     let begin = || {
         app.store.begin_campaign(&NewCampaign {
             started_unix_micros: now_unix_micros(),
             label: args.label.clone(),
             git_commit: git_commit.clone(),
+            branch: branch.clone(),
             host: host.name.clone(),
             cpu_model: host.cpu_model.clone(),
             n_cpus: host.n_cpus,

@@ -1,5 +1,7 @@
 //! `tabpool export`: runs as rows for other programs.
 
+mod parquet;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
@@ -10,7 +12,8 @@ use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::{filter, open_existing};
 use crate::exit::{Exit, Failure};
 use crate::output::{Printer, csv, quantity};
-use crate::store::{Filter, Store, column_names, row_schema};
+use crate::store::{Filter, Store, column_names, column_types, row_schema};
+use parquet::ParquetFile;
 
 /// Writes the rows, or says what they look like.
 pub(crate) fn run(args: &ExportArgs, printer: &Printer) -> anyhow::Result<Exit> {
@@ -22,6 +25,10 @@ pub(crate) fn run(args: &ExportArgs, printer: &Printer) -> anyhow::Result<Exit> 
     let store = open_existing(&args.filter.db)?;
     let filter = filter(&args.filter, args.since);
     let Some(path) = &args.output else {
+        if format == ExportFormat::Parquet {
+            let failure = Failure::usage("a Parquet file is nothing for a terminal");
+            return Err(failure.hint("name a file with --output").into());
+        }
         rows(&store, &filter, format, |line| {
             printer.result(line);
             Ok(())
@@ -30,7 +37,11 @@ pub(crate) fn run(args: &ExportArgs, printer: &Printer) -> anyhow::Result<Exit> 
     };
     let describe = || Failure::environment(format!("cannot write {}", path.display()));
     let mut file = BufWriter::new(File::create(path).with_context(describe)?);
-    let n_rows = rows(&store, &filter, format, |line| writeln!(file, "{line}").with_context(describe))?;
+    let n_rows = if format == ExportFormat::Parquet {
+        columns(&store, &filter, &mut file).with_context(describe)?
+    } else {
+        rows(&store, &filter, format, |line| writeln!(file, "{line}").with_context(describe))?
+    };
     file.flush().with_context(describe)?;
     printer.note(&format!("{} in {}", quantity::plural(n_rows, "run"), path.display()));
     Ok(Exit::Done)
@@ -57,6 +68,18 @@ fn rows(
         let row: Map<String, Value> = names.iter().map(|name| (*name).to_owned()).zip(values).collect();
         write(&serde_json::to_string(&row)?)
     })?;
+    Ok(n_rows)
+}
+
+/// Writes a Parquet file, and returns the number of rows in it.
+fn columns(store: &Store, filter: &Filter, to: impl Write + Send) -> anyhow::Result<usize> {
+    let mut file = ParquetFile::create(to, &column_types())?;
+    let mut n_rows = 0;
+    store.each_row(filter, |values| {
+        n_rows += 1;
+        Ok(file.add(&values)?)
+    })?;
+    file.finish()?;
     Ok(n_rows)
 }
 

@@ -13,6 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Printer, quantity};
 use crate::store::{Campaign, Filter, Metric, Point, RolledUp, Series, Store};
 pub(crate) use baseline::Baseline;
+use baseline::PASS;
 use report::Report;
 
 /// How campaigns are compared, for a person who asks.
@@ -29,6 +30,10 @@ pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
     };
     let (pairs, n_elsewhere) = gather(&store, &filter(&args.filter, None), &candidate, &args.baseline)?;
     let verdict = decide(pairs, args.verdict.fail_on)?;
+    // A part of a campaign that passes says nothing of the rest.
+    if filter(&args.filter, None) == Filter::default() {
+        store.set_verdict(candidate.id, decision_name(verdict.decision))?;
+    }
     let report = Report {
         candidate: candidate.name(),
         baseline: args.baseline.to_string(),
@@ -58,6 +63,15 @@ pub(crate) fn print(report: &Report<'_>, format: GateFormat, printer: &Printer) 
         GateFormat::Sarif => printer.document(&report.sarif())?,
     }
     Ok(())
+}
+
+/// Stable name: the one in the database.
+fn decision_name(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Pass => PASS,
+        Decision::Fail => "fail",
+        Decision::NotEnoughData => "not-enough-data",
+    }
 }
 
 /// What the process tells its caller.

@@ -14,6 +14,8 @@ pub(crate) struct NewCampaign {
     pub(crate) label: Option<String>,
     /// HEAD of the working folder's checkout.
     pub(crate) git_commit: Option<String>,
+    /// Branch of that checkout, or as the caller says.
+    pub(crate) branch: Option<String>,
     /// Host name.
     pub(crate) host: String,
     /// CPU model.
@@ -37,6 +39,10 @@ pub(crate) struct Campaign {
     pub(crate) label: Option<String>,
     /// HEAD of the working folder's checkout.
     pub(crate) git_commit: Option<String>,
+    /// Branch of that checkout, or as the caller said.
+    pub(crate) branch: Option<String>,
+    /// What the gate said of all of it.
+    pub(crate) verdict: Option<String>,
     /// Host name.
     pub(crate) host: String,
     /// CPU model.
@@ -52,8 +58,8 @@ impl Store {
         let connection = self.lock();
         connection.execute(
             "INSERT INTO campaign (started_unix_micros, label, agent_version, git_commit, host, cpu_model, n_cpus,
-                                   load_before, is_experiment)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                   load_before, is_experiment, branch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 campaign.started_unix_micros,
                 campaign.label,
@@ -64,6 +70,7 @@ impl Store {
                 campaign.n_cpus,
                 campaign.load_before,
                 campaign.is_experiment,
+                campaign.branch,
             ],
         )?;
         Ok(connection.last_insert_rowid())
@@ -89,6 +96,12 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Notes what the gate said of a campaign.
+    pub(crate) fn set_verdict(&self, campaign: i64, verdict: &str) -> Result<(), StoreError> {
+        self.lock().execute("UPDATE campaign SET verdict = ?2 WHERE id = ?1", params![campaign, verdict])?;
+        Ok(())
+    }
+
     /// Notes the end of a campaign.
     pub(crate) fn end_campaign(
         &self,
@@ -110,6 +123,8 @@ fn campaign(row: &Row<'_>) -> rusqlite::Result<Campaign> {
         started_unix_micros: row.get("started_unix_micros")?,
         label: row.get("label")?,
         git_commit: row.get("git_commit")?,
+        branch: row.get("branch")?,
+        verdict: row.get("verdict")?,
         host: row.get("host")?,
         cpu_model: row.get("cpu_model")?,
     })

@@ -80,6 +80,11 @@ pub(crate) fn column_names() -> Vec<&'static str> {
     COLUMNS.iter().map(|column| column.name).collect()
 }
 
+/// Name and type of each column, in order; types as JSON Schema calls them.
+pub(crate) fn column_types() -> Vec<(&'static str, &'static str)> {
+    COLUMNS.iter().map(|column| (column.name, column.json_type)).collect()
+}
+
 /// JSON Schema of one exported row.
 pub(crate) fn row_schema() -> Value {
     let property = |column: &Column| {

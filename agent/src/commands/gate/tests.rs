@@ -39,18 +39,47 @@ fn baselines() {
     check_baseline("last", 20);
     check_baseline("label:release", 20);
     check_baseline("campaign:2", 20);
+    check_baseline("branch:main", 20);
     check_baseline("window:2h", 40);
     check_baseline("window:1d", 60);
-    for nonsense in ["", "first", "label:", "campaign:x", "window:1", "commit:ab"] {
+    for nonsense in ["", "first", "label:", "campaign:x", "window:1", "commit:ab", "branch:", "good:1"] {
         nonsense.parse::<Baseline>().unwrap_err();
     }
     let store = history();
     let candidate = store.campaign(None).unwrap().unwrap();
-    for missing in ["label:nothing", "campaign:4", "campaign:99", "commit:abcd"] {
+    for missing in ["label:nothing", "campaign:4", "campaign:99", "commit:abcd", "branch:x"] {
         let baseline = missing.parse().unwrap();
         let error = gather(&store, &Filter::default(), &candidate, &baseline).unwrap_err();
         assert_eq!(crate::exit::verdict(&error).0, Exit::Environment, "{missing}");
     }
+}
+
+#[test]
+fn the_last_good_campaign_is_the_latest_that_passed() {
+    let store = Store::in_memory().unwrap();
+    for index in 0..6 {
+        let level = if index == 3 { 2e4 } else { 1e4 };
+        add_synthetic_campaign(
+            &store,
+            "test",
+            index,
+            &[("tiny", &synthetic_micros(index as u64, 20, level, 0.01))],
+        );
+    }
+    let campaigns = store.campaigns().unwrap();
+    let history =
+        store.points(store.series(&Filter::default()).unwrap()[0].id, Metric::Warm, None, None).unwrap();
+    let chosen = |store: &Store| {
+        let campaigns = store.campaigns().unwrap();
+        Baseline::Good.choose(&history, &campaigns, &campaigns[5]).unwrap()[0].campaign
+    };
+    assert_eq!(chosen(&store), Some(campaigns[0].id), "until one has passed, the first");
+    store.set_verdict(campaigns[2].id, PASS).unwrap();
+    store.set_verdict(campaigns[3].id, "fail").unwrap();
+    store.set_verdict(campaigns[4].id, "not-enough-data").unwrap();
+    assert_eq!(chosen(&store), Some(campaigns[2].id));
+    store.set_verdict(campaigns[5].id, PASS).unwrap();
+    assert_eq!(chosen(&store), Some(campaigns[2].id), "never itself");
 }
 
 #[test]

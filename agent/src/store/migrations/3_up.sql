@@ -15,11 +15,12 @@ CREATE TABLE event (
 CREATE INDEX event_by_time ON event (at_unix_micros);
 CREATE INDEX event_by_kind ON event (kind, at_unix_micros);
 
--- What each strategy did for each fault.
+-- What each strategy did for each fault; in terms that SQLite and DuckDB agree on.
 CREATE VIEW recovery AS
 SELECT id, session, at_unix_micros, source, browser_name, browser_version, connection,
        detail ->> '$.category' AS category, detail ->> '$.component' AS component, detail ->> '$.strategy' AS strategy,
-       detail ->> '$.is_success' AS is_success, detail ->> '$.took_micros' AS took_micros
+       CASE WHEN CAST(detail ->> '$.is_success' AS TEXT) IN ('1', 'true') THEN 1 ELSE 0 END AS is_success,
+       CAST(detail ->> '$.took_micros' AS INTEGER) AS took_micros
 FROM event WHERE kind = 'recovered';
 
 -- One measurement of one variant of a kernel on one adapter.

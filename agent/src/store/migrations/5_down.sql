@@ -1,0 +1,2 @@
+ALTER TABLE campaign DROP COLUMN verdict;
+ALTER TABLE campaign DROP COLUMN branch;
