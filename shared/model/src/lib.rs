@@ -4,6 +4,7 @@
     reason = "the operator sets are large and most code is about a few of them"
 )]
 
+mod attach;
 mod detach;
 pub mod dtype;
 pub mod fuse;
@@ -22,6 +23,7 @@ pub mod walk;
 pub mod webgpu;
 pub mod webnn;
 
+pub use attach::{AttachError, attach_weights, side_files};
 pub use detach::{Detached, DetachedWeight, Source, detach_weights};
 pub use dtype::ElementType;
 pub use graph::{Graph, GraphError};

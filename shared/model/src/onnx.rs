@@ -8,6 +8,7 @@ use crate::dtype::ElementType;
 use crate::onnx::protobuf::{Field, Fields};
 
 pub(crate) mod protobuf;
+pub(crate) mod rewrite;
 
 pub use protobuf::WireError;
 
@@ -323,7 +324,7 @@ fn decode_attribute(bytes: &[u8], depth: usize) -> Result<AttributeProto<'_>, De
     Ok(attribute)
 }
 
-fn decode_tensor(bytes: &[u8]) -> Result<TensorProto<'_>, DecodeError> {
+pub(crate) fn decode_tensor(bytes: &[u8]) -> Result<TensorProto<'_>, DecodeError> {
     let mut tensor = TensorProto::default();
     each_field("TensorProto", bytes, |field| {
         match field.number {

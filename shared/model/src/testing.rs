@@ -140,6 +140,11 @@ impl FileBuilder {
         self
     }
 
+    pub(crate) fn initializer(mut self, initializer: proto::TensorProto) -> Self {
+        self.graph.initializer.push(initializer);
+        self
+    }
+
     /// Names are separated by spaces; `_` is an absent operand. The node is named after its first output.
     pub(crate) fn node(self, op_type: &str, inputs: &str, outputs: &str) -> Self {
         self.node_with(op_type, inputs, outputs, Vec::new())
