@@ -1,13 +1,19 @@
-// The worker that runs onnxruntime-web for comparison: wasm, one thread, its default optimisations.
+// The worker that runs onnxruntime-web for comparison: one backend, one thread, its default optimisations.
 
-import * as ort from "/peer/ort-web/ort.wasm.min.mjs";
+/** Its builds: the one for wasm is smaller. */
+const BUILDS = { wasm: "ort.wasm.min.mjs", webnn: "ort.all.min.mjs", webgpu: "ort.all.min.mjs" };
+/** What each backend is called there; WebNN on the device that tabpool uses. */
+const PROVIDERS = { wasm: "wasm", webnn: { name: "webnn", deviceType: "cpu" }, webgpu: "webgpu" };
 
-/** @type {ort.InferenceSession} */
+let ort;
+let backend;
 let session;
 
 const ANSWERS = {
   /** Instantiates the wasm module, which the library otherwise does inside its first session. */
-  async start() {
+  async start({ backend: wanted }) {
+    backend = wanted;
+    ort = await import(`/peer/ort-web/${BUILDS[backend]}`);
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmPaths = "/peer/ort-web/";
     // There is no call that only instantiates; a session from no bytes does it and then fails, as it must.
@@ -19,9 +25,12 @@ const ANSWERS = {
     return { version: ort.env.versions.web };
   },
 
-  async load({ bytes }) {
+  async load({ bytes, dims }) {
+    const options = { executionProviders: [PROVIDERS[backend]] };
+    // Its WebNN provider leaves everything with a symbolic dimension to the processor.
+    if (backend === "webnn") options.freeDimensionOverrides = await freeDimensions(bytes, dims);
     const started = performance.now();
-    session = await ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] });
+    session = await ort.InferenceSession.create(new Uint8Array(bytes), options);
     return { micros: microsSince(started) };
   },
 
@@ -40,6 +49,19 @@ const ANSWERS = {
     return { micros, outputs };
   },
 };
+
+/** Lengths of the model's named dimensions, from inputs of the shapes in `dims`: a session on wasm knows the names. */
+async function freeDimensions(bytes, dims) {
+  const reader = await ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] });
+  const lengths = {};
+  for (const { name, shape } of reader.inputMetadata) {
+    shape.forEach((dim, axis) => {
+      if (typeof dim === "string") lengths[dim] = dims[name][axis];
+    });
+  }
+  await reader.release();
+  return lengths;
+}
 
 function microsSince(started) {
   return Math.round((performance.now() - started) * 1000);

@@ -28,12 +28,10 @@ export async function runCase(context, { onProgress, onFailure }) {
     return 0;
   }
 
-  // The peers run on wasm; beside another backend they would measure something else.
-  const peers = benchCase.backend === "wasm" ? plan.peers : [];
   const builds = plan.builds ?? [];
   const all = builds.length
     ? builds.map((build) => new TabpoolRunner(context, build))
-    : [new TabpoolRunner(context), ...peers.map((peer) => new PEERS[peer](context))];
+    : [new TabpoolRunner(context), ...plan.peers.map((peer) => new PEERS[peer](context))];
   const ours = all.find(({ engine }) => engine === "tabpool");
   let runners = all;
   const attempt = async (runner, work) => {

@@ -1,4 +1,4 @@
-// onnxruntime-web as a benchmark runs it: in a fresh worker, on one thread, recorded like tabpool's own runs.
+// onnxruntime-web as a benchmark runs it: in a fresh worker, on the backend under test, recorded like tabpool's own runs.
 
 import { postJson, request } from "../agent.js";
 import { PageError } from "../fault.js";
@@ -7,6 +7,8 @@ import { PageError } from "../fault.js";
 const MAX_WAITING_RECORDS = 64;
 /** The pool's own limits for a launch, a load and a run. */
 const TIMEOUT_MILLIS = { start: 30_000, load: 120_000, run: 60_000 };
+/** What of a backend runs the model there. */
+const DETAILS = { wasm: "1 thread", webnn: "cpu", webgpu: "" };
 
 export class OrtWebRunner {
   engine = "ort-web";
@@ -27,8 +29,10 @@ export class OrtWebRunner {
   async open() {
     const bytes = await (await request(this.#card.url)).arrayBuffer();
     this.#worker = new Worker(new URL("../peer-ort-web.js", import.meta.url), { type: "module" });
-    ({ version: this.#version } = await this.#ask("start"));
-    ({ micros: this.#loadMicros } = await this.#ask("load", { bytes }, [bytes]));
+    const { backend, inputs } = this.#context.benchCase;
+    const dims = Object.fromEntries(inputs.map((input) => [input.name, input.dims]));
+    ({ version: this.#version } = await this.#ask("start", { backend }));
+    ({ micros: this.#loadMicros } = await this.#ask("load", { bytes, dims }, [bytes]));
   }
 
   async run(inputs) {
@@ -63,8 +67,8 @@ export class OrtWebRunner {
       browser: { name: plan.browser_name, version: plan.browser_version, user_agent: navigator.userAgent },
       engine: this.engine,
       engine_version: this.#version,
-      backend: "wasm",
-      backend_detail: "1 thread",
+      backend: benchCase.backend,
+      backend_detail: DETAILS[benchCase.backend],
       adapter: null,
       precision: this.#card.precision,
       model: this.#card.id,
