@@ -4,6 +4,7 @@
 //! The engine is built with its feature `profile` into `target/kernels`. Speeds are medians over samples of some
 //! milliseconds, with the best one behind; the share is that of the bare register tile, measured first in the same run.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -83,7 +84,11 @@ fn main() -> Result<()> {
         ["--browser", names] => names.split(',').map(browser).collect::<Result<_>>()?,
         _ => bail!("usage: kernels [--browser chromium,firefox,webkit]"),
     };
-    let package = build()?;
+    // WebKit lacks a relaxed instruction that the other build has.
+    let build_for = |browser| if browser == Browser::Webkit { "simd128" } else { "relaxed" };
+    let builds: BTreeSet<_> =
+        browsers.iter().map(|&browser| format!("engine-{}", build_for(browser))).collect();
+    let package = build(&builds.into_iter().collect::<Vec<_>>().join(","))?;
     let runtime = tokio::runtime::Runtime::new()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0)))?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -91,8 +96,7 @@ fn main() -> Result<()> {
     runtime.spawn(async { axum::serve(listener, router).await });
 
     for browser in browsers {
-        // WebKit lacks a relaxed instruction that the other build has.
-        let build = if browser == Browser::Webkit { "simd128" } else { "relaxed" };
+        let build = build_for(browser);
         let driven = browser.drive()?;
         driven.session.goto(&format!("{url}/?build={build}"))?;
         driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
@@ -112,8 +116,8 @@ fn browser(name: &str) -> Result<Browser> {
     })
 }
 
-/// Builds the engine for profiling; gives its folder.
-fn build() -> Result<PathBuf> {
+/// Builds the engine for profiling, in some of its builds; gives its folder.
+fn build(builds: &str) -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let package = root.join("target/kernels");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

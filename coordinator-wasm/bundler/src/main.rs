@@ -28,6 +28,9 @@ struct Arguments {
     /// Further cargo features of the engine, e.g. slow-for-tests.
     #[arg(long, value_name = "LIST", default_value = "")]
     engine_features: String,
+    /// Build only these modules, e.g. engine-relaxed; all of them by default.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    only: Vec<String>,
 }
 
 /// What a page may cost its readers: the coordinator is on the critical path, the engine loads in workers.
@@ -78,7 +81,8 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create {}", arguments.out.display()))?;
     let mut rows = Vec::new();
-    for artefact in ARTEFACTS {
+    let is_wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    for artefact in ARTEFACTS.into_iter().filter(|artefact| is_wanted(artefact.name)) {
         rows.push((artefact, artefact.build(profile, &arguments.engine_features, &arguments.out)?));
     }
     copy(Path::new(WORKER_SCRIPT), &arguments.out.join("worker.js"))?;
