@@ -99,6 +99,33 @@ fn the_taken_branch_of_an_if_is_inlined() {
 }
 
 #[test]
+fn both_branches_run_when_the_condition_depends_on_the_data() {
+    let branch = |name: &str, op: &str| subgraph(name, FileBuilder::new(17).node(op, "x", "z").graph("z"));
+    let file = |else_op: &str| {
+        FileBuilder::new(17)
+            .input("x", DataType::FLOAT, &[-1, 3])
+            .floats("zero", &[], &[0.0])
+            .node_with("ReduceSum", "x", "sum", vec![int("keepdims", 0)])
+            .node("Greater", "sum zero", "condition")
+            .node_with(
+                "If",
+                "condition",
+                "y",
+                vec![branch("then_branch", "Relu"), branch("else_branch", else_op)],
+            )
+            .bytes("y")
+    };
+    assert_eq!(run(&file("Neg"), &[1, 3], &[-1.0, 0.0, 2.0]).data().as_f32(), Some(&[0.0, 0.0, 2.0][..]));
+    assert_eq!(run(&file("Neg"), &[1, 3], &[-1.0, 0.5, 0.0]).data().as_f32(), Some(&[1.0, -0.5, 0.0][..]));
+    refused(
+        &file("Shape"),
+        &[1, 3],
+        "operator `If` (opset 17) of node `y` is not supported: its condition depends on the data, and its branches give \
+         different shapes",
+    );
+}
+
+#[test]
 fn batch_norm_becomes_part_of_the_weights() {
     let bytes = FileBuilder::new(15)
         .input("x", DataType::FLOAT, &[-1, 1, 2, 2])
