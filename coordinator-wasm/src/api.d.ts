@@ -96,9 +96,31 @@ export interface LoadProgress {
     total: number;
 }
 
+/** Known inputs and outputs of a model. */
+export interface ProbeOptions {
+    /** As for `run()`. */
+    inputs: ModelInputs | PipelineInputs;
+    /** What must come out. Without it the inputs only serve `backend: 'auto'`. */
+    outputs?: Record<string, { data: Tensor['data'] | number[] }>;
+    /**
+     * Largest absolute difference over the range of the expected values, default 0.01, and cosine similarity at least,
+     * default 0.999.
+     */
+    limits?: { maxAbsRatio?: number; cosine?: number };
+}
+
 export interface LoadOptions {
-    /** Default `wasm`. */
-    backend?: Backend;
+    /**
+     * Default `wasm`. `auto` runs the model a few times on every backend that the workers have, leaves it those whose
+     * outputs agree, and says so in an event; each run then goes where it is expected to end first. It uses the probe's
+     * inputs, or made-up ones for a plain model; a pipeline without a probe is not measured and gets wasm.
+     */
+    backend?: Backend | 'auto';
+    /**
+     * What a worker that failed is tried with before it gets jobs again: a worker that answers wrongly stays out.
+     * `first-run` takes the first run that goes well, which suits models that always answer the same. Default: jobs.
+     */
+    probe?: ProbeOptions | 'first-run';
     /** SHA-256 (hex) that the bytes behind a URL must have; the catalogue knows its own. */
     sha256?: string;
     /** Name in records and statistics for the caller's own bytes. Default: file name, last part of the URL, or `unnamed`. */
@@ -281,6 +303,7 @@ export interface EventRecord {
           }
         | { kind: 'root_cause'; category: Fault['category']; n_faults: number; sentence: string; factors: object[] }
         | { kind: 'quarantined'; model: string; cause: Fault['category']; n_connections: number }
+        | { kind: 'backend_chosen'; model: string; backend: Backend; sentence: string }
         | { kind: 'scaled'; from: number; to: number; reason: string };
 }
 

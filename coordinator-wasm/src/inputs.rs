@@ -2,7 +2,7 @@
 
 mod check;
 
-use js_sys::{Array, ArrayBuffer, JsString, Object, Reflect, Symbol, Uint8Array};
+use js_sys::{Array, ArrayBuffer, JSON, JsString, Object, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wire::{Fault, PipelineKind, TensorHeader};
 
@@ -133,6 +133,28 @@ impl Inputs {
             transfer: false,
             is_sent: false,
         }
+    }
+
+    /// The same inputs, independent of the caller's arrays.
+    pub(crate) fn copy(&self) -> Self {
+        let params = self.params.as_ref().map(|params| {
+            let json = JSON::stringify(params).ok().and_then(|json| json.as_string());
+            json.and_then(|json| JSON::parse(&json).ok()).unwrap_or_else(|| params.clone())
+        });
+        Self {
+            params,
+            headers: self.headers.clone(),
+            shapes: self.shapes.clone(),
+            n_elements: self.n_elements,
+            arrays: self.arrays.iter().map(|array| array.slice(0, array.length())).collect(),
+            transfer: false,
+            is_sent: false,
+        }
+    }
+
+    /// Whether the arrays were handed over, and are empty now.
+    pub(crate) const fn are_gone(&self) -> bool {
+        self.transfer && self.is_sent
     }
 
     /// One buffer per header, ready to be transferred to a worker. Copies each array once; with `transfer`, an array that

@@ -4,6 +4,7 @@
 //! it wants done. `api.d.ts` describes the surface for callers. Every promise is rejected with a `TabpoolError`.
 
 mod advice;
+mod auto;
 mod browser;
 mod clock;
 mod deferred;
@@ -13,6 +14,7 @@ mod evidence;
 mod fault;
 mod files;
 mod flat_map;
+mod golden;
 mod guard;
 mod inputs;
 mod loading;

@@ -6,15 +6,16 @@ use pool::ModelId;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, AbortSignal};
-use wire::Fault;
+use wire::{Backend, Fault};
 
+use crate::auto;
 use crate::deferred::Deferred;
 use crate::events::call;
 use crate::fault::{cancelled, to_error};
 use crate::files::{ModelFiles, OnProgress};
 use crate::guard::Listener;
 use crate::object::object;
-use crate::options::LoadOptions;
+use crate::options::{Choice, LoadOptions};
 use crate::shell::Shell;
 use crate::source::{Source, resolve};
 use crate::unique_id::unique_id;
@@ -44,14 +45,44 @@ pub(crate) async fn load(
     let (id, n_bytes) =
         obtain(&shell, &source, &options, &signal, &progress).await.map_err(|fault| to_error(&fault))?;
     progress("load", n_bytes, n_bytes);
-    let (promise, deferred) = Deferred::new();
-    shell.feed(move |tab| tab.load_model(id, Some(&signal), deferred));
-    if let Err(error) = JsFuture::from(promise).await {
+    if let Err(error) = prepare(&shell, id, &options, &signal).await {
         shell.feed(move |tab| tab.unload_model(id));
         return Err(error);
     }
     progress("done", n_bytes, n_bytes);
     Ok((id, source.id.clone()))
+}
+
+/// Loads a registered model into a first worker, with its backends chosen and its probe set.
+async fn prepare(
+    shell: &Rc<Shell>,
+    id: ModelId,
+    options: &LoadOptions,
+    signal: &AbortSignal,
+) -> Result<(), JsValue> {
+    if options.backend == Choice::Auto {
+        auto::choose(shell, id, &options.probe, signal).await?;
+    } else {
+        load_on(shell, id, None, signal).await?;
+    }
+    let probed = shell.with(|tab| tab.set_probe(id, &options.probe));
+    probed.and_then(|probed| probed).map_err(|fault| to_error(&fault))
+}
+
+/// Waits until a worker holds a model, on `backend` if one is given.
+///
+/// # Errors
+/// Why none can.
+pub(crate) async fn load_on(
+    shell: &Rc<Shell>,
+    id: ModelId,
+    backend: Option<Backend>,
+    signal: &AbortSignal,
+) -> Result<(), JsValue> {
+    let (promise, deferred) = Deferred::new();
+    let signal = signal.clone();
+    shell.feed(move |tab| tab.load_model(id, backend, Some(&signal), deferred));
+    JsFuture::from(promise).await.map(drop)
 }
 
 /// A handle on the model, shared with earlier loads of the same files; else its files are fetched.

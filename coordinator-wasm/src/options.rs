@@ -9,6 +9,7 @@ use web_sys::AbortSignal;
 use wire::{Backend, Fault};
 
 use crate::fault::invalid;
+use crate::golden::Limits;
 use crate::object::property;
 use crate::sys;
 
@@ -45,20 +46,53 @@ pub(crate) struct PoolOptions {
 
 /// `LoadOptions` of the JavaScript interface.
 pub(crate) struct LoadOptions {
-    pub(crate) backend: Backend,
+    pub(crate) backend: Choice,
+    pub(crate) probe: Probe,
     pub(crate) sha256: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) on_progress: Option<Function>,
     pub(crate) signal: Option<AbortSignal>,
 }
 
+/// Which backend a model is loaded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// This one.
+    One(Backend),
+    /// Those that agree; the pool prefers the fastest.
+    Auto,
+}
+
+impl Choice {
+    /// Stable name.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::One(backend) => backend.as_str(),
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// What a component that failed is tried with.
+pub(crate) enum Probe {
+    /// Jobs.
+    None,
+    /// The first run that goes well while nothing fails.
+    FirstRun,
+    /// The caller's inputs; without outputs they only serve to choose a backend.
+    Given { inputs: JsValue, outputs: Option<JsValue>, limits: Limits },
+}
+
 /// `RunOptions` of the JavaScript interface.
+#[derive(Default)]
 pub(crate) struct RunOptions {
     pub(crate) signal: Option<AbortSignal>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) priority: Priority,
     pub(crate) transfer: bool,
     pub(crate) case: Option<String>,
+    /// The only backend that may run it.
+    pub(crate) backend: Option<Backend>,
 }
 
 impl PoolOptions {
@@ -95,13 +129,15 @@ impl LoadOptions {
     pub(crate) fn read(options: &JsValue) -> Result<Self, Fault> {
         Ok(Self {
             backend: match text(options, "backend").as_deref() {
-                None | Some("wasm") => Backend::Wasm,
-                Some("webgpu") => Backend::Webgpu,
-                Some("webnn") => Backend::Webnn,
+                None | Some("wasm") => Choice::One(Backend::Wasm),
+                Some("webgpu") => Choice::One(Backend::Webgpu),
+                Some("webnn") => Choice::One(Backend::Webnn),
+                Some("auto") => Choice::Auto,
                 Some(other) => {
-                    return Err(unfit("backend", &format!("'{other}' is none of webgpu, webnn, wasm")));
+                    return Err(unfit("backend", &format!("'{other}' is none of webgpu, webnn, wasm, auto")));
                 }
             },
+            probe: probe(options)?,
             sha256: text(options, "sha256").map(|sha256| sha256.to_ascii_lowercase()),
             name: text(options, "name"),
             on_progress: property(options, "onProgress").and_then(|callback| callback.dyn_into().ok()),
@@ -124,8 +160,29 @@ impl RunOptions {
                 .unwrap_or(Priority::Normal),
             transfer: property(options, "transfer").is_some_and(|transfer| transfer.is_truthy()),
             case: text(options, "case"),
+            backend: None,
         })
     }
+}
+
+fn probe(options: &JsValue) -> Result<Probe, Fault> {
+    let Some(probe) = property(options, "probe") else { return Ok(Probe::None) };
+    if let Some(word) = probe.as_string() {
+        return if word == "first-run" {
+            Ok(Probe::FirstRun)
+        } else {
+            Err(unfit("probe", &format!("'{word}' is neither 'first-run' nor an object")))
+        };
+    }
+    let inputs = property(&probe, "inputs").ok_or_else(|| unfit("probe", "it has no inputs"))?;
+    let limits = property(&probe, "limits").unwrap_or(JsValue::UNDEFINED);
+    let limit = |name| property(&limits, name).and_then(|limit| limit.as_f64());
+    let default = Limits::default();
+    let limits = Limits {
+        max_abs_ratio: limit("maxAbsRatio").unwrap_or(default.max_abs_ratio),
+        cosine: limit("cosine").unwrap_or(default.cosine),
+    };
+    Ok(Probe::Given { inputs, outputs: property(&probe, "outputs"), limits })
 }
 
 fn workers(options: &JsValue) -> Result<(u32, u32), Fault> {

@@ -35,7 +35,8 @@ pub(crate) fn to_object(headers: &[TensorHeader], buffers: &[ArrayBuffer]) -> Re
     Ok(outputs)
 }
 
-fn typed_array(dtype: DType, buffer: &ArrayBuffer) -> JsValue {
+/// A typed array of the data type's kind on a buffer.
+pub(crate) fn typed_array(dtype: DType, buffer: &ArrayBuffer) -> JsValue {
     match dtype {
         DType::Float32 => Float32Array::new(buffer).into(),
         DType::Float16 => Uint16Array::new(buffer).into(),

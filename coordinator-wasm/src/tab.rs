@@ -3,6 +3,7 @@
 mod actions;
 mod answers;
 mod explain;
+mod goldens;
 mod happenings;
 mod knowledge;
 mod requests;
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use knowledge::Knowledge;
-use pool::{CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
+use pool::{BackendSet, CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 use wire::{Capabilities, Fault, Phases, TensorHeader};
@@ -22,6 +23,7 @@ use crate::deferred::Deferred;
 use crate::fault::invalid;
 use crate::files::ModelFiles;
 use crate::flat_map::FlatMap;
+use crate::golden::Golden;
 use crate::guard::{Listener, Timer};
 use crate::inputs::Inputs;
 use crate::reporter::Reporter;
@@ -68,9 +70,9 @@ struct Connection {
     capabilities: Option<Capabilities>,
     memory_bytes: u64,
     /// What its loads took, until a run uses the model.
-    cold: FlatMap<ModelId, Phases>,
+    cold: FlatMap<Loaded, Phases>,
     /// What runs each model in particular.
-    details: FlatMap<ModelId, String>,
+    details: FlatMap<Loaded, String>,
     /// The run under way and when it started.
     running: Option<(CallId, ModelId, u64)>,
     n_runs: u32,
@@ -84,7 +86,8 @@ struct LoadedModel {
     key: String,
     source: Rc<Source>,
     files: Rc<ModelFiles>,
-    backend: wire::Backend,
+    /// Those that may run it.
+    backends: BackendSet,
     inputs: Vec<TensorHeader>,
     outputs: Vec<TensorHeader>,
     n_handles: u32,
@@ -94,13 +97,27 @@ struct LoadedModel {
     latencies: VecDeque<f64>,
     n_runs: u32,
     n_faults: u32,
+    golden: Option<Golden>,
+    /// Whether its first run that goes well becomes the golden one.
+    learns_golden: bool,
 }
+
+/// A model on a backend.
+type Loaded = (ModelId, wire::Backend);
 
 /// A call to a worker that the pool waits for.
 struct Call {
     connection: ConnectionId,
-    model: Option<ModelId>,
+    subject: Option<Loaded>,
     job: Option<JobId>,
+    is_probe: bool,
+}
+
+impl Call {
+    /// A call without a model.
+    const fn of(connection: ConnectionId) -> Self {
+        Self { connection, subject: None, job: None, is_probe: false }
+    }
 }
 
 /// Who waits for a job.

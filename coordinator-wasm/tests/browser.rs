@@ -13,6 +13,8 @@ mod faults;
 mod harness;
 #[path = "browser/knowledge.rs"]
 mod knowledge;
+#[path = "browser/probes.rs"]
+mod probes;
 #[path = "browser/records.rs"]
 mod records;
 #[path = "browser/runs.rs"]

@@ -71,6 +71,7 @@ export class Models {
         `run \`tabpool model fetch ${id}\`, then reload this page`,
       );
     }
-    return (await this.#pool).load(id, { onProgress });
+    // These models always answer the same, so that a worker which failed can be tried with what it ran before.
+    return (await this.#pool).load(id, { onProgress, probe: "first-run" });
   }
 }

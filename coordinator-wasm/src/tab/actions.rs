@@ -25,8 +25,9 @@ impl Tab {
                 self.connections.remove(connection);
             }
             Action::Load { connection, call, model, backend, is_refetch, timeout: _ } => {
-                self.calls.insert(call, Call { connection, model: Some(model), job: None });
-                self.read_files(call, model, to_wire_backend(backend), is_refetch);
+                let backend = to_wire_backend(backend);
+                self.calls.insert(call, Call { subject: Some((model, backend)), ..Call::of(connection) });
+                self.read_files(call, model, backend, is_refetch);
             }
             Action::Unload { connection, model, backend } => {
                 let key = key(model, to_wire_backend(backend));
@@ -37,15 +38,14 @@ impl Tab {
                 self.run(connection, call, model, to_wire_backend(backend), &jobs, attempt);
             }
             Action::Ping { connection, call } => {
-                self.calls.insert(call, Call { connection, model: None, job: None });
+                self.calls.insert(call, Call::of(connection));
                 self.send(connection, call, &Request::Ping, &[]);
             }
-            Action::Probe { connection, call, model, backend: _ } => {
-                self.calls.insert(call, Call { connection, model: Some(model), job: None });
-                self.fail(call, lacking("golden inputs"));
+            Action::Probe { connection, call, model, backend } => {
+                self.probe(connection, call, model, to_wire_backend(backend));
             }
             Action::RecreateDevice { connection, call, backend: _ } => {
-                self.calls.insert(call, Call { connection, model: None, job: None });
+                self.calls.insert(call, Call::of(connection));
                 self.fail(call, lacking("devices that can be replaced"));
             }
             // A worker that computes cannot be interrupted; the pool replaces it when it takes too long to come back.
@@ -57,7 +57,7 @@ impl Tab {
 
     /// Starts a worker, in place of the one before if there was one.
     fn open(&mut self, id: ConnectionId, call: CallId) {
-        self.calls.insert(call, Call { connection: id, model: None, job: None });
+        self.calls.insert(call, Call::of(id));
         let connection = self.connections.get_or_default(id);
         connection.stop();
         connection.incarnation += 1;
@@ -125,7 +125,8 @@ impl Tab {
         jobs: &[JobId],
         number: u32,
     ) {
-        self.calls.insert(call, Call { connection: id, model: Some(model), job: jobs.first().copied() });
+        let subject = Some((model, backend));
+        self.calls.insert(call, Call { subject, job: jobs.first().copied(), ..Call::of(id) });
         // Models are registered with batches of one.
         let &[job] = jobs else { return self.fail(call, lacking("batches")) };
         self.report_failed_attempt(job);
@@ -133,12 +134,13 @@ impl Tab {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.running = Some((call, model, now_micros()));
         let capabilities = connection.capabilities.clone().unwrap_or_default();
+        run.subject.backend = backend;
         run.attempt = Some(Attempt {
             number,
             connection: id.0,
-            backend_detail: connection.details.get(model).cloned().unwrap_or_default(),
+            backend_detail: connection.details.get((model, backend)).cloned().unwrap_or_default(),
             adapter: capabilities.adapter.filter(|_| backend == wire::Backend::Webgpu),
-            cold: connection.cold.remove(model),
+            cold: connection.cold.remove((model, backend)),
             ..Attempt::default()
         });
         let sent = run.inputs.buffers().and_then(|buffers| {
@@ -168,7 +170,7 @@ impl Tab {
         }
     }
 
-    fn post(
+    pub(super) fn post(
         &mut self,
         connection: ConnectionId,
         call: Option<CallId>,
@@ -181,7 +183,7 @@ impl Tab {
 }
 
 impl Connection {
-    fn post(
+    pub(super) fn post(
         &mut self,
         call: Option<CallId>,
         request: &Request<'_>,
@@ -199,7 +201,7 @@ impl Connection {
 }
 
 /// The name of a model inside workers.
-fn key(model: ModelId, backend: wire::Backend) -> String {
+pub(super) fn key(model: ModelId, backend: wire::Backend) -> String {
     format!("{model}/{}", backend.as_str())
 }
 
@@ -207,7 +209,7 @@ fn gone() -> Fault {
     Fault::new(FaultCategory::ConnectionLost, "worker-gone", "the worker is gone")
 }
 
-fn forgotten() -> Fault {
+pub(super) fn forgotten() -> Fault {
     Fault::new(FaultCategory::Cancelled, "model-unloaded", "the model was unloaded or its job has ended")
 }
 

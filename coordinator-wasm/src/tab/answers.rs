@@ -94,17 +94,17 @@ impl Tab {
         backend_detail: String,
         phases: Phases,
     ) {
-        let model = self.calls.get(call).and_then(|call| call.model);
-        if let Some(model_id) = model
-            && let Some(model) = self.models.get_mut(model_id)
+        let subject = self.calls.get(call).and_then(|call| call.subject);
+        if let Some(subject) = subject
+            && let Some(model) = self.models.get_mut(subject.0)
             && let Some(connection) = self.connections.get_mut(id)
         {
             let fetched = model.fetched.take().unwrap_or_default();
             let verify_micros = fetched.verify_micros.or(phases.verify_micros);
             connection
                 .cold
-                .insert(model_id, Phases { verify_micros, load_micros: phases.load_micros, ..fetched });
-            connection.details.insert(model_id, backend_detail);
+                .insert(subject, Phases { verify_micros, load_micros: phases.load_micros, ..fetched });
+            connection.details.insert(subject, backend_detail);
             model.inputs = inputs;
             model.outputs = outputs;
         }
@@ -116,6 +116,9 @@ impl Tab {
             Ok(tensors) => tensors,
             Err(fault) => return self.fail(call, fault),
         };
+        if self.calls.get(call).is_some_and(|call| call.is_probe) {
+            return self.on_probed(id, call, &tensors);
+        }
         let value = object(&[("outputs", tensors)]);
         if let Some(result) = &output.result {
             set(&value, "result", result);
@@ -131,7 +134,7 @@ impl Tab {
         self.succeed(id, call, Some(output.memory_bytes));
     }
 
-    fn succeed(&mut self, id: ConnectionId, call: CallId, memory_bytes: Option<u64>) {
+    pub(super) fn succeed(&mut self, id: ConnectionId, call: CallId, memory_bytes: Option<u64>) {
         if let (Some(connection), Some(memory_bytes)) = (self.connections.get_mut(id), memory_bytes) {
             connection.memory_bytes = memory_bytes;
         }

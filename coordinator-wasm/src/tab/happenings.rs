@@ -1,12 +1,13 @@
 //! What happened, told to the page: ends of jobs, records of runs, events.
 
 use js_sys::JSON;
-use pool::{CallId, CallKind, Called, Event, JobEnd, JobId};
+use pool::{CallId, CallKind, Called, Event, JobEnd, JobId, ModelId};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use wire::{EventRecord, EventSource, Fault};
+use wire::{EventRecord, EventSource, Fault, PoolEvent};
 
 use super::{Owner, Run, Tab};
+use crate::auto::Verdict;
 use crate::clock::{millis, now_micros, unix_micros};
 use crate::object::{from_data, object, set};
 use crate::record_buffer::Kind;
@@ -19,7 +20,10 @@ const N_LATENCIES_KEPT: usize = 256;
 
 impl Tab {
     pub(super) fn on_event(&mut self, event: Event) {
-        self.report_event(&event);
+        let model = |id| self.models.get(id).map_or_else(String::new, |model| model.id.clone());
+        if let Some((connection, event)) = to_wire_event(&event, model) {
+            self.report_event(connection, event);
+        }
         if matches!(event, Event::Called(_) | Event::Breaker { .. } | Event::Recovered { .. }) {
             self.save_soon();
         }
@@ -176,7 +180,11 @@ impl Tab {
         let record =
             run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, fault.clone());
         let record = self.report(Kind::Run, "record", &record);
-        match (fault, run.output) {
+        let output = run.output.take();
+        if let (None, Some((_, output))) = (&fault, &output) {
+            self.learn_golden(&run, end, output);
+        }
+        match (fault, output) {
             (Some(fault), _) => {
                 let reason = run.signal.filter(web_sys::AbortSignal::aborted).map(|signal| signal.reason());
                 run.deferred.reject(&fault, reason.as_ref());
@@ -200,9 +208,16 @@ impl Tab {
         }
     }
 
-    fn report_event(&mut self, event: &Event) {
-        let model = |id| self.models.get(id).map_or_else(String::new, |model| model.id.clone());
-        let Some((connection, event)) = to_wire_event(event, model) else { return };
+    /// Backends were compared for a model: it keeps those that agree, and stays loaded on the best.
+    pub(crate) fn take_verdict(&mut self, id: ModelId, verdict: &Verdict) {
+        self.restrict_model(id, &[verdict.best]);
+        self.restrict_model(id, &verdict.right);
+        let model = self.models.get(id).map_or_else(String::new, |model| model.id.clone());
+        let (backend, sentence) = (verdict.best, verdict.sentence.clone());
+        self.report_event(None, PoolEvent::BackendChosen { model, backend, sentence });
+    }
+
+    fn report_event(&mut self, connection: Option<u32>, event: PoolEvent) {
         let record = EventRecord {
             id: unique_id(),
             session: self.origin.session.clone(),

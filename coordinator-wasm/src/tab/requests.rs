@@ -14,10 +14,10 @@ use crate::fault::cancelled;
 use crate::files::ModelFiles;
 use crate::guard::Listener;
 use crate::inputs::Inputs;
-use crate::options::RunOptions;
+use crate::options::{Choice, RunOptions};
 use crate::run_record::Subject;
 use crate::source::Source;
-use crate::translate::{refused, to_pool_backend, to_pool_precision};
+use crate::translate::{refused, to_pool_backend, to_pool_precision, to_wire_backend};
 
 impl Tab {
     /// A handle on a model that is registered already.
@@ -34,16 +34,20 @@ impl Tab {
         key: String,
         source: Rc<Source>,
         files: Rc<ModelFiles>,
-        backend: Backend,
+        choice: Choice,
         fetched: Phases,
     ) -> ModelId {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are below 2^53")]
         let memory_bytes = files.n_bytes() as u64;
+        let backends = match choice {
+            Choice::One(backend) => BackendSet::of(&[to_pool_backend(backend)]),
+            Choice::Auto => self.available_backends(),
+        };
         // What nobody stated counts as full precision: the pool then never takes it for a smaller variant.
         let precision = to_pool_precision(source.precision).unwrap_or(pool::Precision::F32);
         let id = self.machine.register_model(ModelSpec {
             memory_bytes,
-            backends: BackendSet::of(&[to_pool_backend(backend)]),
+            backends,
             ..ModelSpec::new(&key, &source.family, precision)
         });
         let name = key.clone();
@@ -52,7 +56,7 @@ impl Tab {
             key,
             source,
             files,
-            backend,
+            backends,
             inputs: Vec::new(),
             outputs: Vec::new(),
             n_handles: 1,
@@ -60,15 +64,46 @@ impl Tab {
             latencies: std::collections::VecDeque::new(),
             n_runs: 0,
             n_faults: 0,
+            golden: None,
+            learns_golden: false,
         };
         self.models.insert(id, model);
         self.recall_model(id, &name);
         id
     }
 
-    /// Loads a registered model into a first worker.
-    pub(crate) fn load_model(&mut self, id: ModelId, signal: Option<&AbortSignal>, deferred: Deferred) {
-        match self.machine.submit(now(), Job { is_load_only: true, ..Job::new(id) }) {
+    /// Backends that some worker has.
+    fn available_backends(&self) -> BackendSet {
+        let all = self.machine.connections().flat_map(|connection| connection.capabilities().backends.iter());
+        all.fold(BackendSet::NONE, BackendSet::with)
+    }
+
+    /// Backends that may run a model, in the order of preference.
+    pub(crate) fn backends(&self, id: ModelId) -> Vec<Backend> {
+        let backends = self.models.get(id).map_or(BackendSet::NONE, |model| model.backends);
+        backends.iter().map(to_wire_backend).collect()
+    }
+
+    /// Leaves a model these backends; it is taken off the others.
+    pub(crate) fn restrict_model(&mut self, id: ModelId, backends: &[Backend]) {
+        let backends: Vec<pool::Backend> = backends.iter().copied().map(to_pool_backend).collect();
+        let backends = BackendSet::of(&backends);
+        if let Some(model) = self.models.get_mut(id) {
+            model.backends = backends;
+        }
+        self.machine.restrict_model(now(), id, backends);
+    }
+
+    /// Loads a registered model into a first worker, on `backend` if one is given.
+    pub(crate) fn load_model(
+        &mut self,
+        id: ModelId,
+        backend: Option<Backend>,
+        signal: Option<&AbortSignal>,
+        deferred: Deferred,
+    ) {
+        let backends = only(backend);
+        match self.machine.submit(now(), Job { is_load_only: true, backends, ..Job::new(id) }) {
             Ok(job) => {
                 let _on_abort = signal.map(|signal| self.cancel_on_abort(signal, job));
                 self.jobs.insert(job, Owner::Load { deferred, _on_abort });
@@ -142,16 +177,14 @@ impl Tab {
         if options.signal.as_ref().is_some_and(AbortSignal::aborted) {
             return Err(cancelled("the job"));
         }
-        let model = self.models.get(id).filter(|model| model.n_handles > 0).ok_or_else(unloaded)?;
-        let inputs = match model.source.pipeline {
-            Some(kind) => Inputs::of_pipeline(inputs, kind, options.transfer)?,
-            None => Inputs::of_model(inputs, &model.inputs, options.transfer)?,
-        };
+        let inputs = self.read_inputs(id, inputs, options.transfer)?;
+        let model = self.models.get(id).ok_or_else(unloaded)?;
         let subject = Subject {
             model: model.id.clone(),
             sha256: model.files.sha256().to_owned(),
             precision: model.source.precision,
-            backend: model.backend,
+            // Of the try that ends the job; this one, should none begin.
+            backend: options.backend.or_else(|| self.backends(id).first().copied()).unwrap_or(Backend::Wasm),
             case: options.case.clone(),
             shapes: inputs.shapes.clone(),
             started_unix_micros: unix_micros(),
@@ -161,10 +194,20 @@ impl Tab {
             shape: ShapeClass::from_elements(inputs.n_elements),
             priority: options.priority,
             deadline: options.deadline.map(|deadline| now + deadline),
+            backends: only(options.backend),
             ..Job::new(id)
         };
         let job = self.machine.submit(now, job).map_err(|refusal| refused(&refusal))?;
         Ok((job, inputs, subject))
+    }
+
+    /// Reads inputs as the model's contract says.
+    pub(super) fn read_inputs(&self, id: ModelId, inputs: &JsValue, transfer: bool) -> Result<Inputs, Fault> {
+        let model = self.models.get(id).filter(|model| model.n_handles > 0).ok_or_else(unloaded)?;
+        match model.source.pipeline {
+            Some(kind) => Inputs::of_pipeline(inputs, kind, transfer),
+            None => Inputs::of_model(inputs, &model.inputs, transfer),
+        }
     }
 
     /// Opens the first connections.
@@ -187,4 +230,9 @@ impl Tab {
             }
         })
     }
+}
+
+/// The set of one backend, or of all.
+fn only(backend: Option<Backend>) -> BackendSet {
+    backend.map_or(BackendSet::ALL, |backend| BackendSet::of(&[to_pool_backend(backend)]))
 }

@@ -32,6 +32,32 @@ const BEHAVIOURS = {
                 ? failed(id, { category: 'internal', code: 'test', message: 'test worker fails' })
                 : answerRun(id, message),
     });`,
+    // Fails on a negative input, and answers wrongly from then on.
+    breaksDown: `let offset = 1;
+    serve({
+        run: (id, message) => {
+            if (first(message) < 0) {
+                offset = 2;
+                return failed(id, { category: 'internal', code: 'test', message: 'test worker breaks down' });
+            }
+            answerRun(id, message, 7, offset);
+        },
+    });`,
+    // Two backends that agree; webgpu is the faster one.
+    twoBackends: `serve(
+        { run: (id, message) => answerRun(id, message, message.header.request.key.endsWith('webgpu') ? 3 : 7) },
+        ['webgpu', 'wasm'],
+    );`,
+    // The same, but webgpu is wrong.
+    wrongBackend: `serve(
+        {
+            run: (id, message) =>
+                message.header.request.key.endsWith('webgpu')
+                    ? answerRun(id, message, 3, 1000)
+                    : answerRun(id, message),
+        },
+        ['webgpu', 'wasm'],
+    );`,
     neverReady: `self.onmessage = () => {};`,
     brokenProtocol: `self.postMessage('not a message');`,
 };
@@ -43,13 +69,13 @@ const PRELUDE = `
     const failed = (id, fault) => post(id, { kind: 'failed', fault });
     const trap = () =>
         post(0, { kind: 'trapped', fault: { category: 'worker_crash', code: 'trap', message: 'test trap' } });
-    const answerRun = (id, message) => {
+    const answerRun = (id, message, run_micros = 7, offset = 1) => {
         const x = new Float32Array(message.buffers[0]);
         const outputs = [{ name: 'y', dtype: 'float32', dims: [x.length] }];
-        const phases = { run_micros: 7 };
-        post(id, { kind: 'ran', outputs, phases, memory_bytes: 4096 }, [x.map((v) => v + 1).buffer]);
+        const phases = { run_micros };
+        post(id, { kind: 'ran', outputs, phases, memory_bytes: 4096 }, [x.map((v) => v + offset).buffer]);
     };
-    const serve = (special) => {
+    const serve = (special, backends = ['wasm']) => {
         const tensor = (name) => ({ name, dtype: 'float32', dims: [0] });
         const handlers = {
             load: (id) => {
@@ -66,7 +92,7 @@ const PRELUDE = `
             handlers[header.request.kind](header.id, { header, buffers: data.buffers });
         };
         const capabilities = {
-            wasm_build: 'test-worker', backends: ['wasm'], webnn_devices: [], cross_origin_isolated: false,
+            wasm_build: 'test-worker', backends, webnn_devices: [], cross_origin_isolated: false,
         };
         post(0, { kind: 'ready', capabilities });
     };

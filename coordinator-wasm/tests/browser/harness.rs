@@ -86,6 +86,12 @@ pub(crate) async fn load(pool: &PoolHandle, source: &JsValue) -> Result<JsValue,
     JsFuture::from(pool.load(source.clone(), &JsValue::UNDEFINED)).await
 }
 
+/// `pool.load(...)` of the same three bytes.
+pub(crate) async fn load_with(pool: &PoolHandle, options: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let bytes = Uint8Array::from(&[1_u8, 2, 3][..]);
+    JsFuture::from(pool.load(bytes.into(), &object(options))).await
+}
+
 /// `model.run(...)`, not awaited.
 pub(crate) fn start(model: &JsValue, inputs: &JsValue, options: &JsValue) -> Promise {
     let run: Function = get(model, "run").unchecked_into();

@@ -25,12 +25,12 @@ fn breaker(pool: &PoolHandle, component: &str) -> String {
     text(&found.unwrap(), "state")
 }
 
-/// The expected time of a run, milliseconds, and how uncertain it is. The pool is closed.
+/// The expected time of a run, milliseconds, the worker's own factor left out, and how uncertain it is. The pool is closed.
 async fn explained(pool: PoolHandle, model: &JsValue) -> (f64, f64) {
     let pool = JsValue::from(pool);
     let best = get(&call(&pool, "explain", model), "0");
     JsFuture::from(call(&pool, "close", &JsValue::UNDEFINED).unchecked_into::<Promise>()).await.unwrap();
-    (number(&best, "runMs"), number(&best, "uncertainty"))
+    (number(&best, "runMs") / number(&best, "memberFactor"), number(&best, "uncertainty"))
 }
 
 #[wasm_bindgen_test]

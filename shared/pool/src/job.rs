@@ -8,10 +8,12 @@ use crate::{Backend, BackendSet, CallId, ConnectionId, FaultCategory, ModelId, S
 
 named_enum! {
     /// Share of the pool that a job gets when there is not enough for all. No priority starves another.
+    #[derive(Default)]
     pub enum Priority {
         /// Weight 1: prefetching, background indexing.
         Low = "low",
         /// Weight 4.
+        #[default]
         Normal = "normal",
         /// Weight 16: somebody is waiting for it.
         High = "high",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Browser, FaultCategory};
+use crate::{Backend, Browser, FaultCategory};
 
 /// Something that a pool decided or found out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +130,15 @@ pub enum PoolEvent {
         /// Distinct connections that failed on them.
         n_connections: u32,
     },
+    /// Backends were compared for a model, or could not be.
+    BackendChosen {
+        /// The model.
+        model: String,
+        /// The fastest of those whose outputs agree.
+        backend: Backend,
+        /// The finding as a sentence, with every backend's figures.
+        sentence: String,
+    },
     /// The number of connections was changed.
     Scaled {
         /// Connections before.
@@ -143,7 +152,7 @@ pub enum PoolEvent {
 
 impl PoolEvent {
     /// The name of every kind, in declaration order.
-    pub const KINDS: [&str; 8] = [
+    pub const KINDS: [&str; 9] = [
         "breaker",
         "connection",
         "recovering",
@@ -151,6 +160,7 @@ impl PoolEvent {
         "incident",
         "root_cause",
         "quarantined",
+        "backend_chosen",
         "scaled",
     ];
 
@@ -165,6 +175,7 @@ impl PoolEvent {
             Self::Incident { .. } => "incident",
             Self::RootCause { .. } => "root_cause",
             Self::Quarantined { .. } => "quarantined",
+            Self::BackendChosen { .. } => "backend_chosen",
             Self::Scaled { .. } => "scaled",
         }
     }

@@ -43,6 +43,7 @@ export class ConnectionCard {
       find(".memory", element),
       `${stats.memoryBytes ? bytes(stats.memoryBytes) : "memory unknown"} · ${history.join(", ")}`,
     );
+    this.#showBreakers(stats.breakers);
     this.#showResidents(stats.models);
     this.#needsDraw = true;
   }
@@ -92,6 +93,15 @@ export class ConnectionCard {
       ? `${micros(median(latencies))} median, n = ${latencies.length}`
       : "no runs yet";
     setText(find(".latency-text", this.element), text);
+  }
+
+  /** Says which of the worker's parts get no jobs, if one does not. */
+  #showBreakers(breakers) {
+    const held = breakers.filter(({ state }) => state !== "closed");
+    const element = find(".breakers", this.element);
+    element.hidden = held.length === 0;
+    const part = ({ component, state }) => `${component} ${state === "open" ? "gets no jobs" : "is being tried"}`;
+    setText(element, held.map(part).join(", "));
   }
 
   #showResidents(models) {

@@ -3,8 +3,9 @@
 import { find, make, setText } from "../dom.js";
 import { count } from "../format.js";
 import { ConnectionCard } from "./connection.js";
+import { describe } from "./events.js";
 
-const N_LOG_LINES = 6;
+const N_LOG_LINES = 8;
 /** Canvases are redrawn this often while something moves. */
 const FRAME_MS = 100;
 
@@ -23,12 +24,14 @@ export class PoolView {
     this.#root = root;
     this.#pool = pool;
     pool.on("change", () => this.#update());
-    pool.on("state", (event) => this.#onState(event));
+    pool.on("event", (record) => {
+      const line = describe(record);
+      if (line) this.#log(line.text, line.isBad);
+    });
     pool.on("fault", ({ fault, connection }) => {
       const where = connection === null ? "" : `worker ${connection}: `;
       this.#log(`${where}${fault.message} (${fault.code})`, true);
     });
-    pool.on("scale", ({ from, to, reason }) => this.#log(`${from} → ${count(to, "worker")}: ${reason}`));
     pool.on("agent", ({ reachable, fault }) => this.#showAgent(reachable, fault));
     setInterval(() => this.#draw(), FRAME_MS);
     addEventListener("resize", () => this.#draw(true));
@@ -64,10 +67,6 @@ export class PoolView {
   #draw(always = false) {
     if (document.hidden) return;
     for (const card of this.#cards.values()) card.draw(always);
-  }
-
-  #onState({ connection, state, reason }) {
-    this.#log(`worker ${connection} ${state}${reason ? `: ${reason}` : ""}`, state === "closed");
   }
 
   #showRecords({ pending, posted, dropped }) {

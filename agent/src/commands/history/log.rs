@@ -130,6 +130,7 @@ fn words(event: &PoolEvent) -> (String, Tone) {
             let n = quantity::plural(*n_connections as usize, "connection");
             (format!("inputs of {model} quarantined: {} on {n}", cause.as_str()), Tone::Bad)
         }
+        PoolEvent::BackendChosen { model, sentence, .. } => (format!("{model}: {sentence}"), Tone::Plain),
         PoolEvent::Scaled { from, to, reason } => {
             (format!("{from} → {to} connections: {reason}"), Tone::Plain)
         }

@@ -1,9 +1,27 @@
 //! Models held without a run: jobs that only load one, and models that nobody wants any more.
 
 use super::Pool;
-use crate::{Backend, Connection, ConnectionId, Job, JobEnd, JobId, ModelId, Timestamp};
+use crate::{Backend, BackendSet, Connection, ConnectionId, Job, JobEnd, JobId, ModelId, Timestamp};
 
 impl Pool {
+    /// Leaves a model these backends, or gives it more: takes it off the others where no call uses it.
+    pub fn restrict_model(&mut self, now: Timestamp, model: ModelId, backends: BackendSet) {
+        let Some(entry) = self.models.get_mut(model.0 as usize) else { return };
+        entry.spec.backends = backends;
+        let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
+        for id in ids {
+            let Some(connection) = self.connection(id) else { continue };
+            let busy: Vec<(ModelId, Backend)> = self.busy_models(connection).collect();
+            let is_left = |held: &(ModelId, Backend)| {
+                held.0 == model && !backends.contains(held.1) && !busy.contains(held)
+            };
+            for held in connection.residents().filter(is_left).collect::<Vec<_>>() {
+                self.unload(id, held);
+            }
+            self.reindex(now, id);
+        }
+    }
+
     /// Takes a model out of every connection, at once or when the calls that use it end. Jobs that wait for it still run.
     /// Registering it again brings it back.
     pub fn retire_model(&mut self, now: Timestamp, model: ModelId) {

@@ -1,7 +1,7 @@
 //! Models held without a run.
 
 use super::world::World;
-use crate::{Action, Backend, FaultCategory, Job, JobEnd, JobId, ModelId};
+use crate::{Action, Backend, BackendSet, FaultCategory, Job, JobEnd, JobId, ModelId};
 
 fn submit_load(world: &mut World, model: ModelId) -> JobId {
     let job = Job { is_load_only: true, ..Job::new(model) };
@@ -86,4 +86,30 @@ fn a_run_that_is_refused_says_nothing_about_other_inputs() {
     let (_, run, _) = world.submit_loaded(model);
     world.finish(run);
     assert!(matches!(world.ends[1..], [(_, JobEnd::Completed { .. })]), "{:?}", world.ends);
+}
+
+#[test]
+fn a_model_is_taken_off_the_backends_that_it_may_not_use_any_more() {
+    let mut world = World::with_workers(1, &[Backend::Webgpu, Backend::Wasm]);
+    let model = world.model("minilm");
+    for backend in [Backend::Webgpu, Backend::Wasm] {
+        let job = Job { backends: BackendSet::of(&[backend]), ..Job::new(model) };
+        world.pool.submit(world.now, job).expect("there is room");
+        world.drain();
+        let (load, ..) = world.take_load();
+        world.finish(load);
+        let (run, ..) = world.take_run();
+        world.finish(run);
+    }
+    world.pool.restrict_model(world.now, model, BackendSet::of(&[Backend::Wasm]));
+    world.drain();
+    let unloaded = world.take(|action| match action {
+        Action::Unload { backend, .. } => Some(*backend),
+        _ => None,
+    });
+    assert_eq!(unloaded, Backend::Webgpu);
+    world.submit(model);
+    let (_, connection, _) = world.take_run();
+    let held: Vec<_> = world.pool.connection(connection).expect("it is there").residents().collect();
+    assert_eq!(held, [(model, Backend::Wasm)]);
 }

@@ -1,0 +1,65 @@
+//! What a pool has learnt survives a reload of its page, in each of the three browsers.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tabpool_tests::agent::Server;
+use tabpool_tests::driver::Browser;
+use tabpool_tests::webdriver::Session;
+
+const VISIT: &str = include_str!("../www/reload.js");
+/// The page's own pool is ready, on a busy machine.
+const READY_LIMIT: Duration = Duration::from_secs(300);
+
+#[test]
+fn chromium() {
+    check(Browser::Chromium);
+}
+
+#[test]
+fn firefox() {
+    check(Browser::Firefox);
+}
+
+#[test]
+fn webkit() {
+    check(Browser::Webkit);
+}
+
+#[track_caller]
+fn check(browser: Browser) {
+    if let Err(error) = reload(browser) {
+        panic!("{browser:?}: {error:#}");
+    }
+}
+
+fn reload(browser: Browser) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(&folder.path().join("history.sqlite"), 0)?;
+    let driven = browser.drive()?;
+    let before = visit(&driven.session, &server.url, true)?;
+    let after = visit(&driven.session, &server.url, false)?;
+    ensure!(before["breaker"]["state"] == "open", "the breaker never opened: {before}");
+    ensure!(after["breaker"]["state"] == "open", "the breaker is not open any more: {after}");
+    let number =
+        |visit: &Value, name: &str| visit[name].as_f64().with_context(|| format!("no {name} in {visit}"));
+    let (measured, remembered) = (number(&before, "runMs")?, number(&after, "runMs")?);
+    ensure!((remembered / measured - 1.0).abs() < 0.01, "{remembered} ms is not {measured} ms");
+    ensure!(number(&after, "uncertainty")? < 0.5, "the latency is a guess: {after}");
+    server.stop()?;
+    Ok(())
+}
+
+/// Opens the page anew and runs a visit in it.
+fn visit(page: &Session, url: &str, runs: bool) -> Result<Value> {
+    page.goto(url)?;
+    page.wait_until(
+        "document.documentElement.dataset.pool === 'ready'",
+        "document.body.innerText",
+        READY_LIMIT,
+    )?;
+    let told = page.execute_async(&VISIT.replace("(FAILS)", &format!("({runs})")))?;
+    ensure!(told["error"].is_null(), "the visit failed: {}", told["error"]);
+    Ok(told)
+}

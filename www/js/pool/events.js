@@ -1,0 +1,75 @@
+// What the pool decided or found out, in words.
+
+import { count, micros } from "../format.js";
+
+const STRATEGIES = {
+  retry_in_place: "try the job again",
+  retry_elsewhere: "try the job on another worker",
+  other_backend: "try the job on another backend",
+  other_browser: "try the job in another browser",
+  lower_precision: "run the smaller variant of the model",
+  smaller_batch: "run the job alone",
+  reload_model: "load the model again",
+  recreate_device: "get a new device",
+  respawn_worker: "start a new worker",
+  respawn_iframe: "start a new iframe",
+  restart_browser: "start a new browser",
+};
+
+const BREAKER_STATES = { open: "opens", half_open: "lets probes pass", closed: "closes" };
+
+/** A name of the pool's as words, e.g. `device lost`. */
+export function words(name) {
+  return name.replaceAll("_", " ");
+}
+
+/**
+ * One event as a line, and whether it is bad news; `null` for what the page shows elsewhere.
+ * @param {object} record An `EventRecord` of the pool.
+ * @returns {{ text: string, isBad: boolean } | null}
+ */
+export function describe({ connection, event }) {
+  const where = connection === undefined ? "" : `worker ${connection}: `;
+  const line = (text, isBad = false) => ({ text: where + text, isBad });
+  switch (event.kind) {
+    case "breaker":
+      return line(
+        `the breaker of ${event.component} ${BREAKER_STATES[event.to]}, because ${event.reason}`,
+        event.to === "open",
+      );
+    case "connection":
+      return line(event.cause ? `${event.to} after ${words(event.cause)}` : event.to, event.to === "closed");
+    case "recovering": {
+      const after = event.after_micros >= 1000 ? ` in ${micros(event.after_micros)}` : "";
+      return line(`${words(event.category)} of ${event.component}, so ${STRATEGIES[event.strategy]}${after}`);
+    }
+    case "recovered":
+      return line(
+        event.is_success
+          ? `to ${STRATEGIES[event.strategy]} helped after ${micros(event.took_micros)}`
+          : `to ${STRATEGIES[event.strategy]} did not help`,
+        !event.is_success,
+      );
+    case "incident":
+      return line(
+        `${words(event.category)} of ${event.component} on ${count(event.n_members, "worker")} has one cause: ` +
+          { opened: "one repair for all", returning: "repaired, they return in turn", failed: "the repair failed" }[
+            event.phase
+          ],
+        event.phase !== "returning",
+      );
+    case "root_cause":
+      return line(`what they share: ${event.sentence}`, true);
+    case "quarantined":
+      return line(
+        `inputs of ${event.model} are refused: ${words(event.cause)} on ${count(event.n_connections, "worker")}`,
+        true,
+      );
+    case "backend_chosen":
+      return line(`${event.model}: ${event.sentence}`);
+    case "scaled":
+      return line(`${event.from} → ${count(event.to, "worker")}: ${words(event.reason)}`);
+    default:
+      return null;
+  }
+}
