@@ -29,7 +29,7 @@ use crate::fleet::output::{self, Finished};
 use crate::fleet::summary::Summary;
 use crate::fleet::{seed, to_pool_backend};
 use crate::golden::{self, Golden};
-use crate::host::{Host, git_commit, load_average, now_unix_micros};
+use crate::host::{Host, git_branch, git_commit, load_average, now_unix_micros};
 use crate::output::{Printer, quantity};
 use crate::server::{self, App};
 use crate::store::{EventFilter, Filter, NewCampaign, Store};
@@ -372,6 +372,7 @@ fn begin_campaign(store: &Store, args: &RunArgs) -> anyhow::Result<i64> {
         started_unix_micros: now_unix_micros(),
         label: args.label.clone(),
         git_commit: git_commit(),
+        branch: git_branch(),
         host: host.name,
         cpu_model: host.cpu_model,
         n_cpus: host.n_cpus,
