@@ -131,6 +131,8 @@ fn build(builds: &str) -> Result<PathBuf> {
             "--",
             "--engine-features",
             "profile",
+            "--only",
+            builds,
             "--out",
         ])
         .arg(&package)
