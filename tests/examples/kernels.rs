@@ -11,19 +11,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use axum::Router;
-use axum::extract::Path as UrlPath;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use axum::response::Html;
-use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tabpool_tests::cache;
 use tabpool_tests::driver::Browser;
+use tabpool_tests::page_server::PageServer;
 use tabpool_tests::webdriver::Session;
-use tower_http::services::ServeDir;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 /// The page has to import and compile a few megabytes.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -89,16 +81,12 @@ fn main() -> Result<()> {
     let builds: BTreeSet<_> =
         browsers.iter().map(|&browser| format!("engine-{}", build_for(browser))).collect();
     let package = build(&builds.into_iter().collect::<Vec<_>>().join(","))?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0)))?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let router = router(&package);
-    runtime.spawn(async { axum::serve(listener, router).await });
+    let server = PageServer::start(include_str!("../www/kernels.js"), &[("/pkg", &package)])?;
 
     for browser in browsers {
         let build = build_for(browser);
         let driven = browser.drive()?;
-        driven.session.goto(&format!("{url}/?build={build}"))?;
+        driven.session.goto(&format!("{}?build={build}", server.url))?;
         driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
         let title = format!("{browser:?}, {build}");
         print_speeds(&title, &driven.session)?;
@@ -143,39 +131,8 @@ fn build(builds: &str) -> Result<PathBuf> {
     Ok(package)
 }
 
-fn router(package: &Path) -> Router {
-    // Isolated pages have the finest clocks.
-    let header = |name: &'static str, value: &'static str| {
-        SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
-    };
-    let script = || async { ([(CONTENT_TYPE, "text/javascript")], include_str!("../www/kernels.js")) };
-    Router::new()
-        .route("/", get(|| async { Html(include_str!("../www/kernels.html")) }))
-        .route("/kernels.js", get(script))
-        .route("/model/{id}", get(model))
-        .nest_service("/pkg", ServeDir::new(package))
-        .layer(header("cross-origin-opener-policy", "same-origin"))
-        .layer(header("cross-origin-embedder-policy", "require-corp"))
-}
-
-async fn model(UrlPath(id): UrlPath<String>) -> Result<Vec<u8>, (StatusCode, String)> {
-    cache::bytes(&id).map_err(|error| (StatusCode::NOT_FOUND, format!("{error:#}")))
-}
-
-/// Calls a function of the page.
-fn call(session: &Session, function: &str, arguments: &Value) -> Result<Value> {
-    let script = format!(
-        "const done = arguments[0]; (async () => window.{function}(...{arguments}))().then(done, (error) => done(String(error)))"
-    );
-    let answer = session.execute_async(&script)?;
-    match answer.as_str() {
-        Some(error) => bail!("{function} failed: {error}"),
-        None => Ok(answer),
-    }
-}
-
 fn print_speeds(title: &str, session: &Session) -> Result<()> {
-    let speeds: Vec<Speed> = serde_json::from_value(call(session, "benchKernels", &json!([]))?)?;
+    let speeds: Vec<Speed> = serde_json::from_value(session.call("benchKernels", &json!([]))?)?;
     let bare = speeds.first().context("no kernel was measured")?.median;
     let mut out = io::stdout().lock();
     writeln!(
@@ -198,7 +155,7 @@ fn print_profiles(title: &str, session: &Session) -> Result<()> {
             .map(|(name, dtype, dims)| json!({ "name": name, "dtype": dtype, "dims": dims }))
             .collect();
         let mut profile: Profile =
-            serde_json::from_value(call(session, "profileModel", &json!([model, shapes]))?)?;
+            serde_json::from_value(session.call("profileModel", &json!([model, shapes]))?)?;
         let dims = inputs[0].2;
         writeln!(out, "\n{title}: {model} {dims:?}, median of a run {:.2} ms", profile.millis)?;
         profile.steps.sort_by(|a, b| b.millis.total_cmp(&a.millis));

@@ -89,6 +89,19 @@ pub fn bytes(id: &str) -> Result<Vec<u8>> {
     Zoo::read()?.file(id)?.bytes()
 }
 
+/// Folder of the package from npm whose name starts with `name`, the last of several.
+///
+/// # Errors
+/// The cache does not have it.
+pub fn package(name: &str) -> Result<PathBuf> {
+    let packages = folder()?.with_file_name("packages");
+    let entries = std::fs::read_dir(&packages).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| {
+        path.is_dir() && path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name))
+    };
+    entries.filter(is_it).max().with_context(|| format!("{} has no {name}", packages.display()))
+}
+
 fn folder() -> Result<PathBuf> {
     let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(cache) => PathBuf::from(cache),

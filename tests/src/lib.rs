@@ -11,6 +11,7 @@ pub mod driver;
 pub mod native;
 pub mod node_case;
 pub mod operator_table;
+pub mod page_server;
 pub mod poll;
 pub mod process;
 pub mod verdict;

@@ -86,6 +86,22 @@ impl Session {
             .with_context(|| script.to_owned())
     }
 
+    /// Calls a function of the page, which may be asynchronous, and gives its result.
+    ///
+    /// # Errors
+    /// It throws.
+    pub fn call(&self, function: &str, arguments: &Value) -> Result<Value> {
+        let answer = self.execute_async(&format!(
+            "const done = arguments[0];
+             const call = async () => window.{function}(...{arguments});
+             call().then((value) => done({{ value }}), (error) => done({{ error: String(error) }}));"
+        ))?;
+        if let Some(error) = answer["error"].as_str() {
+            bail!("{function} failed: {error}");
+        }
+        Ok(answer["value"].clone())
+    }
+
     /// The text of the first element that `selector` matches, as the DOM has it.
     ///
     /// # Errors
