@@ -1,12 +1,12 @@
 //! Prints how fast the engine's kernels are in real browsers, and where models spend their time:
 //! `cargo run -p tabpool-tests --example kernels -- --browser chromium,firefox`.
 //!
-//! The engine is built with its feature `profile` into `target/kernels`. Speeds are medians over samples of some
+//! The engine is built with its feature `profile` into `target/kernels`; with `--built` what is there is measured. Speeds are medians over samples of some
 //! milliseconds, with the best one behind; the share is that of the bare register tile, measured first in the same run.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -70,17 +70,21 @@ struct Steps {
 }
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_built = arguments.last().is_some_and(|last| last == "--built") && arguments.pop().is_some();
     let browsers = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => vec![Browser::Chromium, Browser::Firefox],
         ["--browser", names] => names.split(',').map(browser).collect::<Result<_>>()?,
-        _ => bail!("usage: kernels [--browser chromium,firefox,webkit]"),
+        _ => bail!("usage: kernels [--browser chromium,firefox,webkit] [--built]"),
     };
     // WebKit lacks a relaxed instruction that the other build has.
     let build_for = |browser| if browser == Browser::Webkit { "simd128" } else { "relaxed" };
     let builds: BTreeSet<_> =
         browsers.iter().map(|&browser| format!("engine-{}", build_for(browser))).collect();
-    let package = build(&builds.into_iter().collect::<Vec<_>>().join(","))?;
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kernels");
+    if !is_built {
+        build(&builds.into_iter().collect::<Vec<_>>().join(","), &package)?;
+    }
     let server = PageServer::start(include_str!("../www/kernels.js"), &[("/pkg", &package)])?;
 
     for browser in browsers {
@@ -104,13 +108,11 @@ fn browser(name: &str) -> Result<Browser> {
     })
 }
 
-/// Builds the engine for profiling, in some of its builds; gives its folder.
-fn build(builds: &str) -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let package = root.join("target/kernels");
+/// Builds the engine for profiling, in some of its builds, into a folder.
+fn build(builds: &str, package: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .current_dir(&root)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .args([
             "run",
             "--quiet",
@@ -123,12 +125,12 @@ fn build(builds: &str) -> Result<PathBuf> {
             builds,
             "--out",
         ])
-        .arg(&package)
+        .arg(package)
         .stdout(io::stderr())
         .status()
         .context("cannot start cargo")?;
     ensure!(status.success(), "cannot build the engine");
-    Ok(package)
+    Ok(())
 }
 
 fn print_speeds(title: &str, session: &Session) -> Result<()> {
