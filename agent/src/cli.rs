@@ -137,6 +137,10 @@ pub(crate) struct BenchArgs {
     /// Engine to run beside ours, run by run in turns, and to print the ratio to
     #[arg(long, value_name = "ENGINE", value_delimiter = ',', value_parser = peer())]
     pub(crate) peer: Vec<PeerEngine>,
+    /// More launches of each browser in which a case is only loaded and run once, each engine alone: for cold starts and
+    /// the memory that they take
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "ab", value_parser = clap::value_parser!(u16).range(0..=200))]
+    pub(crate) cold: u16,
     /// Words to find this campaign by
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,

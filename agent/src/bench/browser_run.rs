@@ -1,6 +1,7 @@
 //! Runs a plan in one browser, in as many launches as that takes, and stores everything.
 
 use std::collections::BTreeMap;
+use std::iter::repeat_n;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,11 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use wire::{BenchBuild, BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, RunRecord};
+use wire::{
+    BenchBuild, BenchEvent, BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, RunRecord,
+};
 
+use crate::bench::memory::{SAMPLE_INTERVAL, Watch};
 use crate::bench::page::{Page, browser_ended, silent};
 use crate::bench::plan::PlannedCase;
 use crate::bench::summary::OURS;
@@ -69,6 +73,8 @@ pub(crate) struct BrowserRun {
     pub(crate) faults: BTreeMap<CaseKey, Fault>,
     /// Outputs compared.
     pub(crate) checks: BTreeMap<CaseKey, Check>,
+    /// The most memory that cold starts took, bytes.
+    pub(crate) memories: BTreeMap<CaseKey, Vec<f64>>,
     /// Somebody stopped the agent.
     pub(crate) interrupted: bool,
     /// Why the history could not be written; nothing was run after that.
@@ -76,23 +82,33 @@ pub(crate) struct BrowserRun {
 }
 
 impl Bench<'_> {
-    /// Runs every case in the browser, `n_launches` times. A page that hangs or dies costs the case it was at; the rest goes
+    /// Runs every case in the browser, `n_launches` times, then loads it and runs it once in `n_cold` more launches. A page that hangs or dies costs the case it was at; the rest goes
     /// on in a new launch.
-    pub(crate) async fn run(&self, found: &Found, cases: &[PlannedCase], n_launches: usize) -> BrowserRun {
+    pub(crate) async fn run(
+        &self,
+        found: &Found,
+        cases: &[PlannedCase],
+        n_launches: usize,
+        n_cold: usize,
+    ) -> BrowserRun {
         let version = self.launcher.version(found).await.unwrap_or_else(|error| {
             self.printer.warning(&format!("{error:#}"));
             String::new()
         });
         let browser = Browser { name: found.kind.name.to_owned(), version, ..Browser::default() };
         let mut run = BrowserRun { browser, ..BrowserRun::default() };
-        let bar = self.printer.bar(rounds(cases) * n_launches as u64);
+        let cold: Vec<PlannedCase> = cases.iter().map(PlannedCase::cold).collect();
+        let launches = repeat_n((cases, false), n_launches).chain(repeat_n((cold.as_slice(), true), n_cold));
+        let bar = self.printer.bar(launches.clone().map(|(cases, _)| rounds(cases)).sum());
         bar.set_prefix(found.kind.name);
-        for launch in 1..=n_launches as u64 {
+        let mut n_done = 0;
+        for (cases, is_cold) in launches {
             let mut rest = cases;
             while !rest.is_empty() && !run.interrupted && run.broken.is_none() {
-                rest = self.run_rest(found, rest, &mut run, &bar).await;
-                bar.set_position(launch * rounds(cases) - rounds(rest));
+                rest = self.run_rest(found, (rest, is_cold), &mut run, &bar).await;
+                bar.set_position(n_done + rounds(cases) - rounds(rest));
             }
+            n_done += rounds(cases);
         }
         bar.finish_and_clear();
         run
@@ -102,7 +118,7 @@ impl Bench<'_> {
     async fn run_rest<'c>(
         &self,
         found: &Found,
-        rest: &'c [PlannedCase],
+        (rest, is_cold): (&'c [PlannedCase], bool),
         run: &mut BrowserRun,
         bar: &ProgressBar,
     ) -> &'c [PlannedCase] {
@@ -120,7 +136,19 @@ impl Bench<'_> {
             return rest;
         }
         let rival = rival.map(|(_, session)| session);
-        let mut page = self.visit(found, (&session, rival.as_deref()), &run.browser, rest, bar).await;
+        let mut plan = BenchPlan {
+            schema: wire::SCHEMA,
+            browser_name: run.browser.name.clone(),
+            browser_version: run.browser.version.clone(),
+            n_workers: N_WORKERS,
+            cases: rest.iter().map(|case| case.bench.clone()).collect(),
+            peers: self.peers.to_vec(),
+            builds: Vec::new(),
+            is_cold,
+            turn: u32::try_from(run.sessions.len()).unwrap_or_default(),
+        };
+        plan.builds = rival.as_deref().map(|rival| builds(&session, rival)).unwrap_or_default();
+        let mut page = self.visit(found, &session, plan, rest, bar).await;
         let mut others: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
         others.extend(rival.iter().map(|_| RIVAL.to_owned()));
         let n_settled = page.settle(&others);
@@ -138,21 +166,12 @@ impl Bench<'_> {
     async fn visit(
         &self,
         found: &Found,
-        (session, rival): (&str, Option<&str>),
-        browser: &Browser,
+        session: &str,
+        plan: BenchPlan,
         cases: &[PlannedCase],
         bar: &ProgressBar,
     ) -> Page {
         let mut page = Page::new(cases);
-        let plan = BenchPlan {
-            schema: wire::SCHEMA,
-            browser_name: browser.name.clone(),
-            browser_version: browser.version.clone(),
-            n_workers: N_WORKERS,
-            cases: cases.iter().map(|case| case.bench.clone()).collect(),
-            peers: self.peers.to_vec(),
-            builds: rival.map(|rival| builds(session, rival)).unwrap_or_default(),
-        };
         let goldens = cases.iter().map(|case| Arc::clone(&case.golden)).collect();
         let mut reports = self.app.sessions.open(session, Errand::Bench { plan, goldens });
         let url = format!("http://{}/bench.html?session={session}", self.address);
@@ -192,6 +211,8 @@ impl Bench<'_> {
         let mut interrupt = self.interrupt.clone();
         let mut patience = LAUNCH_TIMEOUT.min(self.timeout);
         let mut deadline = Instant::now() + patience;
+        let mut watch: Option<Watch> = None;
+        let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
         while page.ending.is_none() {
             tokio::select! {
                 // Reports first: what a browser said before it ended still counts.
@@ -200,6 +221,13 @@ impl Bench<'_> {
                     ready_unix_micros.get_or_insert_with(now_unix_micros);
                     patience = self.timeout;
                     deadline = Instant::now() + patience;
+                    if let Some(Report::Event(BenchEvent::ColdStart { case, engine, is_over })) = &report {
+                        if let (true, Some(watch)) = (is_over, &mut watch) {
+                            watch.sample();
+                            page.memories.push((*case as usize, engine.clone(), watch.peak_over_rest_bytes()));
+                        }
+                        watch = running.root().filter(|_| !is_over).and_then(Watch::start);
+                    }
                     if let Some(report) = report {
                         page.on_report(report);
                     }
@@ -211,6 +239,9 @@ impl Bench<'_> {
                 }
                 _ = running.ended() => {
                     page.on_lost(Ending::ConnectionLost, browser_ended(&running.last_words()));
+                }
+                _ = samples.tick(), if watch.is_some() => {
+                    watch.iter_mut().for_each(Watch::sample);
                 }
                 () = sleep_until(deadline) => page.on_lost(Ending::Timeout, silent(patience.as_secs())),
             }
@@ -239,6 +270,10 @@ impl Bench<'_> {
         for check in &page.checks {
             let Some(case) = cases.get(check.case) else { continue };
             run.checks.insert(key(case, &check.engine), check.check.clone());
+        }
+        for (case, engine, bytes) in &page.memories {
+            let Some(case) = cases.get(*case) else { continue };
+            run.memories.entry(key(case, engine)).or_default().push(*bytes as f64);
         }
         let store = &self.app.store;
         let mut missing = Vec::new();

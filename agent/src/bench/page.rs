@@ -37,6 +37,8 @@ pub(crate) struct Page {
     current: Option<usize>,
     /// Rounds of the current case that tabpool has done.
     n_done: u32,
+    /// The most memory that an engine's cold start took, in bytes, with its case.
+    pub(crate) memories: Vec<(usize, String, u64)>,
     /// Cases that could not be finished.
     pub(crate) faults: Vec<CaseFault>,
     /// Outputs compared.
@@ -56,6 +58,7 @@ impl Page {
             n_rounds: cases.iter().map(PlannedCase::n_rounds).collect(),
             current: None,
             n_done: 0,
+            memories: Vec::new(),
             faults: Vec::new(),
             checks: Vec::new(),
             ending: None,
@@ -86,7 +89,9 @@ impl Page {
             Report::Sign
             | Report::Capabilities(_)
             | Report::Fleet(..)
-            | Report::Event(BenchEvent::Started | BenchEvent::Progress { .. }) => {}
+            | Report::Event(
+                BenchEvent::Started | BenchEvent::Progress { .. } | BenchEvent::ColdStart { .. },
+            ) => {}
         }
     }
 

@@ -34,6 +34,13 @@ pub(crate) struct Repetitions {
 }
 
 impl PlannedCase {
+    /// The same case, loaded and run once.
+    pub(crate) fn cold(&self) -> Self {
+        let mut cold = self.clone();
+        (cold.bench.n_warmup, cold.bench.n_runs) = (0, 0);
+        cold
+    }
+
     /// Runs of one engine: the cold one, the warm-up, the measured ones.
     pub(crate) fn n_rounds(&self) -> u32 {
         1 + self.bench.n_warmup + self.bench.n_runs

@@ -36,10 +36,15 @@ pub(crate) struct Row {
     pub(crate) backend_detail: String,
     /// Warm runs.
     pub(crate) warm: Option<Warm>,
-    /// Load and first run, microseconds.
+    /// Cold starts.
+    pub(crate) n_cold: usize,
+    /// Load and first run, microseconds: the median of the cold starts.
     pub(crate) cold_micros: Option<f64>,
-    /// The part of it that decodes and prepares the model, microseconds.
+    /// The part of it that decodes and prepares the model, microseconds: its median.
     pub(crate) load_micros: Option<f64>,
+    /// The most that the browser's processes held during a cold start over what they held before, bytes: the median of
+    /// the cold starts in launches of their own.
+    pub(crate) peak_memory_bytes: Option<f64>,
     /// Largest wasm memory after a run, bytes; 0 when unknown.
     pub(crate) memory_bytes: i64,
     /// False for a model that nobody has golden outputs of.
@@ -80,8 +85,10 @@ pub(crate) struct Ratio {
     pub(crate) warm: Option<f64>,
     /// Its interval at [`LEVEL`]; `None` when there are too few runs.
     pub(crate) warm_interval: Option<[f64; 2]>,
-    /// Ratio of the cold starts, one of each.
+    /// Ratio of the cold starts' medians.
     pub(crate) cold: Option<f64>,
+    /// Ratio of the peak memories.
+    pub(crate) memory: Option<f64>,
 }
 
 /// Rows in the order of the plan, and ratios where a peer ran.
@@ -166,7 +173,7 @@ fn row(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], engine: &s
     let key = (case.bench.id.clone(), engine.to_owned());
     let own: Vec<&SessionRun> = runs_of(runs, case, engine).collect();
     let succeeded = own.iter().copied().find(|run| run.fault.is_none());
-    let cold = cold(&own);
+    let colds = colds(&own);
     Row {
         model: case.bench.model.clone(),
         case: case.case.clone(),
@@ -177,8 +184,10 @@ fn row(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], engine: &s
         backend: case.bench.backend.as_str(),
         backend_detail: succeeded.map(|run| run.backend_detail.clone()).unwrap_or_default(),
         warm: warm(&warm_micros(&own, case)),
-        cold_micros: cold.map(|(load, run)| load + run),
-        load_micros: cold.map(|(load, _)| load),
+        n_cold: colds.len(),
+        cold_micros: median(colds.iter().map(|(load, run)| load + run)),
+        load_micros: median(colds.iter().map(|&(load, _)| load)),
+        peak_memory_bytes: peak_memory(case, browser, engine),
         memory_bytes: own.iter().map(|run| run.memory_bytes).max().unwrap_or(0),
         has_golden: !case.golden.outputs.is_empty(),
         check: browser.checks.get(&key).cloned(),
@@ -190,7 +199,8 @@ fn ratio(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], peer: &s
     let [ours, theirs] = [OURS, peer].map(|engine| runs_of(runs, case, engine).collect::<Vec<_>>());
     let sample = |runs: &[&SessionRun]| Sample::new(&warm_micros(runs, case)).ok();
     let samples = sample(&theirs).zip(sample(&ours));
-    let total = |runs: &[&SessionRun]| cold(runs).map(|(load, run)| load + run);
+    let total = |runs: &[&SessionRun]| median(colds(runs).into_iter().map(|(load, run)| load + run));
+    let memory = |engine: &str| peak_memory(case, browser, engine);
     Ratio {
         model: case.bench.model.clone(),
         case: case.case.clone(),
@@ -204,6 +214,7 @@ fn ratio(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], peer: &s
             .as_ref()
             .and_then(|(theirs, ours)| bounds(interval::median_ratio(theirs, ours, LEVEL, method()))),
         cold: total(&ours).zip(total(&theirs)).map(|(ours, theirs)| ours / theirs),
+        memory: memory(OURS).zip(memory(peer)).map(|(ours, theirs)| ours / theirs),
     }
 }
 
@@ -221,10 +232,19 @@ fn warm_micros(runs: &[&SessionRun], case: &PlannedCase) -> Vec<f64> {
     warm.filter(|run| run.fault.is_none()).filter_map(|run| run.run_micros).collect()
 }
 
-/// Load and run of the cold run, microseconds.
-fn cold(runs: &[&SessionRun]) -> Option<(f64, f64)> {
-    let run = runs.iter().find(|run| run.cold && run.fault.is_none())?;
-    run.load_micros.zip(run.run_micros)
+/// Load and run of each cold run, microseconds.
+fn colds(runs: &[&SessionRun]) -> Vec<(f64, f64)> {
+    let succeeded = runs.iter().filter(|run| run.cold && run.fault.is_none());
+    succeeded.filter_map(|run| run.load_micros.zip(run.run_micros)).collect()
+}
+
+fn peak_memory(case: &PlannedCase, browser: &BrowserRun, engine: &str) -> Option<f64> {
+    let peaks = browser.memories.get(&(case.bench.id.clone(), engine.to_owned()))?;
+    median(peaks.iter().copied())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    Sample::new(&values.collect::<Vec<_>>()).ok().map(|sample| sample.median())
 }
 
 fn method() -> Method {

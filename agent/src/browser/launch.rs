@@ -173,6 +173,11 @@ impl Running {
         Ok(Self { leash, rope, last_words })
     }
 
+    /// The process that everything else of it descends from; `None` once it has ended.
+    pub(crate) fn root(&self) -> Option<u32> {
+        self.leash.id()
+    }
+
     /// Completes when the program has ended by itself and everything is cleaned up. Can be called again.
     pub(crate) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
         // `Child::wait` closes the child's own standard input, which is not the rope: that was taken out of it.

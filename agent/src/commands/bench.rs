@@ -177,7 +177,7 @@ async fn measure(
     let n_launches = if is_ab { usize::from(args.launches) } else { 1 };
     let mut runs: Vec<BrowserRun> = Vec::new();
     for found in &browsers {
-        let run = bench.run(found, &cases, n_launches).await;
+        let run = bench.run(found, &cases, n_launches, usize::from(args.cold)).await;
         let goes_on = !run.interrupted && run.broken.is_none();
         runs.push(run);
         if !goes_on {
@@ -211,8 +211,13 @@ fn warn_if_busy(load: Option<f64>, host: &Host, printer: &Printer) {
 fn show(report: &Report, printer: &Printer) {
     printer.result(&table(report, printer));
     printer.note(
-        "cold start: load and first run; outputs: largest difference from the expected values, over their range",
+        "cold start: load and first run, median of n; outputs: largest difference from the expected values, over their range",
     );
+    if report.rows.iter().any(|row| row.peak_memory_bytes.is_some()) {
+        printer.note(
+            "memory: the most that the browser's processes held during a cold start, over what they held before",
+        );
+    }
     if !report.ratios.is_empty() {
         printer.note("ratios: our time divided by the peer's, runs in turns; below 1 we are faster");
     }
@@ -235,8 +240,15 @@ fn table(report: &Report, printer: &Printer) -> String {
         Column::right("cold start").optional(2),
         Column::left("outputs"),
     ];
+    let has_memory = report.rows.iter().any(|row| row.peak_memory_bytes.is_some());
+    if has_memory {
+        columns.push(Column::right("memory"));
+    }
     if has_peers {
         columns.extend([Column::right("warm ratio"), Column::right("cold ratio")]);
+    }
+    if has_peers && has_memory {
+        columns.push(Column::right("memory ratio"));
     }
     let mut table = Table::new(printer, &columns);
     let mut above: Option<&Row> = None;
@@ -258,10 +270,20 @@ fn table(report: &Report, printer: &Printer) -> String {
             (row.cold_micros.map_or_else(dash, quantity::micros), Tone::Plain),
             outputs(row),
         ];
+        if has_memory {
+            cells.push((
+                row.peak_memory_bytes.map_or_else(dash, |bytes| quantity::bytes(bytes as u64)),
+                Tone::Plain,
+            ));
+        }
         if has_peers {
             cells.extend([(ratio.map_or_else(String::new, warm_ratio), Tone::Plain)]);
             let cold = ratio.and_then(|ratio| ratio.cold);
             cells.extend([(cold.map_or_else(String::new, |cold| format!("{cold:.2}×")), Tone::Plain)]);
+        }
+        if has_peers && has_memory {
+            let memory = ratio.and_then(|ratio| ratio.memory);
+            cells.push((memory.map_or_else(String::new, |memory| format!("{memory:.2}×")), Tone::Plain));
         }
         table.row(cells);
         above = Some(row);

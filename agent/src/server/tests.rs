@@ -139,6 +139,8 @@ fn bench_errand() -> Errand {
         }],
         peers: Vec::new(),
         builds: Vec::new(),
+        is_cold: false,
+        turn: 1,
     };
     Errand::Bench { plan, goldens: golden.cases.into_iter().map(Arc::new).collect() }
 }

@@ -22,6 +22,12 @@ pub struct BenchPlan {
     /// Builds of our own engine to run in turns instead of the page's own one, the first to go first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub builds: Vec<BenchBuild>,
+    /// Set for cold starts: each engine is closed before the next one starts.
+    #[serde(default)]
+    pub is_cold: bool,
+    /// Number of this launch; which engine goes first changes from launch to launch.
+    #[serde(default)]
+    pub turn: u32,
 }
 
 /// One of two builds that are compared with each other.
@@ -72,6 +78,15 @@ pub enum BenchEvent {
         case: u32,
         /// Runs done, warm-up included.
         n_done: u32,
+    },
+    /// An engine is about to load a model and run it for the first time, or has done so.
+    ColdStart {
+        /// Index of the case in the plan.
+        case: u32,
+        /// `tabpool` or a peer.
+        engine: String,
+        /// True at the end.
+        is_over: bool,
     },
     /// A case cannot go on; the page continues with the next.
     CaseFailed {

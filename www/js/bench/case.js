@@ -1,9 +1,12 @@
 // One case of a benchmark: every engine gets the same inputs, run by run in turns, and the order alternates.
 
-import { request } from "../agent.js";
+import { postJson, request } from "../agent.js";
 import { decodeBundle, encodeBundle } from "../tensor.js";
 import { OrtWebRunner } from "./ort-web.js";
 import { TabpoolRunner } from "./tabpool.js";
+
+/** Between an engine's end and the next cold start, milliseconds. */
+const SETTLE_MILLIS = 1_000;
 
 /**
  * An engine that can run a case. `open` ends with a loaded model in a fresh worker; `run` gives the outputs;
@@ -20,6 +23,7 @@ const PEERS = { "ort-web": OrtWebRunner };
  */
 export async function runCase(context, { onProgress, onFailure }) {
   const { base, plan, index, benchCase } = context;
+  const first = index + (plan.turn ?? 0);
   let inputs;
   try {
     inputs = decodeBundle(await (await request(`${base}/input/${index}`)).arrayBuffer());
@@ -46,21 +50,34 @@ export async function runCase(context, { onProgress, onFailure }) {
 
   // Loading and the cold run belong together; which engine goes first changes from case to case and from run to run.
   const inTurn = (turn) => (turn % 2 ? [...runners].reverse() : [...runners]);
-  for (const runner of inTurn(index)) {
+  let nUnposted = 0;
+  const close = async (runner) => {
+    nUnposted += (await attempt(runner, () => runner.close())) ?? 0;
+  };
+  for (const runner of inTurn(first)) {
+    const tell = (isOver) =>
+      postJson(`${base}/event`, { kind: "cold_start", case: index, engine: runner.engine, is_over: isOver });
     await attempt(runner, async () => {
+      if (plan.is_cold) await tell(false);
       await runner.open();
-      await postOutputs(base, index, runner.engine, await runner.run(inputs));
+      const outputs = await runner.run(inputs);
+      if (plan.is_cold) await tell(true);
+      await postOutputs(base, index, runner.engine, outputs);
     });
+    if (plan.is_cold) {
+      await close(runner);
+      // Gives the browser time to free what the engine had.
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLIS));
+    }
   }
   const nRuns = 1 + benchCase.n_warmup + benchCase.n_runs;
   for (let nDone = 1; nDone < nRuns && runners.length > 0; nDone++) {
     if (runners.includes(ours)) await onProgress(nDone);
-    for (const runner of inTurn(index + nDone)) await attempt(runner, () => runner.run(inputs));
+    for (const runner of inTurn(first + nDone)) await attempt(runner, () => runner.run(inputs));
   }
   if (runners.includes(ours)) await onProgress(nRuns);
 
-  let nUnposted = 0;
-  for (const runner of all) nUnposted += (await attempt(runner, () => runner.close())) ?? 0;
+  if (!plan.is_cold) for (const runner of all) await close(runner);
   return nUnposted;
 }
 

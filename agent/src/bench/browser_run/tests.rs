@@ -91,7 +91,7 @@ fn a_full_disk_ends_the_bench_but_not_what_is_known() {
         assert_eq!((run.faults.len(), run.checks.len()), (1, 1));
 
         let found = Found { kind: &KINDS[0], program: PathBuf::from("/nonexistent") };
-        let run = bench.run(&found, &cases, 1).await;
+        let run = bench.run(&found, &cases, 1, 0).await;
         assert!(matches!(run.broken, Some(StoreError::Full)), "{run:?}");
     });
 }

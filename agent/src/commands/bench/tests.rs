@@ -26,6 +26,8 @@ fn row(browser: &str, engine: &str, median_micros: f64) -> Row {
         }),
         cold_micros: Some(120_000.0),
         load_micros: Some(100_000.0),
+        n_cold: 1,
+        peak_memory_bytes: None,
         memory_bytes: 65_536,
         has_golden: true,
         check: Some(Check { ok: true, max_abs_ratio: Some(2e-7), cosine: Some(1.0), problem: None }),
@@ -61,6 +63,7 @@ fn report() -> Report {
             warm: Some(0.9),
             warm_interval: Some([0.85, 0.95]),
             cold: Some(0.4),
+            memory: None,
         }],
     }
 }
