@@ -44,9 +44,8 @@ impl Tab {
             Action::Probe { connection, call, model, backend } => {
                 self.probe(connection, call, model, to_wire_backend(backend));
             }
-            Action::RecreateDevice { connection, call, backend: _ } => {
-                self.calls.insert(call, Call::of(connection));
-                self.fail(call, lacking("devices that can be replaced"));
+            Action::RecreateDevice { connection, call, backend } => {
+                self.recreate(connection, call, to_wire_backend(backend));
             }
             // A worker that computes cannot be interrupted; the pool replaces it when it takes too long to come back.
             Action::Abort { .. } => {}
@@ -73,6 +72,23 @@ impl Tab {
             Ok(worker) => connection.worker = Some(worker),
             Err(fault) => self.fail(call, fault),
         }
+    }
+
+    /// Lets go of what a lost device held; the engine gets a new one for the next model that is loaded. The worker must still
+    /// answer.
+    fn recreate(&mut self, id: ConnectionId, call: CallId, backend: wire::Backend) {
+        self.calls.insert(call, Call::of(id));
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let details = core::mem::take(&mut connection.details);
+        for ((model, on), detail) in details {
+            if on == backend {
+                // A worker that cannot be told is found out by the question that follows.
+                drop(connection.post(None, &Request::Unload { key: &key(model, on) }, &[]));
+            } else {
+                connection.details.insert((model, on), detail);
+            }
+        }
+        self.send(id, call, &Request::Ping, &[]);
     }
 
     /// Gets a model's bytes ready for a worker; blobs are read asynchronously.

@@ -19,39 +19,39 @@ pub(crate) fn to_wire_event(
         Event::Breaker { connection, component, transition, health } => {
             concerned = Some(connection.0);
             PoolEvent::Breaker {
-                component: component.to_string(),
-                from: transition.from.to_string(),
-                to: transition.to.to_string(),
+                component: component.as_str().to_owned(),
+                from: transition.from.as_str().to_owned(),
+                to: transition.to.as_str().to_owned(),
                 reason: transition.reason.to_string(),
                 health: *health,
             }
         }
         Event::Connection { connection, to, cause } => {
             concerned = Some(connection.0);
-            PoolEvent::Connection { to: to.to_string(), cause: cause.map(to_wire_category) }
+            PoolEvent::Connection { to: to.as_str().to_owned(), cause: cause.map(to_wire_category) }
         }
         Event::Recovering { connection, component, category, strategy, after, job: _ } => {
             concerned = Some(connection.0);
             PoolEvent::Recovering {
                 category: to_wire_category(*category),
-                component: component.to_string(),
-                strategy: strategy.to_string(),
+                component: component.as_str().to_owned(),
+                strategy: strategy.as_str().to_owned(),
                 after_micros: micros(*after),
             }
         }
         Event::Recovered { category, component, strategy, is_success, took } => PoolEvent::Recovered {
             category: to_wire_category(*category),
-            component: component.to_string(),
-            strategy: strategy.to_string(),
+            component: component.as_str().to_owned(),
+            strategy: strategy.as_str().to_owned(),
             is_success: *is_success,
             took_micros: micros(*took),
         },
         Event::Incident { domain, component, category, n_members, phase } => PoolEvent::Incident {
             domain: *domain,
             category: to_wire_category(*category),
-            component: component.to_string(),
+            component: component.as_str().to_owned(),
             n_members: *n_members,
-            phase: phase.to_string(),
+            phase: phase.as_str().to_owned(),
         },
         Event::RootCause(cause) => PoolEvent::RootCause {
             category: to_wire_category(cause.category),
@@ -65,7 +65,7 @@ pub(crate) fn to_wire_event(
             n_connections: *n_connections,
         },
         Event::Scaled { from, to, reason, .. } => {
-            PoolEvent::Scaled { from: *from, to: *to, reason: reason.to_string() }
+            PoolEvent::Scaled { from: *from, to: *to, reason: reason.as_str().to_owned() }
         }
     };
     Some((concerned, event))
@@ -73,7 +73,7 @@ pub(crate) fn to_wire_event(
 
 fn factors(cause: &RootCause) -> Vec<SharedFactor> {
     let to_wire = |shared: &pool::SharedFactor| SharedFactor {
-        factor: shared.factor.to_string(),
+        factor: shared.factor.as_str().to_owned(),
         value: shared.value.clone(),
         n_failed_with: shared.n_failed_with,
         n_failed_without: shared.n_failed_without,

@@ -5,7 +5,8 @@ use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::harness::{
-    check_fault, close, collect, get, inputs, model, number, object, output, pool, run, start, text,
+    check_fault, close, collect, get, inputs, load_with, model, number, object, output, pool, run, start,
+    text,
 };
 
 #[wasm_bindgen_test]
@@ -69,5 +70,20 @@ async fn killed_worker_is_replaced_and_its_models_return() {
     assert_eq!(get(&result, "record.cold"), JsValue::TRUE);
     let states: Vec<String> = states.iter().map(|state| text(&state, "state")).collect();
     assert_eq!(states, ["waiting", "opening", "ready"]);
+    close(&pool).await;
+}
+
+#[wasm_bindgen_test]
+async fn lost_device_is_replaced_without_a_new_worker() {
+    let pool = pool("losesDevice", &[]).await;
+    let events = collect(&pool, "event");
+    let model = load_with(&pool, &[("backend", "webgpu".into())]).await.unwrap();
+    let result = run(&model, &[-1.0]).await.unwrap();
+    assert_eq!((number(&result, "record.attempt"), get(&result, "record.cold")), (2.0, JsValue::TRUE));
+    let recovered = |event: &JsValue| text(event, "event.kind") == "recovered";
+    let repair = events.iter().find(recovered).unwrap();
+    assert_eq!(text(&repair, "event.strategy"), "recreate_device");
+    assert_eq!(get(&repair, "event.is_success"), JsValue::TRUE);
+    assert_eq!(number(&pool.stats(), "connections.0.nRespawns"), 0.0);
     close(&pool).await;
 }

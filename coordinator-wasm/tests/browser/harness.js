@@ -58,6 +58,20 @@ const BEHAVIOURS = {
         },
         ['webgpu', 'wasm'],
     );`,
+    // Loses its device on the first negative input.
+    losesDevice: `let isLost = false;
+    serve(
+        {
+            run: (id, message) => {
+                if (first(message) < 0 && !isLost) {
+                    isLost = true;
+                    return failed(id, { category: 'device_lost', code: 'device-lost', message: 'test device lost' });
+                }
+                answerRun(id, message);
+            },
+        },
+        ['webgpu'],
+    );`,
     neverReady: `self.onmessage = () => {};`,
     brokenProtocol: `self.postMessage('not a message');`,
 };

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Pool;
+use super::limits::PlannedRun;
 use super::pick::{Pick, Place};
 use super::state::{Call, JobState};
 use crate::breaker::{Admission, Permit};
@@ -133,8 +134,9 @@ impl Pool {
         for &job in &jobs {
             attempt = attempt.max(self.set_in_flight(job));
         }
-        let timeout = self.run_timeout(connection, backend, model, shape, jobs.len());
-        let first_look = self.first_look(connection, backend, model, shape, jobs.len());
+        let planned = PlannedRun { connection, backend, model, shape, n_jobs: jobs.len() };
+        let timeout = self.run_timeout(&planned);
+        let first_look = self.first_look(&planned);
         let run = Call::new(connection, backend.component(), CallKind::Run, now, first_look);
         let call = self.start_call(Call {
             permit: Some(permit),

@@ -25,36 +25,37 @@ const STAND_IN_LN: f64 = 1.6;
 /// Standard deviations above the mean of ln(latency) from which a call is overdue: p99.9.
 const OVERDUE_SCORE: f64 = 3.0;
 
+/// A run that is about to start, or has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlannedRun {
+    pub(super) connection: ConnectionId,
+    pub(super) backend: Backend,
+    pub(super) model: ModelId,
+    pub(super) shape: ShapeClass,
+    pub(super) n_jobs: usize,
+}
+
 impl Pool {
     /// When a run that starts now is looked at first.
-    pub(super) fn first_look(
-        &self,
-        connection: ConnectionId,
-        backend: Backend,
-        model: ModelId,
-        shape: ShapeClass,
-        n_jobs: usize,
-    ) -> Duration {
-        let timeout = self.run_timeout(connection, backend, model, shape, n_jobs);
-        let patience = self.run_patience(connection, backend, model, shape, n_jobs);
-        timeout.min(patience).min(TIMEOUT_REVIEW)
+    pub(super) fn first_look(&self, run: &PlannedRun) -> Duration {
+        self.run_timeout(run).min(self.run_patience(run)).min(TIMEOUT_REVIEW)
     }
 
     /// How long a run is waited for by jobs that could be run elsewhere. Never shorter than a load: that is what another
     /// place would cost.
-    fn run_patience(
-        &self,
-        connection: ConnectionId,
-        backend: Backend,
-        model: ModelId,
-        shape: ShapeClass,
-        n_jobs: usize,
-    ) -> Duration {
-        let group = self.connection(connection).map(|connection| connection.group);
-        let key = LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) };
-        let slower = self.latencies.member_offset(connection, backend).max(0.0).exp();
-        let run = self.latencies.run(key).quantile(OVERDUE_SCORE).mul_f64(slower);
-        run.max(self.latencies.load(model, backend).median())
+    fn run_patience(&self, run: &PlannedRun) -> Duration {
+        let slower = self.latencies.member_offset(run.connection, run.backend).max(0.0).exp();
+        let expected = self.latencies.run(self.key_of(run)).quantile(OVERDUE_SCORE).mul_f64(slower);
+        expected.max(self.latencies.load(run.model, run.backend).median())
+    }
+
+    fn key_of(&self, run: &PlannedRun) -> LatencyKey {
+        LatencyKey {
+            model: run.model,
+            backend: run.backend,
+            group: self.connection(run.connection).map(|connection| connection.group),
+            shape: Some((run.shape, log2(run.n_jobs))),
+        }
     }
 
     /// How long a load is waited for by jobs that could be run elsewhere.
@@ -70,11 +71,9 @@ impl Pool {
         let (timeout, patience) = if call.kind == CallKind::Load {
             (self.config.load_timeout, self.load_patience(model, backend))
         } else {
-            let (id, shape, n_jobs) = (call.connection, call.shape, call.jobs.len());
-            (
-                self.run_timeout(id, backend, model, shape, n_jobs),
-                self.run_patience(id, backend, model, shape, n_jobs),
-            )
+            let (connection, shape, n_jobs) = (call.connection, call.shape, call.jobs.len());
+            let run = PlannedRun { connection, backend, model, shape, n_jobs };
+            (self.run_timeout(&run), self.run_patience(&run))
         };
         let is_overdue = call.started + patience <= now;
         let mut due = (call.started + timeout).min(now + TIMEOUT_REVIEW);
@@ -116,17 +115,10 @@ impl Pool {
     }
 
     /// How long a run may take: what was measured with a wide margin, within the configured limits.
-    pub(super) fn run_timeout(
-        &self,
-        connection: ConnectionId,
-        backend: Backend,
-        model: ModelId,
-        shape: ShapeClass,
-        n_jobs: usize,
-    ) -> Duration {
+    pub(super) fn run_timeout(&self, run: &PlannedRun) -> Duration {
+        let &PlannedRun { connection, backend, model, n_jobs, .. } = run;
         let limit = if n_jobs > 1 { self.config.batch_timeout } else { self.config.run_timeout };
-        let group = self.connection(connection).map(|connection| connection.group);
-        let key = LatencyKey { model, backend, group, shape: Some((shape, log2(n_jobs))) };
+        let key = self.key_of(run);
         let resident = self.connection(connection).and_then(|c| c.residents.get(&(model, backend)));
         let cold_ln = if resident.is_some_and(|resident| resident.is_warm) { 0.0 } else { COLD_LN };
         let offset_ln = self.latencies.member_offset(connection, backend).max(0.0) + cold_ln;
