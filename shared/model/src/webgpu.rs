@@ -19,6 +19,7 @@ mod pack;
 mod quantize;
 mod recurrent;
 mod rows;
+mod sample;
 mod shader;
 mod window;
 

@@ -215,15 +215,16 @@ impl Lowering<'_> {
         heads_inside: bool,
     ) -> Result<(), Failure> {
         let (q, k, v, out) = (step.input(0)?, step.input(1)?, step.input(2)?, step.output());
-        let (length_axis, head_axis) = if heads_inside { (1, 2) } else { (2, 1) };
-        let (n_batch, n_heads) = (q.dims[0], q.dims[head_axis]);
-        let (n_queries, n_keys) = (q.dims[length_axis], k.dims[length_axis]);
-        let (width, v_width) = (q.dims[3], v.dims[3]);
+        let heads = Heads::new(q, k, v, heads_inside);
+        let mask = step.optional(3);
+        if self.quantizes() {
+            return self.exact_attention(&heads, [q, k, v, out], mask, scale, zeroes_undefined);
+        }
+        let Heads { width, v_width, n_queries, .. } = heads;
         let is_wide = width.max(v_width) > MAX_HEAD_WIDTH;
         let in_registers = width % 4 == 0 && v_width % 4 == 0 && !is_wide;
-        let (unit, element) = if in_registers { (4, "vec4<f32>") } else { (1, "f32") };
-        let n_rows = n_batch * n_heads * n_queries;
-        let queries = if n_queries >= 2 && n_rows >= 2 * MIN_INVOCATIONS { 2 } else { 1 };
+        let unit = if in_registers { 4 } else { 1 };
+        let queries = if n_queries >= 2 && heads.n_rows() >= 2 * MIN_INVOCATIONS { 2 } else { 1 };
         let mut call = if in_registers {
             Call::new("attention", include_str!("kernel/attention.wgsl"))
                 .define("QUERIES", queries)
@@ -235,31 +236,53 @@ impl Lowering<'_> {
                 .uint("width", width)
                 .uint("v_width", v_width)
         };
-        call = call
-            .flag("ZEROES", zeroes_undefined)
-            .uint("n_heads", n_heads)
-            .uint("n_queries", n_queries)
-            .uint("n_keys", n_keys)
-            .float("scale", scale);
-        for (name, operand, is_written) in
-            [("q", q, false), ("k", k, false), ("v", v, false), ("y", out, true)]
-        {
-            let own = strides(&operand.dims);
-            call = call
-                .uint(format!("{name}_batch"), own[0] / unit)
-                .uint(format!("{name}_head"), own[head_axis] / unit)
-                .uint(format!("{name}_row"), own[length_axis] / unit)
-                .bind(name, element, operand.tensor, is_written);
+        call = heads.describe(call).flag("ZEROES", zeroes_undefined).float("scale", scale);
+        for (name, operand) in [("q", q), ("k", k), ("v", v), ("y", out)] {
+            call = heads.bind(call, name, operand, unit);
         }
-        if let Some(mask) = step.optional(3) {
-            let own = broadcast_strides(&mask.dims, &[n_batch, n_heads, n_queries, n_keys]);
-            call = call.flag("MASK", true).read("mask", mask);
-            for (name, step) in ["batch", "head", "row", "column"].into_iter().zip(own) {
-                call = call.uint(format!("mask_{name}"), step);
-            }
-        }
-        let n = if in_registers { n_batch * n_heads * n_queries.div_ceil(queries) } else { n_rows };
+        call = heads.mask(call, mask);
+        let n = if in_registers {
+            heads.n_rows() / n_queries * n_queries.div_ceil(queries)
+        } else {
+            heads.n_rows()
+        };
         self.emit(call, n)
+    }
+
+    /// True when the plan quantizes results as it runs: then attention must round like the exact value.
+    fn quantizes(&self) -> bool {
+        let is_dynamic = |op: &Op| matches!(op, Op::QuantizedMatMul { .. } | Op::DynamicQuantize);
+        self.plan.steps.iter().any(|step| is_dynamic(&step.op))
+    }
+
+    fn exact_attention(
+        &mut self,
+        heads: &Heads,
+        [q, k, v, out]: [&Operand; 4],
+        mask: Option<&Operand>,
+        scale: f32,
+        zeroes_undefined: bool,
+    ) -> Result<(), Failure> {
+        let n_scores = heads.n_rows() * heads.n_keys;
+        let scores = self.temporary(DType::F32, &[n_scores, 2]);
+        let weights = self.temporary(DType::F32, &[n_scores]);
+        let mut call = Call::new("attention-scores", include_str!("kernel/attention_scores.wgsl"))
+            .uint("width", heads.width)
+            .float("scale", scale);
+        call = heads.bind(heads.bind(heads.describe(call), "q", q, 1), "k", k, 1);
+        call = heads.mask(call, mask).bind("y", "vec2<f32>", scores.tensor, true);
+        self.emit(call, n_scores)?;
+        let call = Call::new("attention-weights", include_str!("kernel/attention_weights.wgsl"))
+            .flag("ZEROES", zeroes_undefined)
+            .uint("n_keys", heads.n_keys)
+            .bind("x", "vec2<f32>", scores.tensor, false)
+            .write("y", &weights);
+        self.emit(call, heads.n_rows())?;
+        let call = Call::new("attention-values", include_str!("kernel/attention_values.wgsl"))
+            .uint("v_width", heads.v_width)
+            .read("weights", &weights);
+        let call = heads.bind(heads.bind(heads.describe(call), "v", v, 1), "y", out, 1);
+        self.emit(call, heads.n_rows() * heads.v_width)
     }
 
     fn einsum(
@@ -296,6 +319,62 @@ impl Lowering<'_> {
         }
         let out = step.output();
         self.emit(call.define("PRODUCT", factors.join(" * ")).write("y", out), out.n())
+    }
+}
+
+/// Sizes of an attention, and where heads and rows are.
+struct Heads {
+    length_axis: usize,
+    head_axis: usize,
+    n_batch: usize,
+    n_heads: usize,
+    n_queries: usize,
+    n_keys: usize,
+    width: usize,
+    v_width: usize,
+}
+
+impl Heads {
+    fn new(q: &Operand, k: &Operand, v: &Operand, heads_inside: bool) -> Self {
+        let (length_axis, head_axis) = if heads_inside { (1, 2) } else { (2, 1) };
+        Self {
+            length_axis,
+            head_axis,
+            n_batch: q.dims[0],
+            n_heads: q.dims[head_axis],
+            n_queries: q.dims[length_axis],
+            n_keys: k.dims[length_axis],
+            width: q.dims[3],
+            v_width: v.dims[3],
+        }
+    }
+
+    /// Queries of all heads.
+    fn n_rows(&self) -> usize {
+        self.n_batch * self.n_heads * self.n_queries
+    }
+
+    fn describe(&self, call: Call) -> Call {
+        call.uint("n_heads", self.n_heads).uint("n_queries", self.n_queries).uint("n_keys", self.n_keys)
+    }
+
+    /// Binds an operand in units of 1 or 4 elements, with its steps; the result is called `y`.
+    fn bind(&self, call: Call, name: &str, operand: &Operand, unit: usize) -> Call {
+        let own = strides(&operand.dims);
+        call.uint(format!("{name}_batch"), own[0] / unit)
+            .uint(format!("{name}_head"), own[self.head_axis] / unit)
+            .uint(format!("{name}_row"), own[self.length_axis] / unit)
+            .bind(name, if unit == 4 { "vec4<f32>" } else { "f32" }, operand.tensor, name == "y")
+    }
+
+    fn mask(&self, mut call: Call, mask: Option<&Operand>) -> Call {
+        let Some(mask) = mask else { return call };
+        let own = broadcast_strides(&mask.dims, &[self.n_batch, self.n_heads, self.n_queries, self.n_keys]);
+        call = call.flag("MASK", true).read("mask", mask);
+        for (name, step) in ["batch", "head", "row", "column"].into_iter().zip(own) {
+            call = call.uint(format!("mask_{name}"), step);
+        }
+        call
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::arena::{self, Life};
 use super::elementwise::Chain;
 use super::expression::element;
+use super::sample::Regions;
 use super::shader::{Declaration, Definitions, Param, assemble};
 use super::{Buffer, Content, Dispatch, LowerError, Output, Packing, Program, Target};
 use crate::graph::ValueId;
@@ -152,7 +153,7 @@ struct Draft {
 
 /// The state of lowering one plan.
 pub(super) struct Lowering<'p> {
-    plan: &'p Plan,
+    pub(super) plan: &'p Plan,
     pub(super) target: Target,
     tensors: Vec<TensorInfo>,
     constants: BTreeMap<(*const Tensor, Packing), TensorId>,
@@ -483,6 +484,12 @@ impl<'p> Lowering<'p> {
             Op::MatMulInteger | Op::QuantizedMatMul { .. } | Op::DynamicQuantize => self.quantized(step),
             Op::Recurrent { cell, direction, hidden_size } => {
                 self.recurrent(step, *cell, *direction, *hidden_size)
+            }
+            Op::GridSample { mode, padding, aligns_corners } => {
+                self.grid_sample(step, *mode, *padding, *aligns_corners)
+            }
+            &Op::RoiAlign { is_max, half_pixel, n_samples, scale } => {
+                self.roi_align(step, &Regions { is_max, half_pixel, n_samples, scale })
             }
             _ => self.window(step),
         }

@@ -160,7 +160,9 @@ fn add_functions(text: &mut String) {
             functions.iter().enumerate().position(|(index, (call, _))| !is_added[index] && calls(text, call));
         let Some(index) = missing else { return };
         is_added[index] = true;
-        push(text, format_args!("fn {}\n", functions[index].1.trim_end()));
+        let lines: Vec<&str> =
+            functions[index].1.trim_end().lines().filter(|line| !line.starts_with("//")).collect();
+        push(text, format_args!("fn {}\n", lines.join("\n").trim_end()));
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::graph::Graph;
 use crate::op::{
     Binary, Cell, Direction, Epilogue, Fact, Op, PadMode, Pooling, Reduction, ResizeCoordinates, ResizeMode,
-    ScatterMode, Unary, Window,
+    SampleMode, SamplePadding, ScatterMode, Unary, Window,
 };
 use crate::tensor::Data;
 use crate::testing::{GraphBuilder, noise};
@@ -357,12 +357,36 @@ fn windows_have_kernels() {
         let pool = Op::Pool { kind, window: window([2, 2], 0) };
         check(pool, std::slice::from_ref(&x), &[floats(&[2, 4, 5, 5])], &["pool"]);
     }
+    for by_column in [false, true] {
+        let indices = Op::PoolIndices { window: window([2, 2], 1), by_column };
+        check(indices, std::slice::from_ref(&x), &[typed(DType::I64, &[2, 4, 7, 7])], &["pool"]);
+    }
+    let bytes = typed(DType::U8, &[1, 2, 6, 6]);
+    let integers = [bytes, typed(DType::I8, &[3, 2, 3, 3]), typed(DType::U8, &[]), typed(DType::I8, &[3])];
+    let conv = Op::ConvInteger { window: window([3, 3], 1), groups: 1 };
+    check(conv, &integers, &[typed(DType::I32, &[1, 3, 6, 6])], &["conv"]);
     let resize = Op::Resize {
         coordinates: ResizeCoordinates::HalfPixel,
         mode: ResizeMode::Linear,
         scales: vec![1.0, 1.0, 2.0, 1.5],
     };
     check(resize, std::slice::from_ref(&x), &[floats(&[2, 4, 12, 9])], &["resize", "resize"]);
+}
+
+#[test]
+fn samples_have_kernels() {
+    for mode in [SampleMode::Nearest, SampleMode::Linear, SampleMode::Cubic] {
+        for padding in [SamplePadding::Zeros, SamplePadding::Border, SamplePadding::Reflection] {
+            let sample = Op::GridSample { mode, padding, aligns_corners: mode == SampleMode::Linear };
+            let inputs = [floats(&[1, 2, 3, 4, 5]), floats(&[1, 2, 2, 2, 3])];
+            check(sample, &inputs, &[floats(&[1, 2, 2, 2, 2])], &["grid-sample"]);
+        }
+    }
+    for is_max in [false, true] {
+        let align = Op::RoiAlign { is_max, half_pixel: is_max, n_samples: 2, scale: 0.5 };
+        let inputs = [floats(&[1, 2, 8, 8]), floats(&[3, 4]), typed(DType::I64, &[3])];
+        check(align, &inputs, &[floats(&[3, 2, 2, 2])], &["roi-align"]);
+    }
 }
 
 #[test]
@@ -408,6 +432,15 @@ fn quantization_has_kernels() {
             &["element-wise"],
         );
     }
+    let mut b = GraphBuilder::default();
+    let x = b.input(&[1, 2, 3, 8]);
+    let attention = Op::Attention { scale: 0.5, zeroes_undefined: true, heads_inside: false };
+    let y = b.op(attention, &[x, x, x], &[1, 2, 3, 8]);
+    let y = b.typed(Op::DynamicQuantize, &[y], DType::U8, &[1, 2, 3, 8]);
+    let (scale, point) = (b.graph.add_value("s", floats(&[])), b.graph.add_value("p", typed(DType::U8, &[])));
+    b.graph.nodes[1].outputs.extend([scale, point]);
+    let exact = ["attention-scores", "attention-weights", "attention-values"];
+    assert_eq!(kernels(&b.finish(y), &SOFTWARE)[..3], exact);
     let mut b = GraphBuilder::default();
     let x = b.input(&[3, 8]);
     let weights = b.constant(Tensor::new(vec![8, 5], Data::I8(vec![3; 40])).expect("a tensor"));

@@ -39,6 +39,14 @@ fn describe(call: Call, window: &Window, x: &Operand, out: &Operand) -> Call {
         .int("pad1", window.pads_begin[1] as isize)
 }
 
+/// Channels that convolution kernels read.
+fn channels(call: Call, x: &Operand, out: &Operand, groups: usize) -> Call {
+    call.uint("in_channels", x.dims[1])
+        .uint("out_channels", out.dims[1])
+        .uint("per_group", x.dims[1] / groups)
+        .uint("per_group_out", out.dims[1] / groups)
+}
+
 /// Bias and residual, which follow two operands.
 fn extras<'a>(step: &'a LoweredStep<'_>, epilogue: &Epilogue) -> [Option<&'a Operand>; 2] {
     let bias = step.optional(2).filter(|_| epilogue.has_bias);
@@ -54,7 +62,16 @@ impl Lowering<'_> {
                 let template = include_str!("kernel/conv_transpose.wgsl");
                 self.conv_directly(step, window, *groups, epilogue, template)
             }
-            Op::Pool { kind, window } => self.pool(step, *kind, window),
+            Op::ConvInteger { window, groups } => self.conv_integer(step, window, *groups),
+            Op::Pool { kind: Pooling::Max, window } => self.pool(step, "largest", false, window),
+            Op::Pool { kind: Pooling::Average { counts_padding }, window } => {
+                self.pool(step, "sum / count", *counts_padding, window)
+            }
+            Op::PoolIndices { window, by_column: false } => self.pool(step, "base + position", false, window),
+            Op::PoolIndices { window, by_column: true } => {
+                let result = "base + position % p.width * p.height + position / p.width";
+                self.pool(step, result, false, window)
+            }
             Op::Resize { coordinates, mode, scales } => self.resize(step, *coordinates, *mode, scales),
             _ => Err(Failure::Unsupported("none of its forms has one".to_owned())),
         }
@@ -132,11 +149,8 @@ impl Lowering<'_> {
     ) -> Result<(), Failure> {
         let (x, w, out) = (step.input(0)?, step.input(1)?, step.output());
         let [bias, residual] = extras(step, epilogue);
-        let call = Call::new(step.op.name(), activation(&epilogue.activations) + template)
-            .uint("in_channels", x.dims[1])
-            .uint("out_channels", out.dims[1])
-            .uint("per_group", x.dims[1] / groups)
-            .uint("per_group_out", out.dims[1] / groups)
+        let call = Call::new(step.op.name(), activation(&epilogue.activations) + template);
+        let call = channels(call, x, out, groups)
             .read("x", x)
             .read("w", w)
             .read_optional("bias", bias)
@@ -145,12 +159,33 @@ impl Lowering<'_> {
         self.emit(describe(call, window, x, out), out.n())
     }
 
-    fn pool(&mut self, step: &LoweredStep<'_>, kind: Pooling, window: &Window) -> Result<(), Failure> {
+    fn conv_integer(
+        &mut self,
+        step: &LoweredStep<'_>,
+        window: &Window,
+        groups: usize,
+    ) -> Result<(), Failure> {
         let (x, out) = (step.input(0)?, step.output());
-        let (result, counts_padding) = match kind {
-            Pooling::Max => ("largest", false),
-            Pooling::Average { counts_padding } => ("sum / count", counts_padding),
-        };
+        let w_points = step.optional(3);
+        let call = channels(Call::new("conv", include_str!("kernel/conv.wgsl")), x, out, groups)
+            .flag("INTEGER", true)
+            .uint("w_point_step", usize::from(w_points.is_some_and(|points| points.n() > 1)))
+            .read("x", x)
+            .read("w", step.input(1)?)
+            .read_optional("x_points", step.optional(2))
+            .read_optional("w_points", w_points)
+            .write("y", out);
+        self.emit(describe(call, window, x, out), out.n())
+    }
+
+    fn pool(
+        &mut self,
+        step: &LoweredStep<'_>,
+        result: &str,
+        counts_padding: bool,
+        window: &Window,
+    ) -> Result<(), Failure> {
+        let (x, out) = (step.input(0)?, step.output());
         let call = Call::new("pool", include_str!("kernel/pool.wgsl"))
             .define("RESULT", result)
             .uint("counts_padding", usize::from(counts_padding))

@@ -42,14 +42,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         score$r += mask[m$r + j * p.mask_column];
         //#end
         if (score$r > largest$r) {
-            let shrink = exp(largest$r - score$r);
+            let shrink = exp_of(largest$r - score$r);
             sum$r *= shrink;
             //#each d VALUES
             s$r_$d *= shrink;
             //#end
             largest$r = score$r;
         }
-        let weight$r = exp(score$r - largest$r);
+        let weight$r = exp_of(score$r - largest$r);
         sum$r += weight$r;
         //#end
         //#each d VALUES

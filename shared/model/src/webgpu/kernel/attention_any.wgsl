@@ -28,10 +28,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         //#end
         var shrink = 1.0;
         if (score > largest) {
-            shrink = exp(largest - score);
+            shrink = exp_of(largest - score);
             largest = score;
         }
-        let weight = exp(score - largest);
+        let weight = exp_of(score - largest);
         sum = sum * shrink + weight;
         let v_at = batch * p.v_batch + head * p.v_head + j * p.v_row;
         for (var d = 0u; d < p.v_width; d++) {

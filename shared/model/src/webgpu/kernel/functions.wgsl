@@ -25,6 +25,21 @@ fn clip(x: f32, low: f32, high: f32) -> f32 {
     return select(above, high, above > high);
 }
 
+// Within one unit in the last place, where WGSL allows dozens: what is quantized after a softmax must round like the exact
+// value. e^x is 2^n · e^r with r at most half of ln 2; coefficients as in Cephes' expf.
+fn exp_of(x: f32) -> f32 {
+    let n = round(x * 1.442695);
+    let r = (x - n * 0.693359375) + n * 2.1219444e-4;
+    var y = 1.9875691e-4 * r + 1.3981999e-3;
+    y = y * r + 8.333452e-3;
+    y = y * r + 4.1665796e-2;
+    y = y * r + 1.6666666e-1;
+    y = y * r + 0.5;
+    y = y * r * r + r + 1.0;
+    let scaled = bitcast<f32>(bitcast<i32>(y) + (i32(clip(n, -126.0, 127.0)) << 23u));
+    return select(select(scaled, 0.0, x < -87.0), exp(x), x > 88.0 || is_nan(x));
+}
+
 fn tanh_of(x: f32) -> f32 {
     return tanh(clip(x, -15.0, 15.0));
 }

@@ -17,10 +17,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     mean /= f32(p.length);
     //#end
+    // What each sum loses is kept (Kahan): the factor's error is one of the whole row.
     var square = 0.0;
+    var lost = 0.0;
     for (var at = first; at < end; at++) {
         let d = x[at] - mean;
-        square += d * d;
+        let term = d * d - lost;
+        let next = square + term;
+        lost = (next - square) - term;
+        square = next;
     }
     let factor = 1.0 / sqrt(square / f32(p.length) + p.epsilon);
     for (var at = first; at < end; at++) {

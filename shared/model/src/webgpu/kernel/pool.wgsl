@@ -1,4 +1,4 @@
-// Largest element, or mean, of windows over one or two spatial dimensions.
+// Largest element, its position in the whole input, or the mean of windows over one or two spatial dimensions.
 
 @compute @workgroup_size($WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -12,6 +12,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let row0 = i32(out_row) * p.stride0 - p.pad0;
     let column0 = i32(out_column) * p.stride1 - p.pad1;
     var largest = bits(0xff800000u);
+    var position = 0;
     var sum = 0.0;
     var count = 0.0;
     for (var ki = 0u; ki < p.kernel_height; ki++) {
@@ -20,6 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             let column = column0 + i32(kj) * p.dilation1;
             if (row >= 0 && row < p.height && column >= 0 && column < p.width) {
                 let v = x[base + row * p.width + column];
+                position = select(position, row * p.width + column, count == 0.0 || v > largest);
                 largest = larger(v, largest);
                 sum += v;
                 count += 1.0;

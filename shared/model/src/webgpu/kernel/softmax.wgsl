@@ -14,7 +14,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     var sum = 0.0;
     for (var at = first; at < end; at += p.inner) {
-        sum += exp(x[at] - largest);
+        sum += exp_of(x[at] - largest);
     }
     //#if LOG
     let shift = log(sum);
@@ -25,7 +25,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         //#if LOG
         y[at] = x[at] - largest - shift;
         //#else
-        y[at] = exp(x[at] - largest) * factor;
+        y[at] = exp_of(x[at] - largest) * factor;
         //#end
     }
 }
