@@ -294,6 +294,23 @@ fn one_dimensional_convolutions_and_transposed_ones() {
 }
 
 #[test]
+fn transposed_convolutions_whose_windows_do_not_overlap() {
+    for (kernel, strides, pads, out) in [([2, 2], [2, 2], [0, 0], [6, 10]), ([3, 2], [2, 2], [1, 0], [5, 10])]
+    {
+        let mut b = Builder::default();
+        let x = b.input(&[2, 4, 3, 5]);
+        let (w, bias) = (b.constant(&[4, 3, kernel[0], kernel[1]]), b.constant(&[3]));
+        let op = Op::ConvTranspose {
+            window: window(kernel, strides, pads),
+            groups: 1,
+            epilogue: epilogue(true, false),
+        };
+        let y = b.op(op, &[x, w, bias], &[2, 3, out[0], out[1]]);
+        b.check(y, &[]);
+    }
+}
+
+#[test]
 fn pooling_and_reductions() {
     let average = |counts_padding| Pooling::Average { counts_padding };
     for kind in [Pooling::Max, average(true), average(false)] {

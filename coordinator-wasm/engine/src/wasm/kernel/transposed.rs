@@ -2,8 +2,6 @@
 
 use super::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
 use super::padded::{Image, Size, Window};
-use super::reduce::accumulate;
-use super::simd::F32x4;
 
 /// Weights of one group, [input channels, taps · out channels].
 #[derive(Debug, Clone)]
@@ -54,15 +52,24 @@ pub fn add_transposed(
         let spread = at * window.strides[axis] + tap * window.dilations[axis];
         spread.checked_sub(window.pads_begin[axis]).filter(|&position| position < out_size[axis])
     };
+    // The taps of a row lie side by side when windows do not overlap.
+    let is_tiled = window.strides[1] == window.kernel[1]
+        && window.dilations[1] == 1
+        && window.pads_begin[1] == 0
+        && out_size[1] >= image.size[1] * window.strides[1]
+        && to.n_all == filters.n_out;
+    let taps_per_run = if is_tiled { window.kernel[1] } else { 1 };
     for (pixel, products) in products.chunks_exact(n_products.max(1)).enumerate() {
         let (y, x) = (pixel / image.size[1], pixel % image.size[1]);
-        for (tap, products) in products.chunks_exact(filters.n_out).enumerate() {
+        for (run, products) in products.chunks_exact(taps_per_run * filters.n_out).enumerate() {
+            let tap = run * taps_per_run;
             // What falls outside is cropped.
             if let (Some(y), Some(x)) =
                 (place(0, y, tap / window.kernel[1]), place(1, x, tap % window.kernel[1]))
             {
                 let first = (y * out_size[1] + x) * to.n_all + to.first;
-                accumulate(&mut out[first..first + filters.n_out], products, F32x4::add);
+                let cells = &mut out[first..first + products.len()];
+                cells.iter_mut().zip(products).for_each(|(cell, product)| *cell += product);
             }
         }
     }
