@@ -28,6 +28,7 @@ pub(super) struct Scratch {
     columns: PackedColumns,
     turned: Vec<f32>,
     attention: attention::Scratch,
+    double_attention: attention::DoubleScratch,
     conv: conv::Scratch,
     depthwise: depthwise::Scratch,
     products: Vec<f32>,
@@ -127,8 +128,8 @@ pub(super) fn run_kernel(
             }
         }
         (Kernel::Resize, _) => run_resize(operands, dims, &mut scratch.resized, out)?,
-        (Kernel::Attention, Op::Attention { .. }) => {
-            run_attention(operands, &mut scratch.attention, out)?;
+        (&Kernel::Attention { is_double }, Op::Attention { .. }) => {
+            run_attention(operands, is_double, scratch, out)?;
         }
         (Kernel::Recurrent(weights), _) => {
             let x = operands.floats(0)?;
@@ -292,7 +293,8 @@ fn run_quantized(x: &[f32], weights: &PackedBytes, scales: &[f32], scratch: &mut
 
 fn run_attention(
     operands: &Operands<'_>,
-    scratch: &mut attention::Scratch,
+    is_double: bool,
+    scratch: &mut Scratch,
     out: &mut [f32],
 ) -> Result<(), EvaluationError> {
     let &Op::Attention { scale, zeroes_undefined, heads_inside } = &operands.step.op else {
@@ -334,7 +336,11 @@ fn run_attention(
             let (first, stride) = place(q.dims, v_width, batch, head);
             let target = RowsMut { data: &mut out[first..], stride };
             let head = Head { queries, keys, values, width, v_width, scale, zeroes_undefined, mask };
-            attention::attention(head, target, scratch);
+            if is_double {
+                attention::attention_in_double(head, target, &mut scratch.double_attention);
+            } else {
+                attention::attention(head, target, &mut scratch.attention);
+            }
         }
     }
     Ok(())

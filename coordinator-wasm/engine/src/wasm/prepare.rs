@@ -37,7 +37,10 @@ pub(super) enum Kernel {
     ConvTransposed(Rc<Vec<TransposedFilters>>),
     Resize,
     Pool,
-    Attention,
+    Attention {
+        /// In double precision.
+        is_double: bool,
+    },
     Recurrent(Rc<PackedRecurrent>),
     /// The operator's plain form in `model::reference`.
     Reference,
@@ -259,10 +262,7 @@ impl<'a> Chooser<'a> {
             Op::Resize { .. } if out.dims.len() > 2 && out.dims[..2] == self.dims(0)[..2] => {
                 Some(Kernel::Resize)
             }
-            // What is quantized next must round like the exact value: one step is worth thousands of float errors,
-            // and those of attention scores are the largest.
-            Op::Attention { .. } if self.quantizes() => None,
-            Op::Attention { .. } => Some(Kernel::Attention),
+            Op::Attention { .. } => Some(Kernel::Attention { is_double: self.quantizes() }),
             Op::Recurrent { .. } => self.recurrent(weights),
             _ => None,
         }

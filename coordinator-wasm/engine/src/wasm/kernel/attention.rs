@@ -76,10 +76,71 @@ pub fn attention(head: Head<'_>, out: RowsMut<'_>, scratch: &mut Scratch) {
         gemm(Rows::dense(scores, n_keys), values, Addends::default(), block);
         for (offset, sum) in sums.into_iter().enumerate().take(queries.n_rows) {
             let row = &mut out.data[(first + offset) * out.stride..][..head.v_width];
-            let is_undefined = sum.is_nan() && head.zeroes_undefined;
-            scale(row, if is_undefined { 0.0 } else { 1.0 / sum });
+            if sum.is_nan() && head.zeroes_undefined {
+                row.fill(0.0);
+            } else {
+                scale(row, 1.0 / sum);
+            }
         }
     }
+}
+
+/// Memory that calls of [`attention_in_double`] share.
+#[derive(Debug, Default)]
+pub struct DoubleScratch {
+    /// [width, keys]
+    keys: Vec<f64>,
+    values: Vec<f64>,
+    weights: Vec<f64>,
+    sums: Vec<f64>,
+}
+
+/// Computes one head in double precision, for results that are quantized next: they must round like the exact value,
+/// because one step of the quantization is worth thousands of errors of single precision.
+pub fn attention_in_double(head: Head<'_>, out: RowsMut<'_>, scratch: &mut DoubleScratch) {
+    let DoubleScratch { keys, values, weights, sums } = scratch;
+    let n_keys = head.keys.n_rows;
+    keys.resize(head.width * n_keys, 0.0);
+    values.clear();
+    for key in 0..n_keys {
+        let elements = doubles(head.keys, key).take(head.width);
+        elements.enumerate().for_each(|(index, element)| keys[index * n_keys + key] = element);
+        values.extend(doubles(head.values, key).take(head.v_width));
+    }
+    for query in 0..head.queries.n_rows {
+        weights.clear();
+        weights.resize(n_keys, 0.0);
+        for (element, keys) in doubles(head.queries, query).zip(keys.chunks_exact(n_keys.max(1))) {
+            add_multiple(weights, element, keys);
+        }
+        for (key, score) in weights.iter_mut().enumerate() {
+            let added =
+                head.mask.map_or(0.0, |mask| mask.data[query * mask.query_stride + key * mask.key_stride]);
+            *score = *score * f64::from(head.scale) + f64::from(added);
+        }
+        let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        weights.iter_mut().for_each(|weight| *weight = (*weight - largest).exp());
+        let sum: f64 = weights.iter().sum();
+        sums.clear();
+        sums.resize(head.v_width, 0.0);
+        for (&weight, values) in weights.iter().zip(values.chunks_exact(head.v_width.max(1))) {
+            add_multiple(sums, weight, values);
+        }
+        let is_undefined = sum.is_nan() && head.zeroes_undefined;
+        let cells = &mut out.data[query * out.stride..][..head.v_width];
+        for (cell, element) in cells.iter_mut().zip(&*sums) {
+            *cell = if is_undefined { 0.0 } else { (element / sum) as f32 };
+        }
+    }
+}
+
+/// The elements from a row's first on.
+fn doubles(rows: Rows<'_>, row: usize) -> impl Iterator<Item = f64> {
+    rows.data[row * rows.stride..].iter().copied().map(f64::from)
+}
+
+fn add_multiple(sums: &mut [f64], factor: f64, terms: &[f64]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += factor * term);
 }
 
 impl Mask<'_> {

@@ -24,6 +24,9 @@ fn check(n_queries: usize, n_keys: usize, width: usize, mask: Option<Mask<'_>>) 
     };
     let mut out = vec![9.0; n_queries * stride];
     attention(head, RowsMut { data: &mut out[width..], stride }, &mut Scratch::default());
+    let mut out_in_double = vec![9.0; n_queries * stride];
+    let target = RowsMut { data: &mut out_in_double[width..], stride };
+    attention_in_double(head, target, &mut DoubleScratch::default());
 
     let at = |data: &[f32], row: usize, d: usize| f64::from(data[row * stride + width + d]);
     for i in 0..n_queries {
@@ -40,7 +43,9 @@ fn check(n_queries: usize, n_keys: usize, width: usize, mask: Option<Mask<'_>>) 
                 (actual - expected).abs() <= 2e-6,
                 "query {i}, element {d}: {actual}, expected {expected}"
             );
+            assert!((f64::from(out_in_double[i * stride + width + d]) - expected).abs() <= 6e-8);
             assert_eq!(out[i * stride + d], 9.0, "the other head is not written");
+            assert_eq!(out_in_double[i * stride + d], 9.0, "the other head is not written");
         }
     }
 }
@@ -50,6 +55,27 @@ fn one_block_and_several() {
     check(1, 1, 4, None);
     check(5, 7, 8, None);
     check(40, 33, 6, None);
+}
+
+#[test]
+fn queries_without_keys_that_count_can_give_zeros() {
+    let (q, mask) = (numbers(2 * 4, 1), [f32::NEG_INFINITY; 2]);
+    let rows = Rows::dense(&q, 4);
+    let mask = Some(Mask { data: &mask, query_stride: 0, key_stride: 1 });
+    let head = Head {
+        queries: rows,
+        keys: rows,
+        values: rows,
+        width: 4,
+        v_width: 4,
+        scale: 1.0,
+        zeroes_undefined: true,
+        mask,
+    };
+    let (mut single, mut double) = ([9.0; 8], [9.0; 8]);
+    attention(head, RowsMut { data: &mut single, stride: 4 }, &mut Scratch::default());
+    attention_in_double(head, RowsMut { data: &mut double, stride: 4 }, &mut DoubleScratch::default());
+    assert_eq!((single, double), ([0.0; 8], [0.0; 8]));
 }
 
 #[test]
