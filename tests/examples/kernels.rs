@@ -24,7 +24,7 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 type Input = (&'static str, &'static str, &'static [u32]);
 
 /// Models with their inputs.
-const MODELS: [(&str, &[Input]); 5] = [
+const MODELS: [(&str, &[Input]); 6] = [
     ("minilm-l3", &[("input_ids", "int64", &[1, 16]), ("attention_mask", "int64", &[1, 16])]),
     ("minilm-l3", &[("input_ids", "int64", &[1, 128]), ("attention_mask", "int64", &[1, 128])]),
     (
@@ -44,6 +44,7 @@ const MODELS: [(&str, &[Input]); 5] = [
         ],
     ),
     ("ppocr-det", &[("x", "float32", &[1, 3, 320, 320])]),
+    ("efficientnet-lite0", &[("image", "float32", &[1, 3, 224, 224])]),
 ];
 
 #[derive(Debug, Deserialize)]

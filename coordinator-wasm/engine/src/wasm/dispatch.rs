@@ -12,11 +12,14 @@ use super::kernel::conv;
 use super::kernel::depthwise::{self, depthwise};
 use super::kernel::elementwise::{self, Side};
 use super::kernel::gemm::{Addends, PackedColumns, Rows, RowsMut, gemm};
-use super::kernel::integer_gemm::{Bytes, PackedBytes, PackedDifferences, integer_gemm, quantize_dynamic};
+use super::kernel::integer_gemm::{
+    self, Bytes, PackedBytes, PackedDifferences, integer_gemm, quantize_dynamic,
+};
 use super::kernel::padded::{Image, Size, Window};
 use super::kernel::pool::pool;
 use super::kernel::reduce::reduce;
 use super::kernel::resample::resize_axis;
+use super::kernel::simd::{F32x4, LANES};
 use super::kernel::transposed::{Channels, TransposedFilters, add_transposed};
 use super::kernel::{movement, norm, recurrent};
 use super::layout::axis_with_channels_last;
@@ -35,6 +38,7 @@ pub(super) struct Scratch {
     resized: Vec<f32>,
     quantized: Vec<u8>,
     differences: PackedDifferences,
+    factors: Vec<f32>,
     recurrent: recurrent::Scratch,
 }
 
@@ -278,15 +282,23 @@ fn turn(matrix: &[f32], n_columns: usize, turned: &mut Vec<f32>) {
 
 /// `x · weights` with x quantized to 8 bits, rescaled.
 fn run_quantized(x: &[f32], weights: &PackedBytes, scales: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
-    let (scale, zero_point) = quantize_dynamic(x, &mut scratch.quantized);
-    let bytes = Bytes::Unsigned(&scratch.quantized);
-    scratch.differences.fill(bytes, weights.depth(), &[i32::from(zero_point)]);
+    let Scratch { quantized, differences, factors, .. } = scratch;
+    let (scale, zero_point) = quantize_dynamic(x, quantized);
+    differences.fill(Bytes::Unsigned(quantized), weights.depth(), &[i32::from(zero_point)]);
     let n_columns = weights.n_columns();
-    integer_gemm(&scratch.differences, weights, |row, column, width, sums| {
-        let out = &mut out[row * n_columns + column..][..width];
-        let [left, right] = sums.map(|sums| sums.to_floats().to_array());
-        for (index, (out, sum)) in out.iter_mut().zip(left.into_iter().chain(right)).enumerate() {
-            *out = sum * (scale * scales[if scales.len() == 1 { 0 } else { column + index }]);
+    factors.clear();
+    factors.extend(scales.iter().cycle().take(n_columns).map(|column_scale| scale * column_scale));
+    // Whole tiles read a factor for each of their columns.
+    factors.resize(n_columns.next_multiple_of(integer_gemm::TILE_COLUMNS), 0.0);
+    integer_gemm(differences, weights, |row, column, width, sums| {
+        let (factors, _) = factors[column..].as_chunks::<LANES>();
+        let cells = out[row * n_columns + column..][..width].chunks_mut(LANES);
+        for ((cells, factors), sums) in cells.zip(factors).zip(sums) {
+            let rescaled = sums.to_floats().mul(F32x4::load(factors));
+            match cells.as_mut_array::<LANES>() {
+                Some(cells) => rescaled.store(cells),
+                None => rescaled.store_partial(cells),
+            }
         }
     });
 }

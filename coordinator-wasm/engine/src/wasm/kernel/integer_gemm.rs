@@ -3,12 +3,14 @@
 //! Differences from a zero point fit 16 bits, and the product of two pairs of them fits 32, so nothing saturates: unlike
 //! instructions that add pairs of 8-bit products in 16 bits, the result is the integer that the definition asks for.
 
+use super::reduce::reduce_row;
+use super::simd::{F32x4, LANES};
 use super::simd_integer::{I16x8, I32x4};
 
 /// Rows of a tile.
 const TILE_ROWS: usize = 4;
 /// Columns of a tile.
-const TILE_COLUMNS: usize = 8;
+pub const TILE_COLUMNS: usize = 8;
 /// Bytes of a panel for one pair of the depth.
 const PAIR_BYTES: usize = 2 * TILE_COLUMNS;
 
@@ -59,13 +61,6 @@ impl Bytes<'_> {
         match self {
             Self::Signed(bytes) => bytes[index],
             Self::Unsigned(bytes) => (bytes[index] ^ 0x80).cast_signed(),
-        }
-    }
-
-    fn value(&self, index: usize) -> i16 {
-        match self {
-            Self::Signed(bytes) => i16::from(bytes[index]),
-            Self::Unsigned(bytes) => i16::from(bytes[index]),
         }
     }
 }
@@ -132,28 +127,36 @@ pub struct PackedDifferences {
 impl PackedDifferences {
     /// Packs a row-major [m, k] matrix with one zero point, or one per row, in the memory of the last call.
     pub fn fill(&mut self, a: Bytes<'_>, depth: usize, zero_points: &[i32]) {
+        match a {
+            Bytes::Signed(bytes) => self.fill_rows(bytes, depth, zero_points),
+            Bytes::Unsigned(bytes) => self.fill_rows(bytes, depth, zero_points),
+        }
+    }
+
+    fn fill_rows<T: Copy + Into<i16>>(&mut self, a: &[T], depth: usize, zero_points: &[i32]) {
         let n_rows = a.len().checked_div(depth).unwrap_or(0);
-        let difference = |row: usize, column: usize| {
-            let zero_point = match *zero_points {
-                [] => 0,
-                [shared] => shared,
-                ref per_row => per_row[row],
-            };
-            if column < depth { a.value(row * depth + column) - zero_point as i16 } else { 0 }
-        };
         self.n_pairs = depth.div_ceil(2);
         self.pairs.clear();
+        self.pairs.resize(n_rows * self.n_pairs, [0; 2]);
         self.sums.clear();
-        for first in (0..n_rows).step_by(TILE_ROWS) {
-            let rows = first..(first + TILE_ROWS).min(n_rows);
-            for pair in 0..self.n_pairs {
-                self.pairs.extend(
-                    rows.clone().map(|row| [difference(row, 2 * pair), difference(row, 2 * pair + 1)]),
-                );
+        for (row, elements) in a.chunks_exact(depth.max(1)).enumerate() {
+            let zero_point = match *zero_points {
+                [] => 0,
+                [shared] => shared as i16,
+                ref per_row => per_row[row] as i16,
+            };
+            let first = row / TILE_ROWS * TILE_ROWS;
+            let n_group_rows = TILE_ROWS.min(n_rows - first);
+            let places = self.pairs[first * self.n_pairs + row - first..].iter_mut().step_by(n_group_rows);
+            let mut sum = 0;
+            for (place, pair) in places.zip(elements.chunks(2)) {
+                for (place, &element) in place.iter_mut().zip(pair) {
+                    *place = element.into() - zero_point;
+                    sum += i32::from(*place);
+                }
             }
+            self.sums.push(sum);
         }
-        let sum = |row: usize| (0..depth).map(|column| i32::from(difference(row, column))).sum::<i32>();
-        self.sums.extend((0..n_rows).map(sum));
     }
 
     /// m.
@@ -231,7 +234,8 @@ fn tile<const ROWS: usize>(pairs: &[[i16; 2]], panel: &[[i8; PAIR_BYTES]]) -> [[
 /// Quantizes floats to 8 bits as ONNX `DynamicQuantizeLinear`: the range includes 0 and maps to 0..=255.
 /// Gives scale and zero point; `quantized` is refilled. All-zero input has scale 1 and zero point 0.
 pub fn quantize_dynamic(x: &[f32], quantized: &mut Vec<u8>) -> (f32, u8) {
-    let (low, high) = x.iter().fold((0.0_f32, 0.0_f32), |(low, high), &x| (low.min(x), high.max(x)));
+    let low = reduce_row(0.0, F32x4::min, x);
+    let high = reduce_row(0.0, F32x4::max, x);
     let scale = (high - low) / 255.0;
     quantized.clear();
     if scale == 0.0 {
@@ -239,7 +243,14 @@ pub fn quantize_dynamic(x: &[f32], quantized: &mut Vec<u8>) -> (f32, u8) {
         return (1.0, 0);
     }
     let zero_point = (-low / scale).round_ties_even().clamp(0.0, 255.0);
-    quantized.extend(x.iter().map(|x| ((x / scale).round_ties_even() + zero_point).clamp(0.0, 255.0) as u8));
+    let [scales, zero_points, smallest, largest] = [scale, zero_point, 0.0, 255.0].map(F32x4::splat);
+    let quantize = |x: F32x4| {
+        let shifted = x.div(scales).round().add(zero_points);
+        shifted.max(smallest).min(largest).to_array().map(|x| x as u8)
+    };
+    let (vectors, rest) = x.as_chunks::<LANES>();
+    quantized.extend(vectors.iter().flat_map(|lanes| quantize(F32x4::load(lanes))));
+    quantized.extend(&quantize(F32x4::load_partial(rest, 0.0))[..rest.len()]);
     (scale, zero_point as u8)
 }
 
