@@ -1,7 +1,7 @@
 //! The edge to JavaScript: what `worker.js` calls, and nothing that decides.
 
 mod buffers;
-mod capabilities;
+pub(crate) mod capabilities;
 mod memory;
 #[cfg(feature = "profile")]
 pub mod profile;

@@ -3,6 +3,7 @@
 //! What is built is decided in `model::webnn`, natively; here it is handed to the browser.
 
 pub mod bytes;
+pub mod limits;
 
 #[cfg(target_arch = "wasm32")]
 mod backend;

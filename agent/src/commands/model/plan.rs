@@ -1,6 +1,7 @@
 //! `tabpool model plan`: what a backend does to run a model on inputs of given shapes.
 
 mod document;
+mod webnn;
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,8 @@ pub(super) fn run(
     let plan = loaded.plan(&facts).with_context(cannot)?;
     match backend {
         Backend::Wasm => {}
-        Backend::Webgpu | Backend::Webnn => {
+        Backend::Webnn => return webnn::show(model, &shape, &plan, printer),
+        Backend::Webgpu => {
             let message = format!("what {} makes of a plan cannot be printed", backend.as_str());
             return Err(Failure::usage(message).hint("use --backend wasm").into());
         }

@@ -91,7 +91,7 @@ async fn answer(promise: Promise) -> Result<JsValue, String> {
 }
 
 /// What the browser says: name and message of its error.
-fn words(error: &JsValue) -> String {
+pub(crate) fn words(error: &JsValue) -> String {
     match error.dyn_ref::<Error>() {
         Some(error) => format!("{}: {}", error.name(), error.message()).replace('\n', " "),
         None => format!("{error:?}"),

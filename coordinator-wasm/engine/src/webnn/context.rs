@@ -1,17 +1,17 @@
 //! A context of WebNN: what it can do, and whether it is still there.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Error, JSON, Object, Reflect};
-use model::webnn::{Layout, Limits, OperandLimits};
-use serde_json::Value;
+use model::webnn::Limits;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wire::{Fault, FaultCategory};
 
+use super::limits::read_limits;
 use super::sys::{self, Ml, MlContext, MlContextOptions};
+use crate::web::capabilities::words;
 
 /// Device types in the order they are tried. The processor comes first: where a browser computes on a GPU that is emulated, it
 /// does not say so.
@@ -102,14 +102,6 @@ async fn create(ml: &Ml, device: &str) -> Result<MlContext, JsValue> {
     JsFuture::from(ml.create_context(&options)?).await.map(JsCast::unchecked_into)
 }
 
-/// What the browser says, on one line.
-pub(super) fn words(error: &JsValue) -> String {
-    match error.dyn_ref::<Error>() {
-        Some(error) => format!("{}: {}", error.name(), error.message()).replace('\n', " "),
-        None => format!("{error:?}"),
-    }
-}
-
 fn unavailable(reason: &str) -> Fault {
     Fault::new(
         FaultCategory::UnsupportedOperator,
@@ -117,32 +109,4 @@ fn unavailable(reason: &str) -> Fault {
         format!("this browser gives no WebNN context: {reason}"),
     )
     .with_hint("use a backend that the worker's capabilities list")
-}
-
-/// The limits in the JSON of `opSupportLimits()`.
-fn read_limits(json: &Value) -> Limits {
-    let operand = |limits: &Value| -> Option<OperandLimits> {
-        let types = limits["dataTypes"].as_array()?;
-        let rank = |bound: &str, default: usize| {
-            limits["rankRange"][bound].as_u64().map_or(default, |rank| rank as usize)
-        };
-        Some(OperandLimits {
-            types: types.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-            ranks: [rank("min", 0), rank("max", usize::MAX)],
-        })
-    };
-    let mut methods = BTreeMap::new();
-    for (method, limits) in json.as_object().into_iter().flatten() {
-        let Some(members) = limits.as_object() else { continue };
-        let mut operands: BTreeMap<String, OperandLimits> =
-            members.iter().filter_map(|(name, limits)| Some((name.clone(), operand(limits)?))).collect();
-        // The kinds of values of a graph have their limits themselves.
-        operands.extend(operand(limits).map(|limits| (String::new(), limits)));
-        methods.insert(method.clone(), operands);
-    }
-    Limits {
-        layout: if json["preferredInputLayout"] == "nhwc" { Layout::Nhwc } else { Layout::Nchw },
-        max_tensor_bytes: json["maxTensorByteLength"].as_u64().unwrap_or(u64::MAX),
-        methods: Some(methods),
-    }
 }

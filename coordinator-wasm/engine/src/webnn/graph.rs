@@ -8,9 +8,10 @@ use wasm_bindgen_futures::JsFuture;
 use wire::Fault;
 
 use super::bytes::{constant_bytes, input_bytes, output_tensor};
-use super::context::{Context, words};
+use super::context::Context;
 use super::sys::{MlGraph, MlGraphBuilder, MlTensor, MlTensorDescriptor};
 use crate::fault;
+use crate::web::capabilities::words;
 
 /// A graph for one shape class, with its tensors.
 #[derive(Debug)]

@@ -70,9 +70,15 @@ impl Lowering<'_> {
                 b.binary("mul", x, gate)
             }
             Unary::Mish => {
-                let soft = b.unary("softplus", x)?;
-                let gate = b.unary("tanh", soft)?;
-                b.binary("mul", x, gate)
+                // x · n / (n + 2) with n = e² + 2e and e = e^x, which is exact where ln(1 + e^x) is not; 1 beyond 20.
+                let most = vec![number("maxValue", 20.0)];
+                let bounded = b.unary_with("clamp", x, most)?;
+                let grown = b.unary("exp", bounded)?;
+                let above = self.affine(grown, 1.0, 2.0)?;
+                let n = self.builder.binary("mul", grown, above)?;
+                let sum = self.affine(n, 1.0, 2.0)?;
+                let gate = self.builder.binary("div", n, sum)?;
+                self.builder.binary("mul", x, gate)
             }
             Unary::GeluTanh => {
                 // x / 2 · (1 + tanh(x · factor · (1 + 0.044715 · x²)))

@@ -1,10 +1,10 @@
 //! 8-bit arithmetic, computed in floats: they hold the integers that occur exactly, and contexts have no integer products.
 
 use crate::op::Epilogue;
-use crate::plan::Step;
-use crate::tensor::DType;
+use crate::plan::{Home, Step};
+use crate::tensor::{DType, Data, DataRef};
 
-use super::Lowering;
+use super::{Lowering, ValueId};
 use crate::webnn::builder::{Reason, refuse};
 use crate::webnn::program::{Argument, OperandId};
 
@@ -63,13 +63,8 @@ impl Lowering<'_> {
         let x = self.operand(step, 0)?;
         let Quantized { values, scale, zero_point } = self.quantized(x)?;
         let centred = self.builder.binary("sub", values, zero_point)?;
-        let weights = self.operand(step, 1)?;
+        let weights = self.weights(Self::value(step, 1)?, Self::optional(step, 3))?;
         let n = self.builder.dims(weights)[1];
-        let point = match Self::optional(step, 3) {
-            Some(point) => Some(self.planar(point)?),
-            None => None,
-        };
-        let weights = self.difference(weights, point, 1)?;
         let product = self.product(centred, weights, [false, false], None)?;
         let b_scale = self.operand(step, 2)?;
         let b_scale = if self.builder.is_scalar(b_scale) {
@@ -87,6 +82,29 @@ impl Lowering<'_> {
         let y = self.builder.reshape(y, &self.dims(step.outputs[0]))?;
         let y = self.epilogue(step, epilogue, 4, false, y)?;
         self.finish(step.outputs[0], y)
+    }
+
+    /// Weights minus their zero points, as floats: computed here when they are constants, since a context would compute
+    /// them in every run.
+    fn weights(&mut self, weights: ValueId, point: Option<ValueId>) -> Result<OperandId, Reason> {
+        let constant = |value: ValueId| match &self.plan.values[value].home {
+            Home::Constant(tensor) => byte_floats(tensor.data()),
+            Home::Input(_) | Home::Buffer(_) => None,
+        };
+        let points = point.map_or_else(|| Some(vec![0.0]), constant);
+        let (Some(mut floats), Some(points)) = (constant(weights), points) else {
+            let operand = self.planar(weights)?;
+            let point = match point {
+                Some(point) => Some(self.planar(point)?),
+                None => None,
+            };
+            return self.difference(operand, point, 1);
+        };
+        for row in floats.chunks_mut(points.len()) {
+            row.iter_mut().zip(&points).for_each(|(value, point)| *value -= point);
+        }
+        let floats = Data::F32(floats);
+        self.builder.made(self.dims(weights), floats)
     }
 
     /// Bytes minus their zero point, which is one or one along an axis, as floats.
@@ -193,5 +211,14 @@ impl Lowering<'_> {
         let scale = self.along(scale, axis, x)?;
         let y = self.builder.binary("mul", difference, scale)?;
         self.finish(step.outputs[0], y)
+    }
+}
+
+/// Bytes as floats; `None` for other types.
+fn byte_floats(data: DataRef<'_>) -> Option<Vec<f32>> {
+    match data {
+        DataRef::I8(data) => Some(data.iter().map(|&x| f32::from(x)).collect()),
+        DataRef::U8(data) => Some(data.iter().map(|&x| f32::from(x)).collect()),
+        _ => None,
     }
 }
