@@ -3,17 +3,17 @@
 import { count, micros } from "../format.js";
 
 const STRATEGIES = {
-  retry_in_place: "try the job again",
-  retry_elsewhere: "try the job on another worker",
-  other_backend: "try the job on another backend",
-  other_browser: "try the job in another browser",
-  lower_precision: "run the smaller variant of the model",
-  smaller_batch: "run the job alone",
-  reload_model: "load the model again",
-  recreate_device: "get a new device",
-  respawn_worker: "start a new worker",
-  respawn_iframe: "start a new iframe",
-  restart_browser: "start a new browser",
+  retry_in_place: "trying the job again",
+  retry_elsewhere: "trying the job on another worker",
+  other_backend: "trying the job on another backend",
+  other_browser: "trying the job in another browser",
+  lower_precision: "running the smaller variant of the model",
+  smaller_batch: "running the job alone",
+  reload_model: "loading the model again",
+  recreate_device: "getting a new device",
+  respawn_worker: "starting a new worker",
+  respawn_iframe: "starting a new iframe",
+  restart_browser: "starting a new browser",
 };
 
 const BREAKER_STATES = { open: "opens", half_open: "lets probes pass", closed: "closes" };
@@ -41,13 +41,13 @@ export function describe({ connection, event }) {
       return line(event.cause ? `${event.to} after ${words(event.cause)}` : event.to, event.to === "closed");
     case "recovering": {
       const after = event.after_micros >= 1000 ? ` in ${micros(event.after_micros)}` : "";
-      return line(`${words(event.category)} of ${event.component}, so ${STRATEGIES[event.strategy]}${after}`);
+      return line(`${words(event.category)}, ${STRATEGIES[event.strategy]}${after}`);
     }
     case "recovered":
       return line(
         event.is_success
-          ? `to ${STRATEGIES[event.strategy]} helped after ${micros(event.took_micros)}`
-          : `to ${STRATEGIES[event.strategy]} did not help`,
+          ? `${STRATEGIES[event.strategy]} helped, after ${micros(event.took_micros)}`
+          : `${STRATEGIES[event.strategy]} did not help`,
         !event.is_success,
       );
     case "incident":
