@@ -22,7 +22,7 @@ window.profileModel = async (model, inputs) => {
   glue.takeProfile();
   const millis = [];
   for (let index = 0; index < RUNS; index += 1) {
-    millis.push((await run()).run_micros / 1000);
+    millis.push((await run()).phases.run_micros / 1000);
   }
   millis.sort((a, b) => a - b);
   const steps = Object.entries(JSON.parse(glue.takeProfile())).map(([kind, { n_calls, micros, n_flops }]) => ({
