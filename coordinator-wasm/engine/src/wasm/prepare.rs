@@ -259,7 +259,7 @@ impl<'a> Chooser<'a> {
             Op::Conv { .. } => self.conv(weights),
             Op::ConvTranspose { .. } => self.conv_transposed(weights),
             Op::Pool { .. } => Some(Kernel::Pool),
-            Op::Resize { .. } if out.dims.len() > 2 && out.dims[..2] == self.dims(0)[..2] => {
+            Op::Resize { .. } if matches!(out.dims.len(), 3 | 4) && out.dims[..2] == self.dims(0)[..2] => {
                 Some(Kernel::Resize)
             }
             Op::Attention { .. } => Some(Kernel::Attention { is_double: self.quantizes() }),

@@ -263,6 +263,19 @@ fn resizing_copies_and_mixes() {
 }
 
 #[test]
+fn resizing_of_volumes_and_channels_has_no_kernel() {
+    for (out, scales) in
+        [([1, 2, 4, 4, 4], [1.0, 1.0, 2.0, 2.0, 2.0]), ([1, 4, 2, 2, 2], [1.0, 2.0, 1.0, 1.0, 1.0])]
+    {
+        let mut b = Builder::default();
+        let x = b.input(&[1, 2, 2, 2, 2]);
+        let (coordinates, mode) = (ResizeCoordinates::HalfPixel, ResizeMode::Linear);
+        let y = b.op(Op::Resize { coordinates, mode, scales: scales.to_vec() }, &[x], &out);
+        b.check(y, &["resize"]);
+    }
+}
+
+#[test]
 fn a_convolution_of_single_pixels_is_a_product() {
     let mut b = Builder::default();
     let (x, r) = (b.input(&[3, 5, 1, 1]), b.input(&[3, 7, 1, 1]));

@@ -29,12 +29,6 @@ impl PackedFilters {
         };
         Self { groups: (0..n_groups).map(pack).collect(), n_in }
     }
-
-    /// Bytes held.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.groups.iter().map(PackedColumns::size_bytes).sum()
-    }
 }
 
 /// Memory that calls share.

@@ -136,12 +136,6 @@ impl PackedColumns {
     pub fn n_columns(&self) -> usize {
         self.n_columns
     }
-
-    /// Bytes held.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        size_of_val(self.panels.as_slice())
-    }
 }
 
 /// Added to each element of the product before it is stored.

@@ -101,12 +101,6 @@ impl PackedBytes {
         self.n_columns
     }
 
-    /// Bytes held.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        size_of_val(self.panels.as_slice())
-    }
-
     fn zero_points(&self, first_column: usize) -> [i32; TILE_COLUMNS] {
         core::array::from_fn(|lane| match self.zero_points[..] {
             [shared] => shared,
