@@ -1,8 +1,6 @@
 //! Element-wise operators: chains of them become one generated kernel, and operands may be read in any order.
 
-use std::fmt::Write as _;
-
-use super::expression::{self, element};
+use super::expression::{self, Function, element};
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand, TensorId};
 use crate::op::{Op, Unary};
 use crate::tensor::{DType, broadcast_strides, strides};
@@ -18,8 +16,7 @@ pub(super) struct Chain {
 #[derive(Debug, Clone)]
 pub(super) enum Expression {
     Load(Load),
-    /// WGSL with `$0`, `$1` … for the operands.
-    Apply(String, Vec<Expression>),
+    Apply(Function, Vec<Expression>),
 }
 
 /// How a tensor is read, or the result written.
@@ -54,36 +51,43 @@ impl Expression {
         }
     }
 
-    /// Appends statements that compute the expression; gives the variable that holds it.
-    fn write(&self, loads: &[&Load], n_variables: &mut usize, text: &mut String) -> String {
+    /// Appends statements that compute the expression, and its constants; gives the variable that holds it.
+    fn write(&self, loads: &[&Load], kernel: &mut Body) -> String {
         match self {
             Self::Load(load) => {
                 format!("x{}", loads.iter().position(|other| *other == load).unwrap_or_default())
             }
-            Self::Apply(template, operands) => {
+            Self::Apply(function, operands) => {
                 let names: Vec<String> =
-                    operands.iter().map(|operand| operand.write(loads, n_variables, text)).collect();
-                let value = names
-                    .iter()
-                    .enumerate()
-                    .fold(template.clone(), |value, (index, name)| value.replace(&format!("${index}"), name));
-                let variable = format!("v{n_variables}");
-                *n_variables += 1;
-                text.write_fmt(format_args!("    let {variable} = {value};\n")).unwrap_or_default();
+                    operands.iter().map(|operand| operand.write(loads, kernel)).collect();
+                let value = function.apply(&names, &mut kernel.constants);
+                let variable = format!("v{}", kernel.n_variables);
+                kernel.n_variables += 1;
+                kernel.text += &format!("    let {variable} = {value};\n");
                 variable
             }
         }
     }
 }
 
-/// A function of one float, for epilogues.
-pub(super) fn activation(functions: &[Unary]) -> String {
+/// The middle of a generated kernel.
+#[derive(Default)]
+struct Body {
+    text: String,
+    constants: Vec<f32>,
+    n_variables: usize,
+}
+
+/// A call whose template may use `activate`: functions of one float, in order.
+pub(super) fn with_activation(kernel: &'static str, template: &str, functions: &[Unary]) -> Call {
+    let mut constants = Vec::new();
     let mut text = String::from("fn activate(x0: f32) -> f32 {\n");
     for (index, &function) in functions.iter().enumerate() {
-        let value = expression::unary(function).replace("$0", &format!("x{index}"));
-        text.write_fmt(format_args!("    let x{} = {value};\n", index + 1)).unwrap_or_default();
+        let value = expression::unary(function).apply(&[format!("x{index}")], &mut constants);
+        text += &format!("    let x{} = {value};\n", index + 1);
     }
-    text + &format!("    return x{};\n}}\n", functions.len())
+    text += &format!("    return x{};\n}}\n", functions.len());
+    Call::new(kernel, text + template).floats(&constants)
 }
 
 impl Lowering<'_> {
@@ -97,14 +101,15 @@ impl Lowering<'_> {
                 let loaded = [a, b].map(|operand| self.load(operand, &out.dims, 2));
                 let [left, right] = loaded;
                 let right = converted(right?, b.dtype, a.dtype);
-                let result = Expression::Apply(expression::binary(*function, a.dtype), vec![left?, right]);
+                let result =
+                    Expression::Apply(expression::binary(*function, a.dtype).into(), vec![left?, right]);
                 wrapped(result, out.dtype)
             }
             Op::Where => {
                 let operands = [step.input(0)?, step.input(1)?, step.input(2)?];
                 let loaded = operands.map(|operand| self.load(operand, &out.dims, 3));
                 let [flag, a, b] = loaded;
-                Expression::Apply("select($2, $1, $0 != 0)".to_owned(), vec![flag?, a?, b?])
+                Expression::Apply("select($2, $1, $0 != 0)".into(), vec![flag?, a?, b?])
             }
             Op::Cast => {
                 let loaded = self.load(x, &out.dims, 1)?;
@@ -119,7 +124,7 @@ impl Lowering<'_> {
                 let (scale, bias) = (channels(step.input(1)?), channels(step.input(2)?));
                 let loaded = [x, &scale, &bias].map(|operand| self.load(operand, &out.dims, 3));
                 let [x, scale, bias] = loaded;
-                Expression::Apply("$0 * $1 + $2".to_owned(), vec![x?, scale?, bias?])
+                Expression::Apply("$0 * $1 + $2".into(), vec![x?, scale?, bias?])
             }
             Op::Quantize { axis } | Op::Dequantize { axis } => self.affine_bytes(step, *axis)?,
             op => {
@@ -154,7 +159,7 @@ impl Lowering<'_> {
         for &function in functions {
             let text = expression::unary_integer(function)
                 .ok_or_else(|| format!("{function:?} of {}", x.dtype.as_str()))?;
-            value = wrapped(Expression::Apply(text.to_owned(), vec![value]), x.dtype);
+            value = wrapped(Expression::Apply(text.into(), vec![value]), x.dtype);
         }
         Ok(value)
     }
@@ -185,7 +190,7 @@ impl Lowering<'_> {
                 format!("i32(clamp(round($0 / $1){shift}, {low}.0, {high}.0))")
             }
         };
-        Ok(Expression::Apply(text, operands))
+        Ok(Expression::Apply(text.into(), operands))
     }
 
     /// An operand of an element-wise operator with `n_operands` of them: the expression behind it when that is cheap
@@ -243,14 +248,15 @@ impl Lowering<'_> {
         let dense = signed(strides(&dims));
         let is_dense = |walk: &Load| walk.offset == 0 && walk.strides == dense;
         let mut call = Call::new("element-wise", "");
-        let mut body = String::new();
+        let mut body = Body::default();
         if walks.iter().any(|walk| !walk.is_single() && !is_dense(walk)) {
-            body.push_str("    var rest = i;\n");
+            body.text.push_str("    var rest = i;\n");
             for axis in (1..dims.len()).rev() {
                 call = call.uint(format!("d{axis}"), dims[axis]);
-                body.push_str(&format!("    let c{axis} = i32(rest % p.d{axis});\n    rest /= p.d{axis};\n"));
+                body.text
+                    .push_str(&format!("    let c{axis} = i32(rest % p.d{axis});\n    rest /= p.d{axis};\n"));
             }
-            body.push_str("    let c0 = i32(rest);\n");
+            body.text.push_str("    let c0 = i32(rest);\n");
         }
         let mut bound: Vec<TensorId> = Vec::new();
         let mut positions = Vec::new();
@@ -279,13 +285,13 @@ impl Lowering<'_> {
                 bound.push(load.tensor);
                 bound.len() - 1
             });
-            body.push_str(&format!("    let x{index} = a{binding}[{}];\n", positions[index]));
+            body.text.push_str(&format!("    let x{index} = a{binding}[{}];\n", positions[index]));
         }
-        let mut n_variables = 0;
-        let result = chain.expression.write(&loads, &mut n_variables, &mut body);
+        let result = chain.expression.write(&loads, &mut body);
         let to = if store.is_some() { &positions[positions.len() - 1] } else { "i" };
         let text = include_str!("kernel/elementwise.wgsl");
-        call.set_template(text.replace("$BODY", &format!("{body}    y[{to}] = {result};")));
+        call.set_template(text.replace("$BODY", &format!("{}    y[{to}] = {result};", body.text)));
+        call = call.floats(&body.constants);
         for (index, tensor) in bound.iter().enumerate() {
             let dtype =
                 loads.iter().find(|load| load.tensor == *tensor).map_or(DType::F32, |load| load.dtype);
@@ -297,14 +303,14 @@ impl Lowering<'_> {
 
 fn converted(value: Expression, from: DType, to: DType) -> Expression {
     match expression::cast(from, to) {
-        Some(text) => Expression::Apply(text.to_owned(), vec![value]),
+        Some(text) => Expression::Apply(text.into(), vec![value]),
         None => value,
     }
 }
 
 fn wrapped(value: Expression, dtype: DType) -> Expression {
     match expression::wrap(dtype) {
-        Some(text) => Expression::Apply(text.to_owned(), vec![value]),
+        Some(text) => Expression::Apply(text.into(), vec![value]),
         None => value,
     }
 }

@@ -1,4 +1,4 @@
-//! WGSL expressions of element-wise functions. `$0`, `$1` and `$2` stand for the operands.
+//! WGSL expressions of element-wise functions.
 
 use crate::op::{Binary, Unary};
 use crate::tensor::DType;
@@ -8,83 +8,113 @@ pub(super) fn element(dtype: DType) -> &'static str {
     if dtype == DType::F32 { "f32" } else { "i32" }
 }
 
-/// A float as WGSL, with all the digits that tell it from numbers beyond the range of floats.
-pub(super) fn literal(value: f32) -> String {
-    if value.is_finite() {
-        format!("({:?})", f64::from(value))
-    } else {
-        format!("bits({:#x}u)", value.to_bits())
+/// WGSL of a function: `$0`, `$1` and `$2` stand for its operands, `#0` and so on for its constants, which are parameters of
+/// the kernel, so that kernels that differ in numbers only are one shader.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Function {
+    pub(super) text: String,
+    pub(super) constants: Vec<f32>,
+}
+
+impl From<&str> for Function {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), constants: Vec::new() }
+    }
+}
+
+impl From<String> for Function {
+    fn from(text: String) -> Self {
+        Self { text, constants: Vec::new() }
+    }
+}
+
+impl Function {
+    fn new(text: &str, constants: &[f32]) -> Self {
+        Self { text: text.to_owned(), constants: constants.to_vec() }
+    }
+
+    /// The expression for operands of these names; its constants are added to the kernel's.
+    pub(super) fn apply(&self, operands: &[String], constants: &mut Vec<f32>) -> String {
+        let mut text = self.text.clone();
+        for (index, name) in operands.iter().enumerate() {
+            text = text.replace(&format!("${index}"), name);
+        }
+        for (index, value) in self.constants.iter().enumerate() {
+            text = text.replace(&format!("#{index}"), &format!("p.f{}", constants.len()));
+            constants.push(*value);
+        }
+        text
     }
 }
 
 /// A function on floats that gives a float; truth values are 0 and 1.
-pub(super) fn unary(function: Unary) -> String {
-    let truth = |condition: &str| format!("select(0.0, 1.0, {condition})");
+pub(super) fn unary(function: Unary) -> Function {
     match function {
-        Unary::Abs => "abs($0)".to_owned(),
-        Unary::Neg => "-$0".to_owned(),
-        Unary::Ceil => "ceil($0)".to_owned(),
-        Unary::Floor => "floor($0)".to_owned(),
-        Unary::Round => "round($0)".to_owned(),
-        Unary::Sign => "sign_of($0)".to_owned(),
-        Unary::Sqrt => "sqrt($0)".to_owned(),
-        Unary::Reciprocal => "1.0 / $0".to_owned(),
-        Unary::Exp => "exp($0)".to_owned(),
-        Unary::Log => "log($0)".to_owned(),
-        Unary::Erf => "erf($0)".to_owned(),
-        Unary::Sin => "sin($0)".to_owned(),
-        Unary::Cos => "cos($0)".to_owned(),
-        Unary::Tan => "tan($0)".to_owned(),
-        Unary::Asin => "atan2($0, sqrt((1.0 - $0) * (1.0 + $0)))".to_owned(),
-        Unary::Acos => "atan2(sqrt((1.0 - $0) * (1.0 + $0)), $0)".to_owned(),
-        Unary::Atan => "atan($0)".to_owned(),
-        Unary::Sinh => "sinh_of($0)".to_owned(),
-        Unary::Cosh => "0.5 * (exp($0) + exp(-$0))".to_owned(),
-        Unary::Tanh => "tanh_of($0)".to_owned(),
-        Unary::Asinh => "asinh_of($0)".to_owned(),
-        Unary::Acosh => "log($0 + sqrt(($0 - 1.0) * ($0 + 1.0)))".to_owned(),
-        Unary::Atanh => "0.5 * log((1.0 + $0) / (1.0 - $0))".to_owned(),
-        Unary::Sigmoid => "sigmoid($0)".to_owned(),
-        Unary::Relu => "select($0, 0.0, $0 < 0.0)".to_owned(),
-        Unary::LeakyRelu(slope) => format!("select($0, $0 * {}, $0 < 0.0)", literal(slope)),
-        Unary::Elu(alpha) => format!("select($0, {} * (exp($0) - 1.0), $0 < 0.0)", literal(alpha)),
+        Unary::LeakyRelu(slope) => Function::new("select($0, $0 * #0, $0 < 0.0)", &[slope]),
+        Unary::Elu(alpha) => Function::new("select($0, #0 * (exp($0) - 1.0), $0 < 0.0)", &[alpha]),
         Unary::Celu(alpha) => {
-            let a = literal(alpha);
-            format!("larger($0, 0.0) + smaller(0.0, {a} * (exp($0 / {a}) - 1.0))")
+            Function::new("larger($0, 0.0) + smaller(0.0, #0 * (exp($0 / #0) - 1.0))", &[alpha])
         }
         Unary::Selu { alpha, gamma } => {
-            let (alpha, gamma) = (literal(alpha), literal(gamma));
-            format!("{gamma} * select($0, {alpha} * (exp($0) - 1.0), $0 < 0.0)")
+            Function::new("#1 * select($0, #0 * (exp($0) - 1.0), $0 < 0.0)", &[alpha, gamma])
         }
-        Unary::Softplus => "softplus($0)".to_owned(),
-        Unary::Softsign => "$0 / (1.0 + abs($0))".to_owned(),
-        Unary::HardSigmoid { alpha, beta } => {
-            format!("clip({} * $0 + {}, 0.0, 1.0)", literal(alpha), literal(beta))
-        }
-        Unary::HardSwish => "$0 * clip($0 / 6.0 + 0.5, 0.0, 1.0)".to_owned(),
-        Unary::Silu => "$0 * sigmoid($0)".to_owned(),
-        Unary::Mish => "$0 * tanh_of(softplus($0))".to_owned(),
-        Unary::Gelu => "0.5 * $0 * (1.0 + erf($0 * 0.70710678))".to_owned(),
-        Unary::GeluTanh => {
-            "0.5 * $0 * (1.0 + tanh_of(0.7978846 * ($0 + 0.044715 * $0 * $0 * $0)))".to_owned()
-        }
-        Unary::ThresholdedRelu(alpha) => format!("select(0.0, $0, $0 > {})", literal(alpha)),
+        Unary::HardSigmoid { alpha, beta } => Function::new("clip(#0 * $0 + #1, 0.0, 1.0)", &[alpha, beta]),
+        Unary::ThresholdedRelu(alpha) => Function::new("select(0.0, $0, $0 > #0)", &[alpha]),
         Unary::Shrink { lambda, bias } => {
-            let (lambda, bias) = (literal(lambda), literal(bias));
-            format!("select(select(0.0, $0 - {bias}, $0 > {lambda}), $0 + {bias}, $0 < -{lambda})")
+            Function::new("select(select(0.0, $0 - #1, $0 > #0), $0 + #1, $0 < -#0)", &[lambda, bias])
         }
-        Unary::Clip { low, high } => format!("clip($0, {}, {})", literal(low), literal(high)),
-        Unary::Affine { scale, shift: 0.0 } => format!("$0 * {}", literal(scale)),
-        Unary::Affine { scale, shift } => format!("$0 * {} + {}", literal(scale), literal(shift)),
-        Unary::Power(2.0) => "$0 * $0".to_owned(),
-        Unary::Power(3.0) => "$0 * $0 * $0".to_owned(),
-        Unary::Power(0.5) => "sqrt($0)".to_owned(),
-        Unary::Power(p) => format!("power($0, {})", literal(p)),
-        Unary::IsNan => truth("is_nan($0)"),
+        Unary::Clip { low, high } => Function::new("clip($0, #0, #1)", &[low, high]),
+        Unary::Affine { scale, shift: 0.0 } => Function::new("$0 * #0", &[scale]),
+        Unary::Affine { scale, shift } => Function::new("$0 * #0 + #1", &[scale, shift]),
+        Unary::Power(p) if ![2.0, 3.0, 0.5].contains(&p) => Function::new("power($0, #0)", &[p]),
         Unary::IsInf { positive, negative } => {
-            truth(&format!("is_infinite($0) && select({negative}, {positive}, $0 > 0.0)"))
+            format!("select(0.0, 1.0, is_infinite($0) && select({negative}, {positive}, $0 > 0.0))").into()
         }
-        Unary::Not | Unary::BitNot => truth("$0 == 0.0"),
+        function => plain(function).into(),
+    }
+}
+
+/// A function on floats without constants.
+fn plain(function: Unary) -> &'static str {
+    match function {
+        Unary::Abs => "abs($0)",
+        Unary::Neg => "-$0",
+        Unary::Ceil => "ceil($0)",
+        Unary::Floor => "floor($0)",
+        Unary::Round => "round($0)",
+        Unary::Sign => "sign_of($0)",
+        Unary::Sqrt | Unary::Power(0.5) => "sqrt($0)",
+        Unary::Reciprocal => "1.0 / $0",
+        Unary::Exp => "exp($0)",
+        Unary::Log => "log($0)",
+        Unary::Erf => "erf($0)",
+        Unary::Sin => "sin($0)",
+        Unary::Cos => "cos($0)",
+        Unary::Tan => "tan($0)",
+        Unary::Asin => "atan2($0, sqrt((1.0 - $0) * (1.0 + $0)))",
+        Unary::Acos => "atan2(sqrt((1.0 - $0) * (1.0 + $0)), $0)",
+        Unary::Atan => "atan($0)",
+        Unary::Sinh => "sinh_of($0)",
+        Unary::Cosh => "0.5 * (exp($0) + exp(-$0))",
+        Unary::Tanh => "tanh_of($0)",
+        Unary::Asinh => "asinh_of($0)",
+        Unary::Acosh => "log($0 + sqrt(($0 - 1.0) * ($0 + 1.0)))",
+        Unary::Atanh => "0.5 * log((1.0 + $0) / (1.0 - $0))",
+        Unary::Sigmoid => "sigmoid($0)",
+        Unary::Relu => "select($0, 0.0, $0 < 0.0)",
+        Unary::Softplus => "softplus($0)",
+        Unary::Softsign => "$0 / (1.0 + abs($0))",
+        Unary::HardSwish => "$0 * clip($0 / 6.0 + 0.5, 0.0, 1.0)",
+        Unary::Silu => "$0 * sigmoid($0)",
+        Unary::Mish => "$0 * tanh_of(softplus($0))",
+        Unary::Gelu => "0.5 * $0 * (1.0 + erf($0 * 0.70710678))",
+        Unary::GeluTanh => "0.5 * $0 * (1.0 + tanh_of(0.7978846 * ($0 + 0.044715 * $0 * $0 * $0)))",
+        Unary::Power(2.0) => "$0 * $0",
+        Unary::Power(_) => "$0 * $0 * $0",
+        Unary::IsNan => "select(0.0, 1.0, is_nan($0))",
+        Unary::Not | Unary::BitNot => "select(0.0, 1.0, $0 == 0.0)",
+        // Those with constants have been taken care of.
+        _ => "$0",
     }
 }
 

@@ -1,13 +1,15 @@
 //! Matrix products and attention.
 
 use super::Packing;
-use super::elementwise::activation;
+use super::elementwise::with_activation;
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand, TensorId};
 use crate::op::{Epilogue, Op};
 use crate::tensor::{DType, broadcast, broadcast_strides, n_elements, strides};
 
 /// Widest head that one invocation holds in registers, elements.
 const MAX_HEAD_WIDTH: usize = 128;
+/// Rows from which on a product fills enough of the tiled kernel's 64.
+const MIN_TILED_ROWS: usize = 32;
 /// Invocations that keep all lanes of a software adapter busy.
 const MIN_INVOCATIONS: usize = 32;
 
@@ -79,6 +81,40 @@ pub(super) struct Product<'a> {
     pub(super) residual: Option<&'a Operand>,
     pub(super) epilogue: &'a Epilogue,
     pub(super) out: &'a Operand,
+}
+
+impl Product<'_> {
+    /// What all kernels for products read.
+    fn describe(&self, call: Call) -> Call {
+        let n4 = self.n.div_ceil(4);
+        let is_whole = self.n.is_multiple_of(4);
+        let element = if is_whole { "vec4<f32>" } else { "f32" };
+        let mut call = call
+            .flag("WHOLE", is_whole)
+            .flag("RESIDUAL", self.residual.is_some())
+            .uint("m", self.m)
+            .uint("k", self.k)
+            .uint("n4", n4)
+            .uint("n_columns", self.n)
+            .uint("a_row", self.a_steps[0])
+            .uint("a_k", self.a_steps[1])
+            .read("a", self.a)
+            .bind("b", "vec4<f32>", self.b, false);
+        call = self.batches.define(call, self.a_matrix, self.k * n4);
+        call = match self.bias {
+            Bias::None => call,
+            Bias::Column(values) => {
+                call.flag("COLUMN_BIAS", true).bind("bias", element, values.tensor, false)
+            }
+            Bias::Row { values, groups } => {
+                call.flag("ROW_BIAS", true).uint("groups", groups).read("bias", values)
+            }
+        };
+        if let Some(residual) = self.residual {
+            call = call.bind("residual", element, residual.tensor, false);
+        }
+        call.bind("y", element, self.out.tensor, true)
+    }
 }
 
 impl Lowering<'_> {
@@ -168,43 +204,27 @@ impl Lowering<'_> {
     }
 
     pub(super) fn product(&mut self, product: &Product<'_>) -> Result<(), Failure> {
-        let &Product { m, k, n, .. } = product;
+        let &Product { m, n, .. } = product;
         let n4 = n.div_ceil(4);
-        let is_whole = n % 4 == 0;
         let n_batches = product.batches.n();
+        let groups = [n4.div_ceil(16), m.div_ceil(64), n_batches];
+        let limit = self.target.max_workgroups as usize;
+        if !self.target.is_software && m >= MIN_TILED_ROWS && groups.iter().all(|&n| (1..=limit).contains(&n))
+        {
+            let template =
+                concat!(include_str!("kernel/matmul_store.wgsl"), include_str!("kernel/matmul_tiled.wgsl"));
+            let call = with_activation("matmul-tiled", template, &product.epilogue.activations);
+            let call = product.describe(call.define("ROWS", 4));
+            return self.emit_workgroups(call, groups.map(|n| n as u32));
+        }
         let [rows, columns] = tile(m, n4, n_batches);
-        let element = if is_whole { "vec4<f32>" } else { "f32" };
-        let template = activation(&product.epilogue.activations) + include_str!("kernel/matmul.wgsl");
-        let mut call = Call::new("matmul", template)
+        let template = concat!(include_str!("kernel/matmul_store.wgsl"), include_str!("kernel/matmul.wgsl"));
+        let call = with_activation("matmul", template, &product.epilogue.activations)
             .define("ROWS", rows)
             .define("COLS", columns)
-            .flag("WHOLE", is_whole)
-            .flag("RESIDUAL", product.residual.is_some())
-            .uint("m", m)
-            .uint("k", k)
-            .uint("n4", n4)
-            .uint("n_columns", n)
             .uint("row_tiles", m.div_ceil(rows))
-            .uint("column_tiles", n4.div_ceil(columns))
-            .uint("a_row", product.a_steps[0])
-            .uint("a_k", product.a_steps[1])
-            .read("a", product.a)
-            .bind("b", "vec4<f32>", product.b, false);
-        call = product.batches.define(call, product.a_matrix, k * n4);
-        match product.bias {
-            Bias::None => {}
-            Bias::Column(values) => {
-                call = call.flag("COLUMN_BIAS", true).bind("bias", element, values.tensor, false);
-            }
-            Bias::Row { values, groups } => {
-                call = call.flag("ROW_BIAS", true).uint("groups", groups).read("bias", values);
-            }
-        }
-        if let Some(residual) = product.residual {
-            call = call.bind("residual", element, residual.tensor, false);
-        }
-        call = call.bind("y", element, product.out.tensor, true);
-        self.emit(call, m.div_ceil(rows) * n4.div_ceil(columns) * n_batches)
+            .uint("column_tiles", n4.div_ceil(columns));
+        self.emit(product.describe(call), m.div_ceil(rows) * n4.div_ceil(columns) * n_batches)
     }
 
     fn attention(

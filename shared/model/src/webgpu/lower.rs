@@ -15,6 +15,25 @@ use crate::op::Op;
 use crate::plan::{Home, Plan, Step};
 use crate::tensor::{DType, Tensor, n_elements};
 
+/// Kernels with much work per invocation.
+const HEAVY: [&str; 15] = [
+    "matmul",
+    "quantized-matmul",
+    "attention",
+    "attention-any",
+    "attention-scores",
+    "attention-weights",
+    "attention-values",
+    "softmax",
+    "norm",
+    "rms-norm",
+    "reduce",
+    "range",
+    "lstm",
+    "gru",
+    "gru-reset",
+];
+
 /// Index of a tensor: one computation's result, an input, or a constant.
 pub(super) type TensorId = usize;
 
@@ -97,6 +116,14 @@ impl Call {
 
     pub(super) fn float(mut self, name: impl Into<String>, value: f32) -> Self {
         self.params.push((name.into(), Param::Float(value)));
+        self
+    }
+
+    /// Constants of functions: `f0`, `f1` and so on.
+    pub(super) fn floats(mut self, values: &[f32]) -> Self {
+        for (index, &value) in values.iter().enumerate() {
+            self = self.float(format!("f{index}"), value);
+        }
         self
     }
 
@@ -353,8 +380,8 @@ impl<'p> Lowering<'p> {
             return Ok(());
         }
         call.params.insert(0, ("n".to_owned(), Param::Uint(n as u32)));
-        // Few invocations spread over all cores of a software adapter; many fill the lanes of a GPU.
-        let workgroup_size = if self.target.is_software && n < 2048 { 8 } else { 64 };
+        // Invocations with much to do spread over all cores of a software adapter; on a GPU all fill its lanes.
+        let workgroup_size = if self.target.is_software && HEAVY.contains(&call.kernel) { 8 } else { 64 };
         call.definitions.insert("WG".to_owned(), workgroup_size.to_string());
         let limit = self.target.max_workgroups as usize;
         let n_groups = n.div_ceil(workgroup_size);

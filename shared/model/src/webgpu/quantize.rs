@@ -1,7 +1,7 @@
 //! Integer products and quantization whose range comes from the data.
 
 use super::Packing;
-use super::elementwise::activation;
+use super::elementwise::with_activation;
 use super::linear::{Batches, matrices};
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand};
 use crate::op::{Epilogue, Op};
@@ -30,7 +30,7 @@ impl Lowering<'_> {
                 let operands = [x, &range.scale.with_dims(&[]), &range.point.with_dims(&[])]
                     .map(|operand| self.load(operand, &x.dims, 3));
                 let operands = operands.into_iter().collect::<Result<_, _>>()?;
-                self.copy(super::elementwise::Expression::Apply(text, operands), &x.dims, &y, None)
+                self.copy(super::elementwise::Expression::Apply(text.into(), operands), &x.dims, &y, None)
             }
             Op::QuantizedMatMul { epilogue } => self.quantized_matmul(step, epilogue),
             _ => self.matmul_integer(step),
@@ -78,8 +78,8 @@ impl Lowering<'_> {
         let n_rows =
             [8, 4, 2, 1].into_iter().find(|&rows| rows <= m && m.div_ceil(rows) * n4 >= 32).unwrap_or(1);
         let packed = self.constant(&weights, Packing::Bytes { n_columns });
-        let template = activation(&epilogue.activations) + include_str!("kernel/quantized_matmul.wgsl");
-        let mut call = Call::new("quantized-matmul", template)
+        let template = include_str!("kernel/quantized_matmul.wgsl");
+        let mut call = with_activation("quantized-matmul", template, &epilogue.activations)
             .define("ROWS", n_rows)
             .define("BYTES", 4)
             .flag("SIGNED", b.dtype == DType::I8)

@@ -92,7 +92,7 @@ impl Lowering<'_> {
                     crate::tensor::strides(dims).into_iter().map(|stride| stride as isize).collect();
                 Expression::Load(Load { tensor: state.tensor, dtype: DType::F32, offset, strides })
             }
-            None => Expression::Apply("0.0".to_owned(), Vec::new()),
+            None => Expression::Apply("0.0".into(), Vec::new()),
         };
         self.copy(expression, dims, out, None)
     }

@@ -341,6 +341,17 @@ fn window(kernel: [usize; 2], padding: usize) -> Window {
 }
 
 #[test]
+fn large_products_on_a_gpu_go_through_workgroup_memory() {
+    let graph = single(
+        Op::MatMul { trans_a: false, trans_b: false, epilogue: full() },
+        &[floats(&[3, 65, 30]), floats(&[30, 70]), floats(&[70]), floats(&[3, 65, 70])],
+        &[floats(&[3, 65, 70])],
+    );
+    assert_eq!(kernels(&graph, &Target::default()), ["pack", "matmul-tiled"]);
+    assert_eq!(kernels(&graph, &SOFTWARE), ["pack", "matmul"]);
+}
+
+#[test]
 fn windows_have_kernels() {
     let x = floats(&[2, 4, 6, 6]);
     let conv =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Packing;
-use super::elementwise::activation;
+use super::elementwise::with_activation;
 use super::linear::{Batches, Bias, Product};
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand};
 use crate::op::{Epilogue, Op, Pooling, ResizeCoordinates, ResizeMode, Window};
@@ -149,7 +149,7 @@ impl Lowering<'_> {
     ) -> Result<(), Failure> {
         let (x, w, out) = (step.input(0)?, step.input(1)?, step.output());
         let [bias, residual] = extras(step, epilogue);
-        let call = Call::new(step.op.name(), activation(&epilogue.activations) + template);
+        let call = with_activation(step.op.name(), template, &epilogue.activations);
         let call = channels(call, x, out, groups)
             .read("x", x)
             .read("w", w)
