@@ -33,7 +33,7 @@ async fn full_versions(data: &sys::UserAgentData) -> Vec<(String, String)> {
 
 /// Name and version from client hints where there are any, else from the user agent.
 fn detect(user_agent: &str, brands: &[(String, String)]) -> Browser {
-    // Every Chromium lists `Chromium` beside its own brand, so the order matters. A token's version follows it up to a space.
+    // Every Chromium lists `Chromium` beside its own brand, so the order matters.
     const BRANDS: [(&str, &str); 3] =
         [("Microsoft Edge", "edge"), ("Google Chrome", "chrome"), ("Chromium", "chromium")];
     const TOKENS: [(&str, &str); 6] = [
@@ -50,8 +50,8 @@ fn detect(user_agent: &str, brands: &[(String, String)]) -> Browser {
     });
     let from_user_agent = || {
         TOKENS.iter().find_map(|(token, name)| {
-            let (_, rest) = user_agent.split_once(token)?;
-            Some((*name, rest.split(' ').next().unwrap_or_default()))
+            let version = user_agent.split(' ').find_map(|word| word.strip_prefix(token))?;
+            Some((*name, version))
         })
     };
     let (name, version) = from_brands.or_else(from_user_agent).unwrap_or(("unknown", ""));

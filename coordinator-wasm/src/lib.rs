@@ -17,6 +17,7 @@ mod flat_map;
 mod golden;
 mod guard;
 mod inputs;
+mod joined;
 mod loading;
 mod object;
 mod options;

@@ -34,7 +34,7 @@ struct Arguments {
 }
 
 /// What a page may cost its readers: the coordinator is on the critical path, the engine loads in workers.
-const COORDINATOR_LIMIT_BYTES: usize = 160_000;
+const COORDINATOR_LIMIT_BYTES: usize = 150_000;
 const ENGINE_LIMIT_BYTES: usize = 900_000;
 
 const ARTEFACTS: [Artefact; 4] = [

@@ -4,6 +4,7 @@ use stats::Sample;
 use wire::Backend;
 
 use crate::golden::{Limits, Outputs};
+use crate::joined::joined;
 
 /// One backend, tried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,8 +70,8 @@ pub(crate) fn judge(candidates: &mut [Candidate], limits: Limits) -> Option<Verd
     let unmeasured = || candidates.iter().filter(|candidate| candidate.is_loaded).max_by_key(|c| c.backend);
     let best = best.or_else(unmeasured)?;
     let right = if right.is_empty() { vec![best.backend] } else { right.iter().map(|c| c.backend).collect() };
-    let figures: Vec<String> = candidates.iter().map(figure).collect();
-    let sentence = format!("{} is chosen; {}", best.backend.as_str(), figures.join(", "));
+    let figures = joined(candidates.iter().map(figure), ", ");
+    let sentence = format!("{} is chosen; {figures}", best.backend.as_str());
     Some(Verdict { best: best.backend, right, sentence })
 }
 

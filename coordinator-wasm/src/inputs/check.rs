@@ -3,6 +3,7 @@
 use wire::{DType, Fault, PipelineKind, TensorHeader};
 
 use crate::fault::invalid;
+use crate::joined::joined;
 
 /// What the caller passed for one tensor; `None` where it is missing or of the wrong kind.
 pub(crate) struct Given<'a> {
@@ -100,10 +101,9 @@ pub(crate) fn bytes_spec() -> TensorHeader {
 /// For the record, e.g. `input_ids:1x16,attention_mask:1x16`.
 pub(crate) fn describe_shapes(headers: &[TensorHeader]) -> String {
     let shape = |header: &TensorHeader| {
-        let dims: Vec<String> = header.dims.iter().map(u32::to_string).collect();
-        format!("{}:{}", header.name, dims.join("x"))
+        format!("{}:{}", header.name, joined(header.dims.iter().map(u32::to_string), "x"))
     };
-    headers.iter().map(shape).collect::<Vec<_>>().join(",")
+    joined(headers.iter().map(shape), ",")
 }
 
 /// Typed arrays that may hold a data type; the first is the one to advise.
@@ -132,7 +132,7 @@ fn whole_dims(dims: &[f64]) -> Option<Vec<u32>> {
 /// `[1, ?, 3]`, with `?` for a symbolic dimension.
 fn dims_text(dims: &[u32]) -> String {
     let dim = |&dim: &u32| if dim == 0 { "?".to_owned() } else { dim.to_string() };
-    format!("[{}]", dims.iter().map(dim).collect::<Vec<_>>().join(", "))
+    format!("[{}]", joined(dims.iter().map(dim), ", "))
 }
 
 #[cfg(test)]
