@@ -8,7 +8,7 @@ const MAX_WAITING_RECORDS = 64;
 /** The pool's own limits for a launch, a load and a run. */
 const TIMEOUT_MILLIS = { start: 30_000, load: 120_000, run: 60_000 };
 /** What of a backend runs the model there. */
-const DETAILS = { wasm: "1 thread", webnn: "cpu", webgpu: "" };
+const DETAILS = { wasm: "1 thread", webnn: "webnn cpu", webgpu: "webgpu" };
 
 export class OrtWebRunner {
   engine = "ort-web";

@@ -1,4 +1,4 @@
-//! The backend: one context, and the models loaded on it.
+//! The backend: one context per worker, and the models loaded on it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,20 +9,26 @@ use super::context::Context;
 use super::session::WebnnSession;
 use crate::backend::{Backend, File, LocalFuture, Session};
 
-/// The WebNN backend. Its sessions share one context, which is made when the first model is loaded and again after it was
-/// lost.
+/// The WebNN backend.
 #[derive(Debug, Default)]
 pub struct WebnnBackend {
-    context: RefCell<Option<Rc<Context>>>,
+    contexts: Rc<Contexts>,
 }
 
-impl WebnnBackend {
-    async fn context(&self) -> Result<Rc<Context>, Fault> {
-        if let Some(context) = self.context.borrow().as_ref().filter(|context| context.lost().is_none()) {
+/// The context that all sessions of a worker share.
+#[derive(Debug, Default)]
+pub(super) struct Contexts {
+    current: RefCell<Option<Rc<Context>>>,
+}
+
+impl Contexts {
+    /// The context, or a new one when there is none or the last was lost.
+    pub(super) async fn get(&self) -> Result<Rc<Context>, Fault> {
+        if let Some(context) = self.current.borrow().as_ref().filter(|context| context.lost().is_none()) {
             return Ok(Rc::clone(context));
         }
         let context = Rc::new(Context::open().await?);
-        self.context.replace(Some(Rc::clone(&context)));
+        self.current.replace(Some(Rc::clone(&context)));
         Ok(context)
     }
 }
@@ -33,13 +39,15 @@ impl Backend for WebnnBackend {
     }
 
     fn detail(&self) -> String {
-        self.context.borrow().as_ref().map(|context| context.device().to_owned()).unwrap_or_default()
+        let context = self.contexts.current.borrow();
+        format!("webnn {}", context.as_ref().map_or("without a context", |context| context.device()))
     }
 
     fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
+        let contexts = Rc::clone(&self.contexts);
         Box::pin(async move {
-            let context = self.context().await?;
-            WebnnSession::load(file.as_ref(), context).map(|session| Box::new(session) as Box<dyn Session>)
+            let session = WebnnSession::load(file.as_ref(), contexts).await?;
+            Ok(Box::new(session) as Box<dyn Session>)
         })
     }
 }

@@ -74,7 +74,7 @@ impl Context {
                 "webnn-context-lost",
                 format!("the WebNN context on {} was lost: {message}", self.device),
             )
-            .with_hint("load the model again: that makes a new context");
+            .with_hint("the next run makes a new context");
         }
         let name = error.dyn_ref::<Error>().map(|error| String::from(error.name())).unwrap_or_default();
         if name == "QuotaExceededError" || name == "RangeError" {

@@ -1,11 +1,13 @@
 //! A model loaded on WebNN.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use model::webnn::{Program, Refusal, lower};
 use model::{Plan, Source};
 use wire::Fault;
 
+use super::backend::Contexts;
 use super::context::Context;
 use super::graph::Graph;
 use crate::backend::{LocalFuture, Session};
@@ -17,37 +19,48 @@ use crate::value::Contract;
 /// One model with the graphs of the shapes it was run with.
 pub(super) struct WebnnSession {
     planned: Planned<Graph>,
-    context: Rc<Context>,
+    contexts: Rc<Contexts>,
+    /// The context that the graphs are in.
+    context: RefCell<Rc<Context>>,
 }
 
 impl WebnnSession {
     /// Reads the model, and refuses it when the context cannot do one of its operators.
-    pub(super) fn load(file: &dyn Source, context: Rc<Context>) -> Result<Self, Fault> {
+    pub(super) async fn load(file: &dyn Source, contexts: Rc<Contexts>) -> Result<Self, Fault> {
+        let context = contexts.get().await?;
         let (planned, plan) = Planned::load(file)?;
-        let session = Self { planned, context };
         if let Some(plan) = plan {
-            session.program(&plan)?;
+            program(&plan, &context)?;
         }
-        Ok(session)
+        Ok(Self { planned, contexts, context: RefCell::new(context) })
     }
 
-    fn program(&self, plan: &Plan) -> Result<Program, Fault> {
-        lower(plan, &self.context.limits).map_err(|refusal| {
-            let Refusal { operator, node, reason } = &refusal;
-            fault::unsupported_operator(Some((operator, node)), reason)
-        })
+    /// The context that holds the model: after a loss a new one, which gets every graph again.
+    async fn context(&self) -> Result<Rc<Context>, Fault> {
+        let context = self.contexts.get().await?;
+        let before = self.context.replace(Rc::clone(&context));
+        if !Rc::ptr_eq(&before, &context) {
+            self.planned.forget();
+        }
+        Ok(context)
     }
 
     async fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
+        let context = self.context().await?;
         let operands = self.planned.operands(inputs)?;
-        let prepare = async |plan: Plan| {
-            let program = self.program(&plan)?;
-            Graph::build(&plan, &program, &self.context).await
-        };
+        let prepare = async |plan: Plan| Graph::build(&plan, &program(&plan, &context)?, &context).await;
         let graph = self.planned.prepared(&operands, prepare).await?;
-        let outputs = graph.run(&self.context, &operands, wanted).await?;
+        let outputs = graph.run(&context, &operands, wanted).await?;
         Ok(wanted.iter().zip(outputs).map(|(name, output)| planned::output(name, output)).collect())
     }
+}
+
+/// What the context is asked to build.
+fn program(plan: &Plan, context: &Context) -> Result<Program, Fault> {
+    lower(plan, &context.limits).map_err(|refusal| {
+        let Refusal { operator, node, reason } = &refusal;
+        fault::unsupported_operator(Some((operator, node)), reason)
+    })
 }
 
 impl Session for WebnnSession {
