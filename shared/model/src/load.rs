@@ -15,6 +15,11 @@ use crate::tensor::{DType, Data, Tensor};
 /// Oldest and newest version of the standard operator set that is understood.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=22;
 
+/// Bytes of constants that any file may ask for.
+const FREE_CONSTANT_BYTES: usize = 256 << 20;
+/// Bytes of constants that each byte of a file may ask for beyond those: weights are converted, turned and merged.
+const CONSTANTS_PER_BYTE: usize = 8;
+
 /// Why a model cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ModelError {
@@ -121,6 +126,8 @@ pub struct Model {
     pub(crate) inputs: Vec<ModelInput>,
     pub(crate) outputs: Vec<(String, ModelValue)>,
     pub(crate) nodes: Vec<ModelNode>,
+    /// Bytes that computing constants may still take, so that a small file cannot ask for much memory.
+    pub(crate) constant_budget: usize,
 }
 
 impl Model {
@@ -159,6 +166,8 @@ impl Model {
                 .zip(main.outputs)
                 .collect(),
             nodes: main.nodes,
+            constant_budget: FREE_CONSTANT_BYTES
+                .saturating_add(bytes.len().saturating_mul(CONSTANTS_PER_BYTE)),
         };
         model.fold_constants()?;
         lower::check_operators(&model)?;
@@ -240,7 +249,10 @@ impl Model {
             let is_constant =
                 |input: &Option<ModelValue>| input.is_none_or(|value| self.constants[value].is_some());
             let folded = if node.branches.is_empty() && node.inputs.iter().all(is_constant) {
-                lower::fold_node(self, &node)?
+                let mut budget = self.constant_budget;
+                let folded = lower::fold_node(self, &node, &mut budget)?;
+                self.constant_budget = budget;
+                folded
             } else {
                 None
             };

@@ -36,8 +36,7 @@ const UNKNOWN_OPERATOR: &str = "the operator is unknown";
 
 /// The typed graph of a model for given input types and shapes, and given elements of some inputs.
 pub(crate) fn lower(model: &Model, facts: &[Fact], elements: &Elements) -> Result<Graph, ModelError> {
-    let mut lowering =
-        Lowering { model, graph: Graph::default(), values: vec![None; model.value_names.len()] };
+    let mut lowering = Lowering::new(model, model.constant_budget);
     for (index, (input, fact)) in model.inputs.iter().zip(facts).enumerate() {
         let name = input.contract.name.clone();
         let value = match elements.get(&index) {
@@ -62,7 +61,9 @@ pub(crate) fn check_operators(model: &Model) -> Result<(), ModelError> {
     let is_known = |op_type: &str| {
         let node = ModelNode { op_type: op_type.to_owned(), ..ModelNode::default() };
         let mut graph = Graph::default();
-        let mut call = Call { node: &node, opset: model.opset, graph: &mut graph, inputs: Vec::new() };
+        let (opset, mut budget) = (model.opset, 0);
+        let mut call =
+            Call { node: &node, opset, graph: &mut graph, inputs: Vec::new(), budget: &mut budget };
         // A family that knows the operator misses its inputs.
         FAMILIES.iter().any(|family| !matches!(family(&mut call), Ok(None)))
     };
@@ -75,11 +76,15 @@ pub(crate) fn check_operators(model: &Model) -> Result<(), ModelError> {
 }
 
 /// The results of a node whose inputs are all constant; `None` when they cannot be computed ahead.
-pub(crate) fn fold_node(model: &Model, node: &ModelNode) -> Result<Option<Vec<Arc<Tensor>>>, ModelError> {
-    let mut lowering =
-        Lowering { model, graph: Graph::default(), values: vec![None; model.value_names.len()] };
+pub(crate) fn fold_node(
+    model: &Model,
+    node: &ModelNode,
+    budget: &mut usize,
+) -> Result<Option<Vec<Arc<Tensor>>>, ModelError> {
+    let mut lowering = Lowering::new(model, *budget);
     // Whether the operator is supported is decided, and reported, when shapes are known.
     let Ok(outputs) = lowering.call(node) else { return Ok(None) };
+    *budget = lowering.budget;
     let constant = |value: ValueId| lowering.graph.values[value].constant.clone();
     Ok(outputs.into_iter().map(constant).collect())
 }
@@ -89,9 +94,15 @@ struct Lowering<'m> {
     graph: Graph,
     /// By model value.
     values: Vec<Option<ValueId>>,
+    /// Bytes of constants that may still be made.
+    budget: usize,
 }
 
-impl Lowering<'_> {
+impl<'m> Lowering<'m> {
+    fn new(model: &'m Model, budget: usize) -> Self {
+        Self { model, graph: Graph::default(), values: vec![None; model.value_names.len()], budget }
+    }
+
     fn value(&mut self, value: usize) -> Result<ValueId, ModelError> {
         if let Some(id) = self.values[value] {
             return Ok(id);
@@ -164,7 +175,8 @@ impl Lowering<'_> {
     fn bind<'a>(&'a mut self, node: &'a ModelNode) -> Result<Call<'a>, ModelError> {
         let operands = node.inputs.iter().map(|input| input.map(|input| self.value(input)).transpose());
         let inputs = operands.collect::<Result<_, _>>()?;
-        Ok(Call { node, opset: self.model.opset, graph: &mut self.graph, inputs })
+        let (graph, budget) = (&mut self.graph, &mut self.budget);
+        Ok(Call { node, opset: self.model.opset, graph, inputs, budget })
     }
 
     fn refusal(&self, node: &ModelNode, reason: Reason) -> ModelError {

@@ -12,6 +12,9 @@ use crate::tensor::{DType, Tensor};
 mod cost;
 mod kernel_name;
 
+/// Most memory for results, bytes: wasm32 cannot address more.
+const MAX_BUFFER_BYTES: u64 = 1 << 32;
+
 /// Everything a backend needs to run a model for one shape class.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -119,7 +122,15 @@ impl Model {
         let mut graph = self.specialise_for(facts, elements)?;
         let fused = fuse::fuse(&mut graph);
         graph.check().map_err(|error| ModelError::Structure { reason: error.to_string() })?;
-        Ok(Plan { fused, fixed_inputs: elements.keys().copied().collect(), ..Plan::new(graph) })
+        let plan = Plan { fused, fixed_inputs: elements.keys().copied().collect(), ..Plan::new(graph) };
+        let bytes_of = |buffer: &Buffer| buffer.n_elements as u64 * buffer.dtype.size_bytes() as u64;
+        let n_bytes: u64 = plan.buffers.iter().map(bytes_of).sum();
+        if n_bytes > MAX_BUFFER_BYTES {
+            return Err(ModelError::Feature {
+                reason: format!("its results take {} MB at once", n_bytes >> 20),
+            });
+        }
+        Ok(plan)
     }
 }
 

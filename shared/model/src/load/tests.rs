@@ -214,6 +214,20 @@ fn inputs_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn many_constants_of_a_small_file_are_refused() {
+    // Each is 64 MB; a file of this size may have 256.
+    let mut file = FileBuilder::new(17).input("x", DataType::FLOAT, &[1]).ints("shape", &[1], &[1 << 24]);
+    for index in 0..5 {
+        file = file.node("ConstantOfShape", "shape", &format!("c{index}"));
+    }
+    refused(
+        &file.node("Sum", "x c0 c1 c2 c3 c4", "y").bytes("y"),
+        &[1],
+        "operator `ConstantOfShape` of node `c4` does not fit its inputs: its constants are too large for a file of this size",
+    );
+}
+
+#[test]
 fn huge_results_are_refused_without_being_made() {
     let bytes = FileBuilder::new(17)
         .input("x", DataType::FLOAT, &[1])

@@ -42,6 +42,8 @@ pub(crate) struct Call<'a> {
     pub(crate) opset: i64,
     pub(crate) graph: &'a mut Graph,
     pub(super) inputs: Vec<Option<ValueId>>,
+    /// Bytes of constants that may still be made.
+    pub(super) budget: &'a mut usize,
 }
 
 impl Call<'_> {
@@ -129,7 +131,7 @@ impl Call<'_> {
     }
 
     fn fold(
-        &self,
+        &mut self,
         op: &Op,
         inputs: &[Option<ValueId>],
         facts: &[Fact],
@@ -150,6 +152,11 @@ impl Call<'_> {
         let n_written: usize = facts.iter().map(Fact::n_elements).sum();
         if n_written > MAX_FREE_FOLD.max(n_read.saturating_mul(8)) {
             return Ok(None);
+        }
+        // Operands borrow the graph, so the budget is taken apart from it.
+        match self.budget.checked_sub(facts.iter().map(Fact::size_bytes).sum()) {
+            Some(left) => *self.budget = left,
+            None => return Ok(None),
         }
         reference::evaluate(op, &operands, facts)
             .map(Some)

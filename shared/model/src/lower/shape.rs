@@ -32,10 +32,12 @@ pub(super) fn lower(call: &mut Call<'_>) -> Result<Option<Vec<ValueId>>, Reason>
 }
 
 pub(super) fn generated(call: &mut Call<'_>, dims: Vec<usize>, data: Data) -> Result<ValueId, Reason> {
-    match Tensor::new(dims, data) {
-        Some(tensor) => Ok(call.constant(tensor)),
-        None => invalid("its shape does not fit its data"),
+    let Some(tensor) = Tensor::new(dims, data) else { return invalid("its shape does not fit its data") };
+    match call.budget.checked_sub(tensor.data().len() * tensor.dtype().size_bytes()) {
+        Some(left) => *call.budget = left,
+        None => return invalid("its constants are too large for a file of this size"),
     }
+    Ok(call.constant(tensor))
 }
 
 pub(super) fn checked_size(dims: &[usize]) -> Result<usize, Reason> {
