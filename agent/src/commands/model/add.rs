@@ -1,11 +1,12 @@
 //! `tabpool model add`: takes a person's own ONNX file into the cache.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use wire::{DType, Precision, TensorHeader};
 
 use crate::exit::Failure;
@@ -34,7 +35,14 @@ pub(super) fn run(
     // A download lives in this folder until it has been looked at.
     let folder = cache.scratch()?;
     let path = if is_url { download(from, folder.path(), SIZE_LIMIT, printer)? } else { PathBuf::from(from) };
-    let bytes = read(&path)?;
+    let bytes = with_side_files(read(&path)?, |location| {
+        if !is_url {
+            return beside(&path, location);
+        }
+        let side = tempfile::tempdir_in(folder.path()).with_context(|| disk_failure(folder.path()))?;
+        read(&download(&url_beside(from, location), side.path(), SIZE_LIMIT, printer)?)
+    })
+    .with_context(|| not_usable(from))?;
     let inspection = model::inspect(&bytes).with_context(|| not_usable(from))?;
     let facts = ModelFacts {
         family: "unknown".to_owned(),
@@ -99,6 +107,45 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         .into());
     }
     fs::read(path).with_context(describe)
+}
+
+/// The model with the weights inside that it keeps in other files, which `read_side` reads.
+fn with_side_files(
+    bytes: Vec<u8>,
+    read_side: impl Fn(&str) -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<Vec<u8>> {
+    let mut sides = BTreeMap::new();
+    let mut size = bytes.len() as u64;
+    for location in model::side_files(&bytes)? {
+        let side = read_side(&location).with_context(|| format!("the weights in {location}"))?;
+        size += side.len() as u64;
+        if size > SIZE_LIMIT {
+            bail!("with its weights it has more than {}", quantity::bytes(SIZE_LIMIT));
+        }
+        sides.insert(location, side);
+    }
+    if sides.is_empty() {
+        return Ok(bytes);
+    }
+    Ok(model::attach_weights(&bytes, &sides)?)
+}
+
+/// The bytes of a file below the folder of a model, links included.
+fn beside(model: &Path, location: &str) -> anyhow::Result<Vec<u8>> {
+    let model = fs::canonicalize(model)?;
+    let folder = model.parent().unwrap_or(Path::new("/"));
+    let path = fs::canonicalize(folder.join(location))?;
+    if !path.starts_with(folder) {
+        bail!("{} is not below the model's folder", path.display());
+    }
+    read(&path)
+}
+
+/// The address of a file below the folder of a model.
+fn url_beside(model: &str, location: &str) -> String {
+    let without_query = model.split(['?', '#']).next().unwrap_or(model);
+    let folder = without_query.rsplit_once('/').map_or(without_query, |(folder, _)| folder);
+    format!("{folder}/{location}")
 }
 
 /// Downloads at most `limit` bytes with curl, which knows the machine's proxies and certificates.

@@ -76,3 +76,44 @@ fn a_download_that_stalls_is_given_up() {
         assert!(arguments.windows(2).any(|window| window == pair), "{pair:?} in {arguments:?}");
     }
 }
+
+/// A message with one field of bytes.
+fn message(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+}
+
+/// A model whose only weight, two floats, is in the file `location`.
+fn split_model(location: &str) -> Vec<u8> {
+    let entry = [message(1, b"location"), message(2, location.as_bytes())].concat();
+    let weight =
+        [b"\x08\x02\x10\x01".to_vec(), message(8, b"w"), message(13, &entry), vec![14 << 3, 1]].concat();
+    let graph = [message(5, &weight), message(12, &message(1, b"w"))].concat();
+    [b"\x08\x08".to_vec(), message(7, &graph), message(8, b"\x10\x11")].concat()
+}
+
+#[test]
+fn weights_in_other_files_become_part_of_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.onnx");
+    let attach = |location: &str| {
+        fs::write(&path, split_model(location)).unwrap();
+        with_side_files(read(&path).unwrap(), |location| beside(&path, location))
+    };
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/w.bin"), [0; 8]).unwrap();
+    let whole = attach("data/w.bin").unwrap();
+    model::Model::load(&whole).unwrap();
+    let refused = |location: &str, expected: &str| {
+        let text = format!("{:#}", attach(location).unwrap_err());
+        assert!(text.contains(expected), "{text:?} lacks {expected:?}");
+    };
+    refused("missing.bin", "the weights in missing.bin");
+    refused("../w.bin", "not a plain path below the model's folder");
+    std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).unwrap();
+    refused("link", "is not below the model's folder");
+}
+
+#[test]
+fn weights_of_a_downloaded_model_are_beside_it() {
+    assert_eq!(url_beside("https://a.b/c/net.onnx?x=1/2", "data/w.bin"), "https://a.b/c/data/w.bin");
+}
