@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::onnx::protobuf::{WireError, varint};
+use crate::onnx::rewrite::{put_bytes, put_varint};
 
 /// Smallest initializer that is detached, bytes; below it the reference is about as long as the data.
 const MIN_BYTES: usize = 1024;
@@ -247,21 +248,6 @@ impl Detacher<'_> {
         }
         &bytes[range.start - *start..range.end - *start]
     }
-}
-
-/// Appends a field of bytes, a string or a message.
-fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    put_varint(message, number << 3 | 2);
-    put_varint(message, bytes.len() as u64);
-    message.extend_from_slice(bytes);
-}
-
-fn put_varint(message: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        message.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    message.push(value as u8);
 }
 
 #[cfg(test)]
