@@ -157,8 +157,6 @@ pub(crate) struct BenchArgs {
     /// Launches of each browser for --ab: how they differ tells the noise
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=200))]
     pub(crate) launches: u16,
-    #[command(flatten, next_help_heading = "Verdict of --ab")]
-    pub(crate) verdict: VerdictArgs,
     /// Seconds without a sign of life until the browser is killed and its case has failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
@@ -166,6 +164,8 @@ pub(crate) struct BenchArgs {
     pub(crate) www: WwwArgs,
     #[command(flatten)]
     pub(crate) db: DbArgs,
+    #[command(flatten, next_help_heading = "Verdict of --ab")]
+    pub(crate) verdict: VerdictArgs,
 }
 
 /// Which runs count.

@@ -20,6 +20,13 @@ const SURE: f64 = 0.95;
 /// Share of failed runs from which a choice is no fallback either.
 const UNRELIABLE: f64 = 0.5;
 
+/// Times the best choice's time up to which a browser and backend is strong, and from which it is weak.
+const STRONG: f64 = 1.05;
+const WEAK: f64 = 1.5;
+
+/// Share of failed runs from which it is unreliable.
+const OFTEN_FAILS: f64 = 0.02;
+
 /// Age from which advice is called stale, microseconds: two weeks, in which every browser ships a version.
 const STALE_MICROS: i64 = 14 * 86_400_000_000;
 
@@ -119,6 +126,20 @@ pub(crate) struct Profile {
     pub(crate) n: usize,
     /// Runs that failed.
     pub(crate) n_failed: usize,
+    /// What it is good or bad for, as far as it was compared: `strong`, `weak`, `unreliable`.
+    pub(crate) traits: Vec<&'static str>,
+}
+
+impl Profile {
+    fn find_traits(&mut self) {
+        let failure_ratio = self.n_failed as f64 / (self.n + self.n_failed).max(1) as f64;
+        let traits = [
+            ("strong", self.n_cases > 0 && self.times_best <= STRONG),
+            ("weak", self.n_cases > 0 && self.times_best >= WEAK),
+            ("unreliable", failure_ratio >= OFTEN_FAILS),
+        ];
+        self.traits = traits.into_iter().filter(|(_, is_so)| *is_so).map(|(name, _)| name).collect();
+    }
 }
 
 /// Advice for every case, in the order of the cases' names.
@@ -157,6 +178,7 @@ pub(crate) fn profiles(advice: &[Advice]) -> Vec<Profile> {
                     times_best: 1.0,
                     n: 0,
                     n_failed: 0,
+                    traits: Vec::new(),
                 };
                 (profile, 0.0)
             });
@@ -169,7 +191,9 @@ pub(crate) fn profiles(advice: &[Advice]) -> Vec<Profile> {
             }
         }
     }
-    profiles.into_values().map(|(profile, _)| profile).collect()
+    let mut profiles: Vec<Profile> = profiles.into_values().map(|(profile, _)| profile).collect();
+    profiles.iter_mut().for_each(Profile::find_traits);
+    profiles
 }
 
 /// A run that never came back does not tell the finer description of its backend: its failure belongs to the choice of the

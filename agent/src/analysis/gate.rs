@@ -3,6 +3,7 @@
 use serde::Serialize;
 use stats::comparison::missing_values;
 use stats::power::MAX_N;
+use stats::severity::DEFAULT_NOISE_FLOOR;
 use stats::{
     Better, Comparison, ComparisonConfig, Interval, Sample, Severity, StatsError, Warning,
     benjamini_hochberg, grade,
@@ -160,12 +161,14 @@ pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Verdic
         let Some(interval) = one.interval else { continue };
         one.adjusted_p_value = adjusted.next();
         let is_significant = one.adjusted_p_value.is_some_and(|p_value| p_value <= ALPHA);
+        // As large as what fails, but noise may look like that.
+        let is_suspicious = interval.estimate - 1.0 >= smallest_effect(fail_on, DEFAULT_NOISE_FLOOR);
         one.graded = Graded::of(grade(interval, is_significant, one.noise_floor, Better::Lower));
         match one.graded {
             Some(graded) => {
                 one.outcome = if graded.is_regression { Outcome::Slower } else { Outcome::Faster };
             }
-            None if one.n_missing > 0 => one.outcome = Outcome::NotEnoughData,
+            None if one.n_missing > 0 || is_suspicious => one.outcome = Outcome::NotEnoughData,
             None => one.outcome = Outcome::Unchanged,
         }
     }

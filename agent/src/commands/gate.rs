@@ -20,6 +20,9 @@ use report::Report;
 const METHOD: &str = "significant in the whole family at 1 % (rank test, Benjamini–Hochberg) and larger than the noise \
                       between campaigns";
 
+/// Load per CPU by which a campaign may exceed its baseline without a word.
+const BUSIER: f64 = 0.25;
+
 /// Compares, prints, and chooses the exit code.
 pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let store = open_existing(&args.filter.db)?;
@@ -28,7 +31,8 @@ pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
         let failure = Failure::environment(format!("there is {missing} in {}", store.path().display()));
         return Err(failure.hint("measure one with `tabpool bench`").into());
     };
-    let (pairs, n_elsewhere) = gather(&store, &filter(&args.filter, None), &candidate, &args.baseline)?;
+    let Gathered { pairs, n_elsewhere, doubt } =
+        gather(&store, &filter(&args.filter, None), &candidate, &args.baseline)?;
     let verdict = decide(pairs, args.verdict.fail_on)?;
     // A part of a campaign that passes says nothing of the rest.
     if filter(&args.filter, None) == Filter::default() {
@@ -39,6 +43,7 @@ pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
         baseline: args.baseline.to_string(),
         machine: format!("{} ({})", candidate.host, candidate.cpu_model),
         n_elsewhere,
+        doubt,
         method: METHOD,
         verdict: &verdict,
     };
@@ -56,6 +61,10 @@ pub(crate) fn print(report: &Report<'_>, format: GateFormat, printer: &Printer) 
             if report.n_elsewhere > 0 {
                 let n = quantity::plural(report.n_elsewhere, "case");
                 printer.note(&format!("{n} have a baseline only on another machine, which is no baseline"));
+            }
+            if let Some(doubt) = &report.doubt {
+                printer.warning(doubt);
+                printer.hint("measure again, or compare two builds in turns with `tabpool bench --ab`");
             }
         }
         GateFormat::Markdown => printer.result(&report.markdown()),
@@ -100,13 +109,22 @@ struct Half {
     noise_floor: f64,
 }
 
-/// The pairs to compare, and how many have their baseline only on another machine.
+/// What there is to compare.
+struct Gathered {
+    pairs: Vec<Pair>,
+    /// Cases that have their baseline only on another machine.
+    n_elsewhere: usize,
+    /// Why the comparison may be unfair, in words.
+    doubt: Option<String>,
+}
+
+/// The pairs to compare.
 fn gather(
     store: &Store,
     filter: &Filter,
     candidate: &Campaign,
     baseline: &Baseline,
-) -> anyhow::Result<(Vec<Pair>, usize)> {
+) -> anyhow::Result<Gathered> {
     let campaigns = store.campaigns()?;
     let mut halves = Vec::new();
     for series in store.series(filter)? {
@@ -134,7 +152,20 @@ fn gather(
         n_failed: half.n_failed,
         noise_floor: half.noise_floor,
     });
-    Ok((pairs.collect(), n_elsewhere))
+    let doubt = busier(candidate, &campaigns, &halves);
+    Ok(Gathered { pairs: pairs.collect(), n_elsewhere, doubt })
+}
+
+/// Says so when the machine had clearly more to do than while any baseline was measured.
+fn busier(candidate: &Campaign, campaigns: &[Campaign], halves: &[Half]) -> Option<String> {
+    let is_baseline = |campaign: &&Campaign| {
+        halves.iter().any(|half| half.baseline.iter().any(|point| point.campaign == Some(campaign.id)))
+    };
+    let loads = campaigns.iter().filter(is_baseline).filter_map(|campaign| campaign.load_after);
+    let (load, usual) = (candidate.load_after?, loads.reduce(f64::max)?);
+    (load - usual > BUSIER * f64::from(candidate.n_cpus)).then(|| {
+        format!("the machine was busier than for the baseline (load {load:.1}, not {usual:.1}): it may be what is slower")
+    })
 }
 
 impl Half {

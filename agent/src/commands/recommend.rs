@@ -155,6 +155,7 @@ fn by_family(profiles: &[Profile], printer: &Printer) -> String {
         Column::right("cases").optional(1),
         Column::right("runs").optional(2),
         Column::right("failed"),
+        Column::left("is"),
     ];
     let mut table = Table::new(printer, &columns);
     let mut above = None;
@@ -167,10 +168,21 @@ fn by_family(profiles: &[Profile], printer: &Printer) -> String {
             (profile.n_cases.to_string(), Tone::Faint),
             ((profile.n + profile.n_failed).to_string(), Tone::Faint),
             (profile.n_failed.to_string(), if profile.n_failed > 0 { Tone::Bad } else { Tone::Faint }),
+            traits(profile),
         ]);
         above = Some(family);
     }
     table.render()
+}
+
+/// What it is good or bad for, in words.
+fn traits(profile: &Profile) -> (String, Tone) {
+    let tone = match profile.traits.as_slice() {
+        ["strong"] => Tone::Good,
+        [] => Tone::Plain,
+        _ => Tone::Bad,
+    };
+    (profile.traits.join(", "), tone)
 }
 
 #[cfg(test)]

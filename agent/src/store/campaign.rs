@@ -47,6 +47,10 @@ pub(crate) struct Campaign {
     pub(crate) host: String,
     /// CPU model.
     pub(crate) cpu_model: String,
+    /// Logical CPUs.
+    pub(crate) n_cpus: u32,
+    /// One-minute load average at the end.
+    pub(crate) load_after: Option<f64>,
 }
 
 impl Store {
@@ -127,5 +131,7 @@ fn campaign(row: &Row<'_>) -> rusqlite::Result<Campaign> {
         verdict: row.get("verdict")?,
         host: row.get("host")?,
         cpu_model: row.get("cpu_model")?,
+        n_cpus: row.get("n_cpus")?,
+        load_after: row.get("load_after")?,
     })
 }

@@ -1,12 +1,13 @@
 //! Measures how often the conclusions are wrong on simulated series, and prints the tables of `docs/statistics.md`.
 //!
 //!     cargo run --release -p tabpool-stats --example calibrate > docs/statistics.md
+//!     python3 tests/regression.py target/ab report >> docs/statistics.md
 #![expect(clippy::print_stdout, reason = "the output of this program is its purpose")]
 
 use stats::interval::median_ratio;
 use stats::{
     Bootstrap, Change, Comparison, ComparisonConfig, DetectorConfig, Method, Random, Sample, StatsError,
-    Warning, benjamini_hochberg, detect, drift, warnings,
+    Warning, benjamini_hochberg, detect, drift, paired, warnings,
 };
 
 /// Repetitions behind each number: the standard error of a rate of 1 % is 0.2 percentage points.
@@ -103,6 +104,7 @@ fn main() -> Result<(), StatsError> {
     hard_cases()?;
     comparison_alarms()?;
     comparison_power()?;
+    launches()?;
     coverage()?;
     doubts()
 }
@@ -243,6 +245,27 @@ fn comparison_power() -> Result<(), StatsError> {
                 let factor = libm::exp(0.03 * effect);
                 let candidate = Sample::new(&series(&mut random, Noise::White, 0.03, n, 0, factor))?;
                 Ok(p_value(&baseline, &candidate)? < 0.01)
+            })?);
+        }
+        row(&cells);
+    }
+    Ok(())
+}
+
+fn launches() -> Result<(), StatsError> {
+    heading(
+        "Two builds in turns",
+        "Share of comparisons of so many launches with p < 1 %, by the true difference in standard deviations of one \
+         launch's ratio; 0 is the share of false alarms.",
+        &["difference", "3 launches", "5", "10", "20"],
+    );
+    for effect in [0.0, 0.5, 1.0, 2.0, 4.0, 8.0] {
+        let mut cells = vec![format!("{effect} sd")];
+        for n in [3, 5, 10, 20] {
+            let mut random = Random::new(137);
+            cells.push(percent(N_REPEATS, |_| {
+                let ratios: Vec<f64> = (0..n).map(|_| 0.01 * (effect + random.normal())).collect();
+                Ok(paired(&Sample::new(&ratios)?, 0.95)?.test.p_value < 0.01)
             })?);
         }
         row(&cells);

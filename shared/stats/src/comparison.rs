@@ -3,7 +3,7 @@
 use crate::hypothesis::{MannWhitneyTest, WelchTest, mann_whitney_inflated, welch};
 use crate::interval::{Bootstrap, Interval, Method, median_difference, median_ratio};
 use crate::power::{Design, minimum_detectable_effect, needed_n};
-use crate::quality::{Warning, persistence, variance_inflation, warnings};
+use crate::quality::{Warning, cautious_persistence, variance_inflation, warnings};
 use crate::sample::{Sample, StatsError};
 use crate::summary::MAD_TO_SD;
 
@@ -31,7 +31,8 @@ pub struct Comparison {
     pub ratio: Interval,
     /// Median of the candidate minus the median of the baseline, in the unit of the values.
     pub difference: Interval,
-    /// Rank test; autocorrelation of the two samples inflates its variance, as for an AR(1) process. Its p-value decides.
+    /// Rank test; autocorrelation of the two samples inflates its variance, as for an AR(1) process with as much of it as
+    /// the samples leave room for. Its p-value decides.
     pub rank_test: MannWhitneyTest,
     /// Test of the means, beside the rank test.
     pub mean_test: WelchTest,
@@ -51,7 +52,7 @@ impl Comparison {
     /// [`StatsError::NotPositive`], and [`StatsError::OutOfRange`] for a bad configuration.
     pub fn new(baseline: &Sample, candidate: &Sample, config: ComparisonConfig) -> Result<Self, StatsError> {
         let method = Method::Bootstrap(config.bootstrap);
-        let persistence = persistence(&[baseline.values(), candidate.values()]);
+        let persistence = cautious_persistence(&[baseline.values(), candidate.values()]);
         let n = (baseline.len(), candidate.len());
         let inflation = variance_inflation(n.0.min(n.1) as f64, persistence);
         Ok(Self {

@@ -1,5 +1,6 @@
 //! Doubts about a sample: values that repeat each other, and values that come from more than one regime.
 
+use crate::distribution::normal_quantile;
 use crate::sample::{Sample, StatsError, mean, require};
 
 mod dip;
@@ -67,9 +68,22 @@ pub fn autocorrelation(sample: &Sample) -> Result<Autocorrelation, StatsError> {
 /// Largest autocorrelation considered; beyond it the noise is a random walk and nothing can be said.
 pub(crate) const MAX_PERSISTENCE: f64 = 0.95;
 
-/// Autocorrelation at lag one of groups of values around their own means, 0–0.95, corrected for its bias of about
-/// −(1 + 3φ) / n: Marriott & Pope, "Bias in the estimation of autocorrelations" (1954). Groups too small to tell give 0.
+/// Autocorrelation at lag one of groups of values around their own means, 0–0.95. Groups too small to tell give 0.
 pub(crate) fn persistence(groups: &[&[f64]]) -> f64 {
+    estimated_persistence(groups).map_or(0.0, |(estimate, _)| estimate.clamp(0.0, MAX_PERSISTENCE))
+}
+
+/// The same, but the bound that three in four estimates stay below: few values hardly show whether they repeat each other,
+/// and who takes their word for it finds differences that are not there.
+pub(crate) fn cautious_persistence(groups: &[&[f64]]) -> f64 {
+    estimated_persistence(groups).map_or(0.0, |(estimate, error)| {
+        (estimate + normal_quantile(0.75) * error).clamp(0.0, MAX_PERSISTENCE)
+    })
+}
+
+/// The autocorrelation, corrected for its bias of about −(1 + 3φ) / n: Marriott & Pope, "Bias in the estimation of
+/// autocorrelations" (1954); and its standard error √((1 − φ²) / n).
+fn estimated_persistence(groups: &[&[f64]]) -> Option<(f64, f64)> {
     let (mut squares, mut products, mut n) = (0.0, 0.0, 0);
     for values in groups.iter().filter(|values| values.len() >= MIN_AUTOCORRELATION) {
         let center = mean(values);
@@ -78,10 +92,11 @@ pub(crate) fn persistence(groups: &[&[f64]]) -> f64 {
         n += values.len();
     }
     if squares == 0.0 {
-        return 0.0;
+        return None;
     }
     let measured = products / squares;
-    (measured + (1.0 + 3.0 * measured) / n as f64).clamp(0.0, MAX_PERSISTENCE)
+    let estimate = measured + (1.0 + 3.0 * measured) / n as f64;
+    Some((estimate, ((1.0 - estimate * estimate).max(0.0) / n as f64).sqrt()))
 }
 
 /// Variance of the mean of n values of an AR(1) process, relative to independent ones.

@@ -92,4 +92,6 @@ fn profiles_compare_with_the_best() {
     assert_eq!((found.len(), found[0].browser.as_str(), found[1].n_failed), (2, "a", 5));
     assert!((found[0].times_best - 1.0).abs() < 0.02, "{found:#?}");
     assert!((found[1].times_best - 5.0_f64.sqrt()).abs() < 0.1, "{found:#?}");
+    assert_eq!(found[0].traits, ["strong"]);
+    assert_eq!(found[1].traits, ["weak", "unreliable"]);
 }

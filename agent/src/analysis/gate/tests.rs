@@ -34,9 +34,12 @@ fn severity_decides() {
 }
 
 #[test]
-fn noise_between_campaigns_is_no_regression() {
-    let noisy = Pair { noise_floor: 0.12, ..pair(30, 1.1, 0.01) };
-    check(vec![noisy], Severity::Moderate, Decision::Pass, &[Outcome::Unchanged]);
+fn noise_between_campaigns_is_no_regression_and_no_pass_either() {
+    use Outcome::{NotEnoughData, Unchanged};
+    let noisy = |ratio| Pair { noise_floor: 0.12, ..pair(30, ratio, 0.01) };
+    check(vec![noisy(1.1)], Severity::Moderate, Decision::NotEnoughData, &[NotEnoughData]);
+    check(vec![noisy(1.1)], Severity::Severe, Decision::Pass, &[Unchanged]);
+    check(vec![noisy(1.02)], Severity::Moderate, Decision::Pass, &[Unchanged]);
 }
 
 #[test]

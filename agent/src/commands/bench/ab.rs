@@ -37,6 +37,8 @@ pub(super) async fn run(args: &BenchArgs, folders: [&Path; 2], printer: &Printer
         baseline: name(*campaign, folders[0]),
         machine: format!("{} ({})", host.name, host.cpu_model),
         n_elsewhere: 0,
+        // Both builds had the same machine at the same time.
+        doubt: None,
         method: METHOD,
         verdict: &verdict,
     };

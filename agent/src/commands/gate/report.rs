@@ -17,6 +17,8 @@ pub(crate) struct Report<'a> {
     pub(crate) baseline: String,
     /// Where.
     pub(crate) machine: String,
+    /// Why the comparison may be unfair, in words.
+    pub(crate) doubt: Option<String>,
     /// How it was compared, in words.
     pub(crate) method: &'static str,
     /// Cases whose baseline is on another machine.
@@ -95,6 +97,7 @@ impl Report<'_> {
             "candidate": self.candidate,
             "baseline": self.baseline,
             "machine": self.machine,
+            "doubt": self.doubt,
             "n_with_baseline_on_another_machine": self.n_elsewhere,
             "verdict": self.verdict,
         })
@@ -128,6 +131,9 @@ impl Report<'_> {
             self.verdict.fail_on,
             self.method
         );
+        if let Some(doubt) = &self.doubt {
+            text += &format!("\n\n⚠ {}", escape_markdown(doubt));
+        }
         text
     }
 
@@ -238,6 +244,9 @@ fn outcome(one: &Compared) -> String {
     match one.outcome {
         Outcome::NotEnoughData if one.n_missing > 0 => {
             text += &format!(": {} a side", quantity::plural(one.n_missing, "more run"));
+        }
+        Outcome::NotEnoughData if one.ratio.is_some() => {
+            text += &format!(": noise may look like that, up to {}", quantity::percent(one.noise_floor));
         }
         Outcome::Broken => text += &format!(": {} failed", quantity::plural(one.n_failed, "run")),
         Outcome::Slower | Outcome::Faster | Outcome::Unchanged | Outcome::NotEnoughData | Outcome::New => {

@@ -22,8 +22,8 @@ fn history() -> Store {
 fn verdict(store: &Store, baseline: &str) -> Verdict {
     let candidate = store.campaign(None).unwrap().unwrap();
     let baseline = baseline.parse().unwrap();
-    let (pairs, _) = gather(store, &Filter::default(), &candidate, &baseline).unwrap();
-    decide(pairs, Severity::Moderate).unwrap()
+    let found = gather(store, &Filter::default(), &candidate, &baseline).unwrap();
+    decide(found.pairs, Severity::Moderate).unwrap()
 }
 
 #[track_caller]
@@ -49,7 +49,7 @@ fn baselines() {
     let candidate = store.campaign(None).unwrap().unwrap();
     for missing in ["label:nothing", "campaign:4", "campaign:99", "commit:abcd", "branch:x"] {
         let baseline = missing.parse().unwrap();
-        let error = gather(&store, &Filter::default(), &candidate, &baseline).unwrap_err();
+        let error = gather(&store, &Filter::default(), &candidate, &baseline).err().unwrap();
         assert_eq!(crate::exit::verdict(&error).0, Exit::Environment, "{missing}");
     }
 }
@@ -91,6 +91,7 @@ fn every_format() {
         baseline: Baseline::Last.to_string(),
         machine: "h (c)".to_owned(),
         n_elsewhere: 0,
+        doubt: Some("the machine was busier".to_owned()),
         method: METHOD,
         verdict: &verdict,
     };
@@ -139,6 +140,20 @@ fn a_case_that_fails_now_is_broken_and_other_machines_are_no_baseline() {
     store.end_session("elsewhere", Ending::Finished, 0, 10).unwrap();
     store.end_session("elsewhere", Ending::Finished, 0, 9).unwrap();
     let candidate = store.campaign(None).unwrap().unwrap();
-    let (pairs, n_elsewhere) = gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap();
-    assert_eq!((pairs.len(), pairs[0].baseline_micros.len(), n_elsewhere), (1, 0, 1));
+    let found = gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap();
+    assert_eq!((found.pairs.len(), found.pairs[0].baseline_micros.len(), found.n_elsewhere), (1, 0, 1));
+}
+
+#[test]
+fn a_busier_machine_is_said() {
+    let store = history();
+    let doubt = |load: f64| {
+        store.end_campaign(4, 0, Some(load)).unwrap();
+        let candidate = store.campaign(Some(4)).unwrap().unwrap();
+        gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap().doubt
+    };
+    assert_eq!(doubt(9.0), None, "nobody knows the baseline's load");
+    store.end_campaign(3, 0, Some(1.0)).unwrap();
+    assert_eq!(doubt(1.4), None);
+    assert!(doubt(1.6).unwrap().contains("load 1.6, not 1.0"));
 }

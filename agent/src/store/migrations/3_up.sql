@@ -8,7 +8,7 @@ CREATE TABLE event (
     browser_name          TEXT NOT NULL,    -- empty when the event concerns several
     browser_version       TEXT NOT NULL,
     connection            INTEGER,          -- of the pool; NULL when the event concerns several
-    kind                  TEXT NOT NULL,    -- breaker, connection, recovering, recovered, incident, root_cause, quarantined or scaled
+    kind                  TEXT NOT NULL,    -- as wire::PoolEvent::kind names it, e.g. breaker or recovered
     detail                TEXT NOT NULL     -- what its kind has, as JSON
 ) STRICT;
 

@@ -43,6 +43,11 @@ fn events() -> Vec<PoolEvent> {
             factors: Vec::new(),
         },
         PoolEvent::Quarantined { model: text("tiny"), cause: FaultCategory::WorkerCrash, n_connections: 1 },
+        PoolEvent::BackendChosen {
+            model: text("tiny"),
+            backend: Backend::Wasm,
+            sentence: text("wasm at 1.20 ms, webgpu at 9.40 ms"),
+        },
         PoolEvent::Scaled { from: 1, to: 2, reason: text("queue_delay") },
     ]
 }
