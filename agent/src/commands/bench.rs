@@ -16,6 +16,7 @@ use crate::bench::plan::{PlannedCase, Repetitions, plan};
 use crate::bench::summary::{OURS, Ratio, Report, Row};
 use crate::browser::{self, Launcher};
 use crate::cli::BenchArgs;
+use crate::commands::history::removed;
 use crate::commands::model::fetch_entries;
 use crate::commands::{dash, find_built_www, interrupt, interval, median, open_store};
 use crate::exit::{Exit, Failure};
@@ -189,6 +190,11 @@ async fn measure(
     let end = |campaign: i64| app.store.end_campaign(campaign, now_unix_micros(), load_after);
     let ended =
         end(campaign).and(rival.map_or(Ok(()), end)).and_then(|()| app.store.keep_up(now_unix_micros()));
+    if let Ok(Some(pruned)) = &ended
+        && pruned.n_runs > 0
+    {
+        printer.note(&removed(*pruned));
+    }
     let broken = runs.iter_mut().find_map(|run| run.broken.take()).or(ended.err());
     Ok(Measured { app, cases, runs, campaign, rival, git_commit, host, load_before, load_after, broken })
 }
