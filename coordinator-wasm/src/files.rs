@@ -1,16 +1,15 @@
 //! A model's bytes in the page: fetched once, verified off the main thread, kept as blobs while the model is loaded.
 //!
-//! A worker that replaces a lost one gets the same bytes again. They need neither the network nor the agent, which may be
-//! gone by then. (HTTP caches refuse files of this size.) Files that a hash names are kept on disk, in Cache Storage; others
-//! in blobs that the browser has in memory.
+//! A worker that replaces a lost one gets the same bytes again. Blobs belong to the browser, which may move them to disk;
+//! they need neither the network nor the agent, which may be gone by then. (HTTP caches refuse files of this size.)
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Array, ArrayBuffer, Promise, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::{AbortController, AbortSignal, Blob, Cache, CacheStorage, Response};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, AbortSignal, Blob};
 use wire::engine::Part;
 use wire::{Fault, FaultCategory, Phases};
 
@@ -31,9 +30,7 @@ struct ModelFile {
     unverified: Option<String>,
     /// What the bytes hash to, when the page could hash them.
     sha256: Option<String>,
-    n_bytes: f64,
-    /// Resolves to the `Blob` that has the bytes, or to null when it could not be made.
-    kept: Promise,
+    kept: Blob,
     /// The bytes as they arrived, for the first worker.
     fresh: RefCell<Option<ArrayBuffer>>,
 }
@@ -85,26 +82,11 @@ impl ModelFiles {
         Ok((Self { files }, phases))
     }
 
-    /// One buffer per part, to be transferred to a worker; from files fetched anew when `is_refetch`, or when what was kept
-    /// cannot be read.
+    /// Fetches anew what came from a URL; the caller's own bytes have no second source.
     ///
     /// # Errors
     /// As [`ModelFiles::fetch`].
-    pub(crate) async fn read(
-        source: &Source,
-        files: Rc<Self>,
-        is_refetch: bool,
-    ) -> Result<(Rc<Self>, Vec<ArrayBuffer>), Fault> {
-        if !is_refetch && let Ok(buffers) = files.buffers().await {
-            return Ok((files, buffers));
-        }
-        let files = Self::fetch_again(source, &files).await?;
-        let buffers = files.buffers().await?;
-        Ok((files, buffers))
-    }
-
-    /// Fetches anew what came from a URL; the caller's own bytes have no second source.
-    async fn fetch_again(source: &Source, files: &Rc<Self>) -> Result<Rc<Self>, Fault> {
+    pub(crate) async fn fetch_again(source: &Source, files: &Rc<Self>) -> Result<Rc<Self>, Fault> {
         if source.parts.iter().any(|part| !matches!(part.origin, Origin::Url(_))) {
             return Ok(files.clone());
         }
@@ -129,7 +111,7 @@ impl ModelFiles {
 
     /// Bytes of all files.
     pub(crate) fn n_bytes(&self) -> f64 {
-        self.files.iter().map(|file| file.n_bytes).sum()
+        self.files.iter().map(|file| file.kept.size()).sum()
     }
 
     /// Describes the files for the engine.
@@ -140,17 +122,17 @@ impl ModelFiles {
             .collect()
     }
 
-    /// What is kept; `bytes-unreadable` when it has changed or gone.
-    async fn buffers(&self) -> Result<Vec<ArrayBuffer>, Fault> {
+    /// One buffer per part, to be transferred to a worker.
+    ///
+    /// # Errors
+    /// `bytes-unreadable` when a file of the caller's has changed or gone.
+    pub(crate) async fn buffers(&self) -> Result<Vec<ArrayBuffer>, Fault> {
         let mut buffers = Vec::with_capacity(self.files.len());
         for file in &self.files {
             let fresh = file.fresh.borrow_mut().take();
             buffers.push(match fresh {
                 Some(bytes) => bytes,
-                None => {
-                    let kept = JsFuture::from(file.kept.clone()).await.and_then(JsCast::dyn_into);
-                    read(&kept.map_err(|thrown| unreadable(&thrown))?).await?
-                }
+                None => read(&file.kept).await?,
             });
         }
         Ok(buffers)
@@ -173,38 +155,14 @@ impl ModelFile {
             return Err(Fault::new(FaultCategory::Integrity, "model-hash", message)
                 .with_hint("load it again; if that fails too, run `tabpool model fetch` again"));
         }
-        let kept = match (&part.origin, &part.sha256, sys::CACHES.with(Clone::clone)) {
-            (Origin::Blob(blob), _, _) => Promise::resolve::<JsValue>(blob),
-            (Origin::Url(_), Some(sha256), Some(caches)) => keep_on_disk(caches, sha256, &bytes)?,
-            (Origin::Url(_) | Origin::Bytes(_), _, _) => {
-                let blob = Blob::new_with_buffer_source_sequence(&Array::of1(&bytes));
-                Promise::resolve::<JsValue>(&blob.map_err(|thrown| unreadable(&thrown))?.into())
-            }
+        let kept = match &part.origin {
+            Origin::Blob(blob) => blob.clone(),
+            Origin::Url(_) | Origin::Bytes(_) => Blob::new_with_buffer_source_sequence(&Array::of1(&bytes))
+                .map_err(|thrown| unreadable(&thrown))?,
         };
         let unverified = if sha256.is_some() { None } else { part.sha256.clone() };
-        Ok(Self {
-            role: part.role.clone(),
-            unverified,
-            sha256,
-            n_bytes: n_bytes as f64,
-            kept,
-            fresh: RefCell::new(Some(bytes)),
-        })
+        Ok(Self { role: part.role.clone(), unverified, sha256, kept, fresh: RefCell::new(Some(bytes)) })
     }
-}
-
-/// Writes a file to Cache Storage while its bytes go on to a worker, and resolves to a blob of what is on the disk.
-fn keep_on_disk(caches: CacheStorage, sha256: &str, bytes: &ArrayBuffer) -> Result<Promise, Fault> {
-    let file = Response::new_with_opt_buffer_source(Some(bytes)).map_err(|thrown| unreadable(&thrown))?;
-    let url = format!("/tabpool/{sha256}");
-    let kept = async move {
-        let cache: Cache = JsFuture::from(caches.open("tabpool")).await?.dyn_into()?;
-        JsFuture::from(cache.put_with_str(&url, &file)).await?;
-        let found: Response = JsFuture::from(cache.match_with_str(&url)).await?.dyn_into()?;
-        JsFuture::from(found.blob()?).await
-    };
-    // Nobody may ever read it again: a failure is for who does.
-    Ok(future_to_promise(async { Ok(kept.await.unwrap_or(JsValue::NULL)) }))
 }
 
 /// The browser's own SHA-256, which does not block the page; `None` outside secure contexts.

@@ -39,10 +39,6 @@ extern "C" {
     #[wasm_bindgen(thread_local_v2, js_namespace = import, js_name = meta)]
     pub(crate) static IMPORT_META: ImportMeta;
 
-    /// Exists in secure contexts only.
-    #[wasm_bindgen(thread_local_v2, js_name = caches)]
-    pub(crate) static CACHES: Option<web_sys::CacheStorage>;
-
     /// `navigator`, as far as both kinds of global have it.
     #[derive(Clone)]
     pub(crate) type Navigator;

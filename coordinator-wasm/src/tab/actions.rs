@@ -98,7 +98,11 @@ impl Tab {
         };
         let (files, source, shell) = (model.files.clone(), model.source.clone(), self.shell.clone());
         wasm_bindgen_futures::spawn_local(async move {
-            let read = ModelFiles::read(&source, files, is_refetch).await;
+            let files = if is_refetch { ModelFiles::fetch_again(&source, &files).await } else { Ok(files) };
+            let read = match files {
+                Ok(files) => files.buffers().await.map(|buffers| (files, buffers)),
+                Err(fault) => Err(fault),
+            };
             let Some(shell) = shell.upgrade() else { return };
             shell.feed(move |tab| match read {
                 Ok((files, buffers)) => {
