@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
     Slower,
     /// Significantly faster, beyond the noise.
     Faster,
-    /// A change of the size that matters would have been seen.
+    /// Nothing looks like a change of the size that matters; `detectable` says what is sure to show.
     Unchanged,
     /// A change of the size that matters could have been missed.
     NotEnoughData,
@@ -92,7 +92,7 @@ pub(crate) struct Compared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Decision {
-    /// Nothing is slower by as much as matters, and it would have been seen.
+    /// Nothing is slower by as much as matters, or looks as if it could be.
     Pass,
     /// Something is.
     Fail,
