@@ -5,16 +5,6 @@ use crate::graph::{Graph, Node, ValueId};
 use crate::op::{Binary, Epilogue, Op};
 use crate::tensor::{DType, n_elements};
 
-fn epilogue_of(op: &Op) -> Option<&Epilogue> {
-    match op {
-        Op::MatMul { epilogue, .. }
-        | Op::QuantizedMatMul { epilogue }
-        | Op::Conv { epilogue, .. }
-        | Op::ConvTranspose { epilogue, .. } => Some(epilogue),
-        _ => None,
-    }
-}
-
 /// Replaces a node by the one before it with more in its epilogue.
 fn absorb(graph: &mut Graph, index: usize, before: Node, change: impl FnOnce(&mut Epilogue)) {
     let node = &mut graph.nodes[index];
@@ -36,14 +26,14 @@ pub fn fuse_bias(graph: &mut Graph) -> usize {
         }
         let out = &graph.fact(node.outputs[0]).dims;
         let matched = both_orders(node).into_iter().flatten().find_map(|[product, bias]| {
-            let before = links.sole(graph, product)?;
-            let is_free = epilogue_of(&before.op).is_some_and(|epilogue| *epilogue == Epilogue::default());
+            let mut before = links.sole(graph, product)?.clone();
+            let is_free = *before.op.epilogue_mut()? == Epilogue::default();
             let bias_dims = &graph.fact(bias).dims;
             let fits = is_free
                 && graph.fact(product).dims == *out
                 && graph.constant(bias).is_some_and(|tensor| tensor.dtype() == DType::F32)
                 && lies_along(bias_dims, out, bias_axis(&before.op, out.len())?);
-            fits.then(|| (before.clone(), bias))
+            fits.then_some((before, bias))
         });
         let Some((mut before, bias)) = matched else { continue };
         before.inputs.push(Some(bias));
@@ -79,11 +69,11 @@ pub fn fuse_residual(graph: &mut Graph) -> usize {
         let out = &graph.fact(node.outputs[0]).dims;
         let has_shape = |value: ValueId| graph.fact(value).dims == *out && is_f32(graph, value);
         let matched = both_orders(node).into_iter().flatten().find_map(|[product, residual]| {
-            let before = links.sole(graph, product)?;
-            let epilogue = epilogue_of(&before.op)?;
+            let mut before = links.sole(graph, product)?.clone();
+            let epilogue = before.op.epilogue_mut()?;
             let is_free = !epilogue.has_residual && epilogue.activations.is_empty();
             let fits = is_free && has_shape(product) && has_shape(residual) && product != residual;
-            fits.then(|| (before.clone(), residual))
+            fits.then_some((before, residual))
         });
         let Some((mut before, residual)) = matched else { continue };
         before.inputs.push(Some(residual));
@@ -100,11 +90,11 @@ pub fn fuse_activation(graph: &mut Graph) -> usize {
     for index in 0..graph.nodes.len() {
         let node = &graph.nodes[index];
         let Some((functions, product)) = unary_of(node) else { continue };
-        let Some(before) = links.sole(graph, product) else { continue };
-        if epilogue_of(&before.op).is_none() || !is_f32(graph, node.outputs[0]) {
+        let Some(mut before) = links.sole(graph, product).cloned() else { continue };
+        if before.op.epilogue_mut().is_none() || !is_f32(graph, node.outputs[0]) {
             continue;
         }
-        let (functions, before) = (functions.to_vec(), before.clone());
+        let functions = functions.to_vec();
         absorb(graph, index, before, |epilogue| epilogue.activations.extend(functions));
         n_applied += 1;
     }
