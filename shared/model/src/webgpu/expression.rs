@@ -86,7 +86,7 @@ fn plain(function: Unary) -> &'static str {
         Unary::Sqrt | Unary::Power(0.5) => "sqrt($0)",
         Unary::Reciprocal => "1.0 / $0",
         Unary::Exp => "exp($0)",
-        Unary::Log => "log($0)",
+        Unary::Log => "log_of($0)",
         Unary::Erf => "erf($0)",
         Unary::Sin => "sin($0)",
         Unary::Cos => "cos($0)",

@@ -213,10 +213,10 @@ impl Reducer {
             Reduction::Mean => sum("part + v", "all / f32(p.length)"),
             Reduction::L1 => sum("part + abs(v)", "all"),
             Reduction::L2 => sum("part + v * v", "sqrt(all)"),
-            Reduction::LogSum => sum("part + v", "log(all)"),
+            Reduction::LogSum => sum("part + v", "log_of(all)"),
             Reduction::SumSquare => sum("part + v * v", "all"),
             Reduction::LogSumExp => {
-                sum("part + exp(v - largest)", "select(log(all) + largest, largest, is_infinite(largest))")
+                sum("part + exp(v - largest)", "select(log_of(all) + largest, largest, is_infinite(largest))")
             }
             Reduction::Prod => new("1.0", "part * v", "all * part", "all"),
             Reduction::Max => new("bits(0xff800000u)", "larger(v, part)", "larger(part, all)", "all"),

@@ -40,6 +40,10 @@ fn exp_of(x: f32) -> f32 {
     return select(select(scaled, 0.0, x < -87.0), exp(x), x > 88.0 || is_nan(x));
 }
 
+fn log_of(x: f32) -> f32 {
+    return select(log(x), bits(0xff800000u), x == 0.0);
+}
+
 fn tanh_of(x: f32) -> f32 {
     return tanh(clip(x, -15.0, 15.0));
 }
