@@ -1,6 +1,7 @@
 //! `tabpool model plan`: what a backend does to run a model on inputs of given shapes.
 
 mod document;
+mod program;
 mod webnn;
 
 use std::collections::BTreeMap;
@@ -31,11 +32,8 @@ pub(super) fn run(
     let plan = loaded.plan(&facts).with_context(cannot)?;
     match backend {
         Backend::Wasm => {}
+        Backend::Webgpu => return program::print(model, &shape, &plan, printer),
         Backend::Webnn => return webnn::show(model, &shape, &plan, printer),
-        Backend::Webgpu => {
-            let message = format!("what {} makes of a plan cannot be printed", backend.as_str());
-            return Err(Failure::usage(message).hint("use --backend wasm").into());
-        }
     }
     let document = Document::new(model, backend, &shape, &plan);
     if printer.wants_json() {
