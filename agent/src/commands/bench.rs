@@ -320,7 +320,12 @@ fn explain(report: &Report, printer: &Printer) {
 }
 
 fn engine(row: &Row) -> String {
-    let backend = format!("{} {}", row.backend, row.backend_detail);
+    // The details of backends with several devices begin with the backend.
+    let backend = if row.backend_detail.starts_with(row.backend) {
+        row.backend_detail.clone()
+    } else {
+        format!("{} {}", row.backend, row.backend_detail)
+    };
     if row.engine == OURS {
         backend.trim_end().to_owned()
     } else {

@@ -33,7 +33,7 @@ pub(super) struct Builder<'a> {
     /// Index of the plan's step that is being lowered.
     pub(super) step: usize,
     /// The type that 64-bit integers have in the context.
-    pub(super) integer: DType,
+    pub(super) integer_type: DType,
     constants: BTreeMap<ConstantKey, OperandId>,
     scalars: BTreeMap<u32, OperandId>,
 }
@@ -46,7 +46,7 @@ impl<'a> Builder<'a> {
             limits,
             program: Program::default(),
             step: 0,
-            integer: if is_held { DType::I64 } else { DType::I32 },
+            integer_type: if is_held { DType::I64 } else { DType::I32 },
             constants: BTreeMap::new(),
             scalars: BTreeMap::new(),
         }
@@ -66,7 +66,7 @@ impl<'a> Builder<'a> {
 
     /// The type that values of a type have in the context.
     fn held(&self, dtype: DType) -> DType {
-        if dtype == DType::I64 { self.integer } else { dtype }
+        if dtype == DType::I64 { self.integer_type } else { dtype }
     }
 
     fn operand(&mut self, fact: Fact) -> Result<OperandId, Reason> {
