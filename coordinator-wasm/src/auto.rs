@@ -16,7 +16,7 @@ pub(crate) use crate::auto::verdict::Verdict;
 use crate::auto::verdict::{Candidate, Measured, judge};
 use crate::clock::now_micros;
 use crate::deferred::Deferred;
-use crate::fault::to_error;
+use crate::fault::{cancelled, to_error};
 use crate::golden::{Limits, Outputs};
 use crate::loading::load_on;
 use crate::object::{object, property, set};
@@ -61,7 +61,7 @@ pub(crate) async fn choose(
             }
         }
         if signal.aborted() {
-            break;
+            return Err(to_error(&cancelled("loading a model")));
         }
     }
     let limits = match probe {

@@ -41,7 +41,8 @@ fn reload(browser: Browser) -> Result<()> {
     let before = visit(&driven.session, &server.url, true)?;
     let after = visit(&driven.session, &server.url, false)?;
     ensure!(before["breaker"]["state"] == "open", "the breaker never opened: {before}");
-    ensure!(after["breaker"]["state"] == "open", "the breaker is not open any more: {after}");
+    // A new breaker is closed. On a busy machine this one's interval may be over by now: then it lets probes pass.
+    ensure!(after["breaker"]["state"] != "closed", "the breaker does not stand where it stood: {after}");
     let number =
         |visit: &Value, name: &str| visit[name].as_f64().with_context(|| format!("no {name} in {visit}"));
     let (measured, remembered) = (number(&before, "runMs")?, number(&after, "runMs")?);
