@@ -48,11 +48,7 @@ impl PlannedCase {
 
     /// Input shapes as records have them, e.g. `input_ids:1x16,attention_mask:1x16`.
     pub(crate) fn shapes(&self) -> String {
-        let shape = |header: &wire::TensorHeader| {
-            let dims: Vec<String> = header.dims.iter().map(u32::to_string).collect();
-            format!("{}:{}", header.name, dims.join("x"))
-        };
-        self.bench.inputs.iter().map(shape).collect::<Vec<_>>().join(",")
+        self.bench.inputs.iter().map(wire::TensorHeader::shape_text).collect::<Vec<_>>().join(",")
     }
 }
 

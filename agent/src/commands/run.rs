@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use indicatif::ProgressBar;
-use pool::{BackendSet, Timestamp};
+use pool::BackendSet;
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
-use tokio::time::sleep_until;
 use wire::engine::Part;
 use wire::{Backend, Browser};
 
@@ -22,25 +19,22 @@ use crate::cli::RunArgs;
 use crate::commands::model::{fetch_entries, unknown_id};
 use crate::commands::{ago, find_built_www, interrupt, open_store, recommend};
 use crate::exit::{Exit, Failure};
-use crate::fleet::driver::{Driver, Happening, Said, Setup, Subject};
+use crate::fleet::batch::{Batch, Outcome};
+use crate::fleet::driver::{Driver, Setup, Subject};
 use crate::fleet::host::LocalBrowsers;
-use crate::fleet::input::{self, Contract, Line};
-use crate::fleet::output::{self, Finished};
+use crate::fleet::input::{self, Contract};
+use crate::fleet::output;
 use crate::fleet::summary::Summary;
-use crate::fleet::{seed, to_pool_backend};
+use crate::fleet::{prior, to_pool_backend};
 use crate::golden::{self, Golden};
 use crate::host::{Host, git_branch, git_commit, load_average, now_unix_micros};
-use crate::output::{Printer, quantity};
+use crate::output::Printer;
 use crate::server::{self, App};
 use crate::store::{EventFilter, Filter, NewCampaign, Store};
 use crate::zoo::{Cache, Zoo};
 
 /// How far back the history counts as a prior.
 const PRIOR_AGE: Duration = Duration::from_secs(30 * 86_400);
-
-/// Rows that are stored together at most, and how long the first of them waits.
-const ROWS_AT_ONCE: usize = 64;
-const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The document of `run --json`.
 #[derive(Debug, Serialize)]
@@ -105,11 +99,10 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
 
     let bar = printer.bar(n_lines.unwrap_or(0).saturating_sub(n_done));
     bar.set_prefix(args.model.clone());
-    let (started, unstored) = (Instant::now(), Said::default());
-    let mut batch = Batch { app: &app, printer, output, bar, started, unstored, stored: started };
-    let outcome = batch.run(&mut driver, lines, happenings).await;
+    let mut batch = Batch::new(&app.store, printer, output, bar);
+    let outcome = batch.run(&mut driver, lines, happenings, interrupt()).await;
     batch.bar.finish_and_clear();
-    let summary = Summary::new(&mut driver, batch.now(), batch.started.elapsed());
+    let summary = Summary::new(&mut driver, batch.now());
     let (host, said) = driver.close(batch.now());
     let said = batch.pass_on(said);
     host.join().await;
@@ -147,146 +140,6 @@ fn report(
         return Err(failure.hint("the same command with --resume does the rest").into());
     }
     Ok(if summary.is_good() { Exit::Done } else { Exit::Finding })
-}
-
-/// How a batch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Every line of the input was done.
-    Complete,
-    /// Somebody stopped the agent.
-    Interrupted,
-}
-
-/// The loop around the driver: lines in, results out, and the clock.
-struct Batch<'a> {
-    app: &'a Arc<App>,
-    printer: &'a Printer,
-    /// None: standard output.
-    output: Option<File>,
-    bar: ProgressBar,
-    started: Instant,
-    /// Rows that wait to be stored.
-    unstored: Said,
-    /// When rows were stored last.
-    stored: Instant,
-}
-
-impl Batch<'_> {
-    async fn run(
-        &mut self,
-        driver: &mut Driver<LocalBrowsers>,
-        mut lines: mpsc::Receiver<io::Result<Line>>,
-        mut happenings: mpsc::UnboundedReceiver<Happening>,
-    ) -> anyhow::Result<Outcome> {
-        let mut interrupt: watch::Receiver<bool> = interrupt();
-        let mut waiting: Option<Line> = None;
-        let mut is_exhausted = false;
-        let mut outcome = Outcome::Complete;
-        driver.start(self.now());
-        loop {
-            if let Some(line) = waiting.take() {
-                waiting = driver.submit(self.now(), line);
-            }
-            let said = driver.take_said();
-            self.pass_on(said)?;
-            self.show(driver);
-            if is_exhausted && waiting.is_none() && driver.n_jobs() == 0 {
-                return Ok(outcome);
-            }
-            if let Some(fault) = driver.hopeless().cloned() {
-                driver.stop(self.now(), Some(fault.clone()));
-                let said = driver.take_said();
-                self.pass_on(said)?;
-                let mut failure = Failure::environment(format!("no browser can be opened: {fault}"));
-                failure.hint = fault.hint.or(Some("`tabpool doctor` says what works here".to_owned()));
-                return Err(failure.into());
-            }
-            let may_read = !is_exhausted && waiting.is_none() && driver.has_room();
-            tokio::select! {
-                biased;
-                _ = interrupt.wait_for(|stopped| *stopped), if outcome == Outcome::Complete => {
-                    outcome = Outcome::Interrupted;
-                    is_exhausted = true;
-                    waiting = None;
-                    driver.stop(self.now(), None);
-                }
-                happening = happenings.recv() => {
-                    if let Some(happening) = happening {
-                        driver.on_happening(self.now(), happening);
-                    }
-                }
-                () = sleep_until(self.due(driver).into()) => driver.on_time(self.now()),
-                line = lines.recv(), if may_read => match line {
-                    Some(line) => waiting = driver.submit(self.now(), line.context("cannot read the input")?),
-                    None => is_exhausted = true,
-                },
-            }
-        }
-    }
-
-    /// The pool's clock.
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.started.elapsed().as_micros() as u64)
-    }
-
-    fn due(&self, driver: &Driver<LocalBrowsers>) -> Instant {
-        // A pool that waits for nothing is looked at again when something happens, or in a while.
-        let due = driver.next_due().map_or(Duration::from_secs(60), |due| due.since(Timestamp::ZERO));
-        (self.started + due).min(Instant::now() + Duration::from_secs(60))
-    }
-
-    /// Writes results, says what a person should know, and keeps rows for the history.
-    fn pass_on(&mut self, said: Said) -> anyhow::Result<()> {
-        for warning in &said.warnings {
-            self.printer.warning(warning);
-        }
-        for finished in &said.finished {
-            self.write(finished)?;
-        }
-        self.unstored.records.extend(said.records);
-        self.unstored.events.extend(said.events);
-        let n_rows = self.unstored.records.len() + self.unstored.events.len();
-        if n_rows >= ROWS_AT_ONCE || (n_rows > 0 && self.stored.elapsed() >= STORE_INTERVAL) {
-            self.store();
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, finished: &Finished) -> anyhow::Result<()> {
-        self.bar.inc(1);
-        let Some(file) = &mut self.output else {
-            self.printer.document(finished)?;
-            return Ok(());
-        };
-        let mut line = serde_json::to_vec(finished)?;
-        line.push(b'\n');
-        file.write_all(&line).context(Failure::environment("cannot write the output"))
-    }
-
-    /// Results matter more than the history of how they were made: a history that cannot be written costs a warning.
-    fn store(&mut self) {
-        let Said { records, events, .. } = std::mem::take(&mut self.unstored);
-        let store = &self.app.store;
-        self.stored = Instant::now();
-        let now = now_unix_micros();
-        let stored = store.insert(&records, now).and_then(|_| store.insert_events(&events, now));
-        if let Err(error) = stored {
-            self.printer.warning(&format!("cannot write to {}: {error}", store.path().display()));
-        }
-    }
-
-    fn show(&self, driver: &Driver<LocalBrowsers>) {
-        let ended = driver.counts().n_ended();
-        let known = ended + driver.n_jobs() as u64;
-        if self.bar.length().is_none_or(|length| length < known) {
-            self.bar.set_length(known);
-        }
-        let (n_ready, n_all) = driver.n_browsers();
-        let failed = driver.counts().n_failed;
-        let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        self.bar.set_message(format!("{n_ready} of {} ready{failed}", quantity::plural(n_all, "browser")));
-    }
 }
 
 /// What to run, and what a line must hold.
@@ -396,6 +249,7 @@ fn prime(
     let mut advice = recommend::document(store, zoo, &filter)?.advice;
     advice.retain(|one| one.host == host.name && one.cpu_model == host.cpu_model);
     let recoveries = store.recoveries(&EventFilter { since_unix_micros: since, ..EventFilter::default() })?;
-    seed(driver.pool_mut(), &advice, goldens, &recoveries);
+    let latencies = prior::latencies(driver.model(), &advice, goldens);
+    driver.seed(latencies, recoveries.iter().filter_map(prior::strategy).collect());
     Ok(())
 }

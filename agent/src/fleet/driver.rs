@@ -6,26 +6,26 @@ mod actions;
 mod answers;
 mod happenings;
 mod member;
+mod parts;
+mod state;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pool::{
-    BackendSet, CallId, CallKind, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, Job, JobId, ModelId,
-    ModelSpec, Pool, ScalingConfig, ShapeClass, Timestamp,
+    CallId, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, Job, JobId, LatencyEvidence, ModelId,
+    ModelSpec, Pool, ScalingConfig, ShapeClass, StrategyEvidence, Timestamp,
 };
-use wire::engine::Part;
-use wire::{
-    Browser, EventRecord, Fault, FleetCommand, FleetReport, Phases, PipelineKind, RunRecord, TensorHeader,
-};
+use wire::Fault;
 
-use crate::fleet::input::{JobInput, Line};
-use crate::fleet::output::{Finished, Outputs};
+use crate::fleet::input::Line;
+use crate::fleet::output::Finished;
 use crate::fleet::translate::{cancelled, refused, to_pool_category, to_pool_precision};
-use crate::golden;
 
 pub(super) use member::Member;
+pub(crate) use parts::{Happening, Host, Launch, Setup, Subject, What};
+use state::{Call, Task, fingerprint};
+pub(crate) use state::{Counts, Ran, Said};
 
 /// How long a browser may take from its launch until its workers are ready: several start at once, on a machine that works.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -39,89 +39,6 @@ const JOBS_PER_WORKER: u32 = 5;
 /// Failures to open for each browser there is, none being open, after which the run is given up.
 const HOPELESS_OPENS: usize = 3;
 
-/// Launches browsers and carries messages to their pages. What comes of it arrives as [`Happening`]s.
-pub(crate) trait Host {
-    /// Launches the browser of a connection. Never fails at once.
-    fn open(&mut self, connection: ConnectionId, launch: &Launch);
-    /// Sends a command to the page of the latest launch; what was sent before the page is up waits for it.
-    fn send(&mut self, connection: ConnectionId, command: &FleetCommand, buffers: &[&[u8]]);
-    /// Ends the browser, if there is one.
-    fn close(&mut self, connection: ConnectionId);
-}
-
-/// One launch of a browser.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Launch {
-    /// Counts the launches of the connection from 1.
-    pub(crate) number: u32,
-    /// Id of its session in the history.
-    pub(crate) session: String,
-    /// The browser.
-    pub(crate) browser: Browser,
-}
-
-/// Something that came of a launch.
-#[derive(Debug)]
-pub(crate) struct Happening {
-    /// Whose.
-    pub(crate) connection: ConnectionId,
-    /// Number of the launch.
-    pub(crate) launch: u32,
-    /// What.
-    pub(crate) what: What,
-}
-
-/// The kinds of happening.
-#[derive(Debug)]
-pub(crate) enum What {
-    /// The page said something.
-    Report(Box<FleetReport>, Vec<Vec<u8>>),
-    /// The browser could not be launched, or has ended by itself.
-    Ended(Fault),
-}
-
-/// What is run.
-#[derive(Debug, Clone)]
-pub(crate) struct Subject {
-    /// Model or pipeline.
-    pub(crate) id: String,
-    /// Job family.
-    pub(crate) family: String,
-    /// Lower-case hex SHA-256 of the model; empty for a pipeline.
-    pub(crate) sha256: String,
-    /// Precision of the weights.
-    pub(crate) precision: wire::Precision,
-    /// Set for a pipeline.
-    pub(crate) pipeline: Option<PipelineKind>,
-    /// The files, in the order that the engine expects.
-    pub(crate) parts: Vec<Part>,
-    /// Size of the files, bytes.
-    pub(crate) n_bytes: u64,
-    /// Backends that may run it.
-    pub(crate) backends: BackendSet,
-    /// A known input with a known output, to try what seems broken with.
-    pub(crate) golden: Option<Arc<golden::Case>>,
-}
-
-/// What a fleet starts with.
-#[derive(Debug, Clone)]
-pub(crate) struct Setup {
-    /// Campaign in the history.
-    pub(crate) campaign: i64,
-    /// Browsers that connections are, in turn.
-    pub(crate) browsers: Vec<Browser>,
-    /// Fewest and most browsers.
-    pub(crate) size: (u32, u32),
-    /// Workers in each.
-    pub(crate) n_workers: u32,
-    /// How long a job may take.
-    pub(crate) deadline: Duration,
-    /// Microseconds since the Unix epoch at [`Timestamp::ZERO`].
-    pub(crate) epoch_unix_micros: i64,
-    /// Of the pool's random choices.
-    pub(crate) seed: u64,
-}
-
 /// The pool's body.
 pub(crate) struct Driver<H> {
     pool: Pool,
@@ -132,6 +49,8 @@ pub(crate) struct Driver<H> {
     members: BTreeMap<ConnectionId, Member>,
     calls: BTreeMap<CallId, Call>,
     tasks: BTreeMap<JobId, Task>,
+    /// Latencies from before.
+    priors: Vec<LatencyEvidence>,
     counts: Counts,
     /// Failures to open since a browser was open, and the last one.
     failed_opens: Option<(u32, Fault)>,
@@ -139,79 +58,6 @@ pub(crate) struct Driver<H> {
     stopped_by: Fault,
     said: Said,
     n_events: u64,
-}
-
-/// What the driver has to say since it was last asked.
-#[derive(Debug, Default)]
-pub(crate) struct Said {
-    /// Jobs that ended.
-    pub(crate) finished: Vec<Finished>,
-    /// Tries, for the history.
-    pub(crate) records: Vec<RunRecord>,
-    /// Events of the pool, for the history.
-    pub(crate) events: Vec<EventRecord>,
-    /// What a person should know.
-    pub(crate) warnings: Vec<String>,
-}
-
-/// Jobs so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Counts {
-    /// With a result.
-    pub(crate) n_ok: u64,
-    /// Without one.
-    pub(crate) n_failed: u64,
-    /// Taken back because the run was stopped.
-    pub(crate) n_cancelled: u64,
-}
-
-impl Counts {
-    /// Jobs that ended.
-    pub(crate) fn n_ended(&self) -> u64 {
-        self.n_ok + self.n_failed + self.n_cancelled
-    }
-}
-
-/// A call that the pool waits for.
-struct Call {
-    connection: ConnectionId,
-    kind: CallKind,
-    backend: Option<pool::Backend>,
-    jobs: Vec<JobId>,
-    /// Workers that have not answered yet.
-    n_left: u32,
-    fault: Option<Fault>,
-    ran: Option<Ran>,
-}
-
-/// What a worker measured of a run.
-#[derive(Debug, Default)]
-pub(super) struct Ran {
-    pub(super) phases: Phases,
-    pub(super) memory_bytes: u64,
-    /// Set for the first run after a load: what the load took.
-    pub(super) cold: Option<Phases>,
-    /// What a file became.
-    pub(super) decoded: Option<TensorHeader>,
-}
-
-/// A job from its line to its end.
-struct Task {
-    index: u64,
-    input: JobInput,
-    submitted: Timestamp,
-    n_attempts: u32,
-    /// Where the last try was.
-    place: Option<(ConnectionId, pool::Backend)>,
-    fault: Option<Fault>,
-    output: Option<(CallId, Output)>,
-}
-
-/// What a run gave.
-struct Output {
-    result: Option<serde_json::Value>,
-    tensors: Outputs,
-    run_micros: Option<u64>,
 }
 
 impl<H: Host> Driver<H> {
@@ -255,6 +101,7 @@ impl<H: Host> Driver<H> {
             members: BTreeMap::new(),
             calls: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            priors: Vec::new(),
             counts: Counts::default(),
             failed_opens: None,
             stopped_by: cancelled(),
@@ -263,9 +110,15 @@ impl<H: Host> Driver<H> {
         }
     }
 
-    /// The pool and the model in it, to put in what is known from before.
-    pub(crate) fn pool_mut(&mut self) -> (&mut Pool, ModelId) {
-        (&mut self.pool, self.model)
+    /// The model's number in the pool.
+    pub(crate) fn model(&self) -> ModelId {
+        self.model
+    }
+
+    /// Puts in what is known from before. Latencies are for browsers by their name; their adapters are known once they open.
+    pub(crate) fn seed(&mut self, latencies: Vec<LatencyEvidence>, strategies: Vec<StrategyEvidence>) {
+        self.priors = latencies;
+        strategies.into_iter().for_each(|evidence| self.pool.seed_strategy(evidence));
     }
 
     /// Opens the first browsers.
@@ -409,23 +262,6 @@ impl<H: Host> Driver<H> {
     fn unix_micros(&self, now: Timestamp) -> i64 {
         self.setup.epoch_unix_micros.saturating_add_unsigned(now.as_micros())
     }
-}
-
-impl Task {
-    fn new(index: u64, input: JobInput, now: Timestamp) -> Self {
-        Self { index, input, submitted: now, n_attempts: 0, place: None, fault: None, output: None }
-    }
-}
-
-/// Equal for equal inputs, and never 0: how the pool recognises what broke several browsers.
-fn fingerprint(input: &JobInput) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    input.params.as_ref().map(serde_json::Value::to_string).hash(&mut hasher);
-    input.shapes.hash(&mut hasher);
-    input.tensors.iter().for_each(|(_, bytes)| bytes.hash(&mut hasher));
-    input.media.iter().for_each(|(_, bytes)| bytes.hash(&mut hasher));
-    hasher.finish().max(1)
 }
 
 #[cfg(test)]

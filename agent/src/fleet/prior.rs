@@ -1,12 +1,9 @@
-//! What the history knows, put into a pool that has measured nothing yet.
+//! What the history knows, for a pool that has measured nothing yet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pool::{
-    Backend, Estimate, LatencyEvidence, ModelId, Pool, ShapeClass, StrategyEvidence, StrategyRecord,
-    Timestamp,
-};
+use pool::{Backend, Estimate, LatencyEvidence, ModelId, ShapeClass, StrategyEvidence, StrategyRecord};
 
 use crate::analysis::advice::Advice;
 use crate::golden::Golden;
@@ -22,47 +19,34 @@ const PRIOR_USES: f64 = 25.0;
 /// Spread of one latency: about a factor of 1.6 either way, as the pool assumes without data.
 const DEVIATION_LN: f64 = 0.5;
 
-/// Seeds the pool with how long `model` takes on each browser and backend, and with what helped against which fault.
-pub(crate) fn seed(
-    (pool, model): (&mut Pool, ModelId),
-    advice: &[Advice],
-    goldens: &[Golden],
-    recoveries: &[Recovery],
-) {
-    for evidence in latencies(model, advice, goldens) {
-        pool.seed_latency(Timestamp::ZERO, &evidence);
-    }
-    recoveries.iter().filter_map(strategy).for_each(|evidence| pool.seed_strategy(evidence));
-}
-
-/// The median of each case on each browser and backend, where the shapes of the case are known.
-fn latencies(model: ModelId, advice: &[Advice], goldens: &[Golden]) -> Vec<LatencyEvidence> {
+/// The median of each case on each browser and backend, where the shapes of the case are known. Places name browsers only.
+pub(crate) fn latencies(model: ModelId, advice: &[Advice], goldens: &[Golden]) -> Vec<LatencyEvidence> {
     // Cases of one class of shapes share an estimate: the one with the most runs stands for them.
-    let mut known: BTreeMap<(String, String, Backend, ShapeClass), (usize, f64)> = BTreeMap::new();
+    let mut known: BTreeMap<(&str, Backend, ShapeClass), (usize, f64)> = BTreeMap::new();
     for one in advice {
         let Some(n_elements) = n_elements(one, goldens) else { continue };
         for choice in &one.choices {
-            let (backend, detail) = choice.backend.split_once(' ').unwrap_or((&choice.backend, ""));
+            let backend = choice.backend.split(' ').next().unwrap_or_default();
             let (Ok(backend), Some(median)) = (backend.parse(), choice.median_micros) else { continue };
-            let adapter = if choice.adapter.is_empty() { detail } else { &choice.adapter };
-            let place =
-                (choice.browser.clone(), adapter.to_owned(), backend, ShapeClass::from_elements(n_elements));
+            let place = (choice.browser.as_str(), backend, ShapeClass::from_elements(n_elements));
             let best = known.entry(place).or_insert((0, 0.0));
             if choice.n > best.0 {
                 *best = (choice.n, median);
             }
         }
     }
-    let evidence = |((browser, adapter, backend, shape), (n, median)): (_, (usize, f64))| LatencyEvidence {
-        model,
-        backend,
-        place: Some((browser, adapter)),
-        shape: Some((shape, 0)),
-        estimate: Estimate::of(
-            Duration::from_secs_f64(median / 1e6),
-            DEVIATION_LN,
-            n.min(PRIOR_CALLS) as f64,
-        ),
+    let evidence = |((browser, backend, shape), (n, median)): ((&str, Backend, ShapeClass), (usize, f64))| {
+        LatencyEvidence {
+            model,
+            backend,
+            place: Some((browser.to_owned(), String::new())),
+            shape: Some((shape, 0)),
+            estimate: Estimate::of(
+                Duration::from_secs_f64(median / 1e6),
+                DEVIATION_LN,
+                n.min(PRIOR_CALLS) as f64,
+            ),
+        }
     };
     known.into_iter().map(evidence).collect()
 }
@@ -79,8 +63,8 @@ fn n_elements(advice: &Advice, goldens: &[Golden]) -> Option<u64> {
     advice.case.split(',').map(tensor).sum()
 }
 
-/// How a strategy did, with at most [`PRIOR_USES`].
-fn strategy(recovery: &Recovery) -> Option<StrategyEvidence> {
+/// How a strategy did, with at most [`PRIOR_USES`]; `None` for one that the pool does not know.
+pub(crate) fn strategy(recovery: &Recovery) -> Option<StrategyEvidence> {
     let scale = (PRIOR_USES / f64::from(recovery.n)).min(1.0);
     let n_helped = f64::from(recovery.n_succeeded);
     let sum: f64 = recovery.took_micros.iter().sum();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pool::{CallId, ConnectionId, Event};
 use wire::{
     Adapter, Backend, Browser, EventRecord, EventSource, Fault, Outcome, Phases, PoolEvent, RunRecord,
-    SharedFactor,
+    SharedFactor, TensorHeader,
 };
 
 use crate::fleet::driver::{Ran, Subject};
@@ -14,7 +14,7 @@ use crate::fleet::translate::to_wire_category;
 /// One try of a job.
 pub(super) struct Try<'a> {
     /// Launch of the browser.
-    pub(super) session: String,
+    pub(super) session: &'a str,
     /// The pool's number for it.
     pub(super) call: CallId,
     /// The browser.
@@ -44,13 +44,9 @@ pub(super) struct Try<'a> {
 /// The row of a try.
 pub(super) fn run_record(subject: &Subject, attempt: Try<'_>, started_unix_micros: i64) -> RunRecord {
     let Ran { phases, memory_bytes, cold, decoded } = attempt.ran;
-    let decoded_shapes = decoded.as_ref().map(|header| {
-        let dims: Vec<String> = header.dims.iter().map(u32::to_string).collect();
-        format!("{}:{}", header.name, dims.join("x"))
-    });
     RunRecord {
         id: format!("{}/{}", attempt.session, attempt.call),
-        session: Some(attempt.session),
+        session: Some(attempt.session.to_owned()),
         case: None,
         started_unix_micros,
         browser: attempt.browser.clone(),
@@ -62,7 +58,7 @@ pub(super) fn run_record(subject: &Subject, attempt: Try<'_>, started_unix_micro
         precision: subject.precision,
         model: subject.id.clone(),
         model_sha256: subject.sha256.clone(),
-        shapes: decoded_shapes.unwrap_or_else(|| attempt.shapes.to_owned()),
+        shapes: decoded.as_ref().map_or_else(|| attempt.shapes.to_owned(), TensorHeader::shape_text),
         cold: cold.is_some(),
         connection: attempt.connection,
         attempt: attempt.number,

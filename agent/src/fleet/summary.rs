@@ -1,7 +1,5 @@
 //! What a run came to: jobs, throughput, and how each browser did.
 
-use std::time::Duration;
-
 use pool::{BreakerState, Component, Timestamp};
 use serde::Serialize;
 use stats::Sample;
@@ -43,10 +41,10 @@ struct BrowserLine {
 }
 
 impl Summary {
-    /// Puts the figures together, `now` being the end of a run that took `elapsed`.
-    pub(crate) fn new<H: Host>(driver: &mut Driver<H>, now: Timestamp, elapsed: Duration) -> Self {
+    /// Puts the figures together; the run began at [`Timestamp::ZERO`] and ends now.
+    pub(crate) fn new<H: Host>(driver: &mut Driver<H>, now: Timestamp) -> Self {
         let counts @ Counts { n_ok, n_failed, n_cancelled } = driver.counts();
-        let seconds = elapsed.as_secs_f64();
+        let seconds = now.since(Timestamp::ZERO).as_secs_f64();
         Self {
             n_jobs: counts.n_ended(),
             n_ok,

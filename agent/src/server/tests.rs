@@ -4,8 +4,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use wire::fleet::{decode_frame, encode_frame};
 use wire::{
-    Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, MetricsBatch, PoolEvent, TuningRecord, tensor,
+    Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, FleetCommand, FleetReport, MetricsBatch, PoolEvent, TuningRecord, tensor,
 };
 
 use super::*;
@@ -363,4 +364,25 @@ async fn advice_comes_from_the_history() {
     assert_eq!((&advice["confidence"], &advice["choices"][0]["n"]), (&json!("only-choice"), &json!(6)));
     assert_eq!(value(world.get("/v1/advice?model=big", &[]).await).await["advice"], json!([]));
     check_fault(world.get("/v1/advice?since=soon", &[]).await, 400, "since").await;
+}
+
+#[tokio::test]
+async fn pages_of_a_fleet_get_commands_and_report() {
+    let world = world();
+    let (commands, outbox) = tokio::sync::mpsc::unbounded_channel();
+    let errand = Errand::Fleet(Arc::new(tokio::sync::Mutex::new(outbox)));
+    let mut reports = world.app.sessions.open("1-firefox-0-1", errand);
+    commands.send(encode_frame(&FleetCommand::Ping, &[])).unwrap();
+    let response = world.get("/v1/fleet/1-firefox-0-1/next", &[]).await;
+    check_status(&response, 200);
+    let body = bytes(response).await;
+    assert_eq!(decode_frame(&body), Ok((FleetCommand::Ping, Vec::new())));
+
+    let frame = encode_frame(&FleetReport::Pong, &[b"more"]);
+    check_status(&world.post("/v1/fleet/1-firefox-0-1/report", frame).await, 204);
+    let expected = Report::Fleet(Box::new(FleetReport::Pong), vec![b"more".to_vec()]);
+    let mut others = std::iter::from_fn(|| reports.try_recv().ok()).filter(|report| *report != Report::Sign);
+    assert_eq!(others.next(), Some(expected));
+    check_fault(world.post("/v1/fleet/1-firefox-0-1/report", "no frame").await, 400, "frame").await;
+    check_fault(world.get("/v1/fleet/nobody/next", &[]).await, 404, "session").await;
 }

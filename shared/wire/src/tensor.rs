@@ -71,6 +71,13 @@ impl TensorHeader {
         self.dims.iter().try_fold(1_usize, |n, &dim| n.checked_mul(dim as usize))
     }
 
+    /// Name and shape as records have them, e.g. `input_ids:1x16`.
+    #[must_use]
+    pub fn shape_text(&self) -> String {
+        let dims: Vec<String> = self.dims.iter().map(u32::to_string).collect();
+        format!("{}:{}", self.name, dims.join("x"))
+    }
+
     /// Bytes of the data, or `None` when the product overflows.
     #[must_use]
     pub fn size_bytes(&self) -> Option<usize> {

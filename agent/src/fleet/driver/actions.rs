@@ -82,8 +82,12 @@ impl<H: Host> Driver<H> {
             }
             member.launch += 1;
             member.is_running = true;
-            let session = format!("{}-{name}-{}-{}", self.setup.campaign, id.0, member.launch);
-            let launch = Launch { number: member.launch, session, browser: member.browser.clone() };
+            member.session = format!("{}-{name}-{}-{}", self.setup.campaign, id.0, member.launch);
+            let launch = Launch {
+                number: member.launch,
+                session: member.session.clone(),
+                browser: member.browser.clone(),
+            };
             self.host.open(id, &launch);
         }
         self.host.send(id, &FleetCommand::Start { start, n_workers }, &[]);
@@ -175,12 +179,6 @@ impl<H: Host> Driver<H> {
 impl Errand<'_> {
     fn new(worker: u32, request: Request) -> Self {
         Self { worker, call: None, request, is_refetch: false, decode: None, buffers: Vec::new() }
-    }
-}
-
-impl Call {
-    fn new(connection: ConnectionId, kind: CallKind, backend: Option<pool::Backend>) -> Self {
-        Self { connection, kind, backend, jobs: Vec::new(), n_left: 1, fault: None, ran: None }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What browsers and their workers say, told to the pool.
 
-use pool::{CallId, CallKind, ConnectionId, Measured, Timestamp};
+use pool::{CallId, CallKind, ConnectionId, LatencyEvidence, Measured, Timestamp};
 use wire::{EngineReply, Fault, FaultCategory, FleetReport, Phases, Reply, TensorHeader};
 
 use super::member::Request;
-use super::{Driver, Happening, Host, Output, Ran, What};
+use super::state::{Output, Ran};
+use super::{Driver, Happening, Host, What};
 use crate::fleet::output::Outputs;
 use crate::fleet::translate::to_pool_capabilities;
 use crate::golden::compare::compare;
@@ -76,6 +77,8 @@ impl<H: Host> Driver<H> {
                     let n_workers = member.workers.len() as u32;
                     let for_pool = to_pool_capabilities(&capabilities, n_workers);
                     member.capabilities = Some(capabilities);
+                    let browser = member.browser.name.clone();
+                    self.seed_latencies(now, &browser, &for_pool.adapter);
                     self.pool.on_ready(now, call, for_pool);
                 }
             }
@@ -102,6 +105,15 @@ impl<H: Host> Driver<H> {
             (Reply::Ready { .. } | Reply::Loaded { .. } | Reply::Ran { .. }, _) => {
                 self.lose(now, id, protocol("a worker answered a question that was not asked"));
             }
+        }
+    }
+
+    /// What is known of a browser from before is about the adapter that it has now: the machine is the same.
+    fn seed_latencies(&mut self, now: Timestamp, browser: &str, adapter: &str) {
+        let is_of = |prior: &&LatencyEvidence| prior.place.as_ref().is_some_and(|(name, _)| name == browser);
+        for prior in self.priors.iter().filter(is_of) {
+            let place = Some((browser.to_owned(), adapter.to_owned()));
+            self.pool.seed_latency(now, &LatencyEvidence { place, ..prior.clone() });
         }
     }
 

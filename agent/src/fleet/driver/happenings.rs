@@ -97,10 +97,7 @@ impl<H: Host> Driver<H> {
         let Some(task) = called.jobs.first().and_then(|job| self.tasks.get(job)) else { return };
         let unknown = Ran::default();
         let attempt = Try {
-            session: format!(
-                "{}-{}-{}-{}",
-                self.setup.campaign, member.browser.name, called.connection.0, member.launch
-            ),
+            session: &member.session,
             call: called.call,
             browser: &member.browser,
             backend_detail: call.backend.and_then(|backend| member.backend_details.get(&backend)),

@@ -15,6 +15,8 @@ pub(crate) struct Member {
     pub(crate) browser: Browser,
     /// Number of the latest launch.
     pub(crate) launch: u32,
+    /// Its session in the history.
+    pub(crate) session: String,
     /// Number of the latest start of workers.
     pub(crate) start: u32,
     /// Whether the browser of the latest launch has not ended by itself.

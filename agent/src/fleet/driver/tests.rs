@@ -1,13 +1,16 @@
 //! The driver with pages of paper: what they are sent, and what becomes of jobs when they crash, hang or answer wrongly.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use pool::{BackendSet, Estimate};
 use wire::{
-    Capabilities, DType, EngineReply, EngineRequest, FaultCategory, Outcome, PoolEvent, Precision, Reply,
-    Request,
+    Browser, Capabilities, DType, EngineReply, EngineRequest, EventRecord, FaultCategory, FleetCommand,
+    FleetReport, Outcome, Phases, PoolEvent, Precision, Reply, Request, RunRecord, TensorHeader,
 };
 
 use super::*;
+use crate::fleet::input::JobInput;
 use crate::golden::Golden;
 use crate::testing::GOLDEN;
 
@@ -114,8 +117,11 @@ impl World {
         match command {
             FleetCommand::Start { n_workers, .. } => {
                 for worker in 0..n_workers {
-                    let capabilities =
-                        Capabilities { backends: vec![wire::Backend::Wasm], ..Capabilities::default() };
+                    let capabilities = Capabilities {
+                        wasm_build: "simd".to_owned(),
+                        backends: vec![wire::Backend::Wasm],
+                        ..Capabilities::default()
+                    };
                     self.reply(connection, worker, 0, Reply::Ready { capabilities }, Vec::new());
                 }
             }
@@ -345,4 +351,24 @@ fn probes_compare_with_the_golden_output() {
     world.reply(C0, 0, id, wrong, vec![vec![0; 20]]);
     let fault = world.driver.calls[&CallId(u64::MAX)].fault.clone();
     assert_eq!(fault.map(|fault| fault.code), Some("wrong-output".to_owned()));
+}
+
+#[test]
+fn what_is_known_of_a_browser_is_about_the_adapter_it_has() {
+    let mut world = world(2, 1);
+    let prior = LatencyEvidence {
+        model: world.driver.model(),
+        backend: pool::Backend::Wasm,
+        place: Some(("firefox".to_owned(), String::new())),
+        shape: Some((ShapeClass(3), 0)),
+        estimate: Estimate::of(Duration::from_millis(70), 0.5, 3.0),
+    };
+    world.driver.seed(vec![prior], Vec::new());
+    world.submit(0..1);
+    world.until_ended(1);
+    world.until(|world| world.driver.n_browsers() == (2, 2));
+    let known: Vec<_> =
+        world.driver.pool.latencies().filter(|one| one.shape == Some((ShapeClass(3), 0))).collect();
+    let [known] = known.as_slice() else { panic!("{known:?}") };
+    assert_eq!(known.place, Some(("firefox".to_owned(), "simd".to_owned())));
 }

@@ -31,10 +31,7 @@ pub(super) fn model_job(specs: &[TensorHeader], mut object: Map<String, Value>) 
     if let Some(other) = object.keys().next() {
         return Err(invalid("input-name", format!("the model has no input \"{other}\"")));
     }
-    let shape = |(header, _): &(TensorHeader, Vec<u8>)| {
-        let dims: Vec<String> = header.dims.iter().map(u32::to_string).collect();
-        format!("{}:{}", header.name, dims.join("x"))
-    };
+    let shape = |(header, _): &(TensorHeader, Vec<u8>)| header.shape_text();
     let n_elements = tensors.iter().filter_map(|(header, _)| header.n_elements()).map(|n| n as u64).sum();
     let shapes = tensors.iter().map(shape).collect::<Vec<_>>().join(",");
     Ok(JobInput { tensors, shapes, n_elements, ..JobInput::default() })
