@@ -65,16 +65,20 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn start(browsers: &str) -> Result<Self> {
+    /// Chromium is connection 0, Firefox is 1, and both are ready.
+    fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = |name: &str| std::fs::File::create(folder.path().join(name));
         let mut command = Command::new(agent::binary()?);
-        command.args(["run", "identify-file", "--json", "--browser", browsers, "--output"]);
+        command.args(["run", "identify-file", "--json", "--browser", "chromium,firefox", "--output"]);
         command.arg(folder.path().join("output")).arg("--db").arg(folder.path().join("history.sqlite"));
         command.stdin(Stdio::piped()).stdout(file("stdout")?).stderr(file("stderr")?);
         let mut group = Group::start(&mut command)?;
         let stdin = group.child().stdin.take();
-        Ok(Self { files: Files::write()?, group, stdin, n_sent: 0, folder })
+        let fleet = Self { files: Files::write()?, group, stdin, n_sent: 0, folder };
+        fleet.wait_until_ready(0, 1)?;
+        fleet.wait_until_ready(1, 1)?;
+        Ok(fleet)
     }
 
     fn send(&mut self, n_jobs: usize) -> Result<()> {
@@ -101,22 +105,30 @@ impl Fleet {
         Ok(())
     }
 
-    /// Ends the input and gives the document of the run.
+    /// Ends the input, and gives the document of the run; the history has a row for every try, in a session that ended.
     fn finish(mut self) -> Result<Value> {
         drop(self.stdin.take());
         let status = self.group.wait(LIMIT).with_context(|| self.text("stderr"))?;
         ensure!(status.code() == Some(0), "{status}: {}", self.text("stderr"));
         self.check_results()?;
+        let rows =
+            "FROM run JOIN session ON session.id = run.session WHERE ending IS NOT NULL AND NOT is_warmup";
+        let n_ok = self.count(&format!("{rows} AND fault_category IS NULL AND run_micros > 0"))?;
+        ensure!(usize::try_from(n_ok)? == self.n_sent, "{n_ok} rows for {} jobs", self.n_sent);
         serde_json::from_str(&self.text("stdout")).context("the document")
+    }
+
+    fn count(&self, from: &str) -> Result<i64> {
+        // A database that the agent has not made yet must not come to be here.
+        let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = Connection::open_with_flags(self.path("history.sqlite"), read_only)?;
+        Ok(connection.query_row(&format!("SELECT count(*) {from}"), [], |row| row.get(0))?)
     }
 
     /// Waits until the history has `n` events that `condition` describes.
     fn wait_for_events(&self, n: i64, condition: &str) -> Result<()> {
         eventually(condition, LIMIT, || {
-            let database = self.path("history.sqlite");
-            let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            let sql = format!("SELECT count(*) FROM event WHERE source = 'fleet' AND {condition}");
-            let found: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+            let found = self.count(&format!("FROM event WHERE source = 'fleet' AND {condition}"))?;
             ensure!(found >= n, "{found} of {n}: {}", self.text("stderr"));
             Ok(())
         })
@@ -167,9 +179,7 @@ fn n_restarts(document: &Value, browser: &str) -> Option<u64> {
 
 #[test]
 fn two_browsers_share_the_jobs_and_every_result_is_right() -> Result<()> {
-    let mut fleet = Fleet::start("chromium,firefox")?;
-    fleet.wait_until_ready(0, 1)?;
-    fleet.wait_until_ready(1, 1)?;
+    let mut fleet = Fleet::start()?;
     fleet.send(40)?;
     let document = fleet.finish()?;
     ensure!(document["n_ok"] == 40 && document["n_failed"] == 0, "{document}");
@@ -180,9 +190,7 @@ fn two_browsers_share_the_jobs_and_every_result_is_right() -> Result<()> {
 
 #[test]
 fn a_killed_browser_costs_no_job_and_comes_back() -> Result<()> {
-    let mut fleet = Fleet::start("chromium,firefox")?;
-    fleet.wait_until_ready(0, 1)?;
-    fleet.wait_until_ready(1, 1)?;
+    let mut fleet = Fleet::start()?;
     fleet.send(12)?;
     fleet.check_results()?;
     fleet.send(12)?;
@@ -201,9 +209,7 @@ fn a_killed_browser_costs_no_job_and_comes_back() -> Result<()> {
 
 #[test]
 fn a_hung_browser_is_noticed_and_replaced() -> Result<()> {
-    let mut fleet = Fleet::start("chromium,firefox")?;
-    fleet.wait_until_ready(0, 1)?;
-    fleet.wait_until_ready(1, 1)?;
+    let mut fleet = Fleet::start()?;
     fleet.send(12)?;
     fleet.check_results()?;
     kill_process_group(fleet.browser("firefox")?, Signal::STOP)?;

@@ -105,11 +105,12 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
     let summary = Summary::new(&mut driver, batch.now());
     let (host, said) = driver.close(batch.now());
     let said = batch.pass_on(said);
-    host.join().await;
     batch.store();
-    app.store.end_campaign(campaign, now_unix_micros(), load_average())?;
+    let joined = host.join().await;
+    let ended = joined.and_then(|()| app.store.end_campaign(campaign, now_unix_micros(), load_average()));
     let interrupted = outcome? == Outcome::Interrupted;
     said?;
+    ended?;
     report(args, campaign, interrupted, &summary, printer)
 }
 

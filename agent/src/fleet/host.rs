@@ -16,7 +16,7 @@ use crate::fleet::driver::{Happening, Host, Launch, What};
 use crate::host::now_unix_micros;
 use crate::server::App;
 use crate::server::session::{Errand, Report};
-use crate::store::Ending;
+use crate::store::{Ending, StoreError};
 
 /// Launches browsers on this machine.
 pub(crate) struct LocalBrowsers {
@@ -27,7 +27,15 @@ pub(crate) struct LocalBrowsers {
     found: Vec<Found>,
     happenings: mpsc::UnboundedSender<Happening>,
     open: BTreeMap<ConnectionId, Link>,
-    launches: JoinSet<()>,
+    launches: JoinSet<Past>,
+    past: Vec<Past>,
+}
+
+/// A launch that is over.
+struct Past {
+    session: String,
+    ending: Ending,
+    ended_unix_micros: i64,
 }
 
 /// The way to one page. Dropping `stop` ends the browser.
@@ -48,16 +56,26 @@ impl LocalBrowsers {
         let (happenings, receiver) = mpsc::unbounded_channel();
         let launcher = Arc::new(launcher);
         let (open, launches) = (BTreeMap::new(), JoinSet::new());
-        (Self { app, address, launcher, campaign, found, happenings, open, launches }, receiver)
+        let past = Vec::new();
+        (Self { app, address, launcher, campaign, found, happenings, open, launches, past }, receiver)
     }
 
-    /// Waits until every browser has ended.
-    pub(crate) async fn join(mut self) {
+    /// Waits until every browser has ended, and notes the ends of their sessions: their rows must be stored by then.
+    ///
+    /// # Errors
+    /// The history cannot be written.
+    pub(crate) async fn join(mut self) -> Result<(), StoreError> {
         self.open.clear();
-        while self.launches.join_next().await.is_some() {}
+        while let Some(ended) = self.launches.join_next().await {
+            self.past.extend(ended);
+        }
+        let store = &self.app.store;
+        let end = |past: Past| store.end_session(&past.session, past.ending, 0, past.ended_unix_micros);
+        let noted = self.past.into_iter().try_for_each(end);
         if let Some(launcher) = Arc::into_inner(self.launcher) {
             launcher.close().await;
         }
+        noted
     }
 }
 
@@ -66,8 +84,9 @@ impl Host for LocalBrowsers {
         let (outbox, commands) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         self.open.insert(connection, Link { outbox, _stop: stop });
-        // Those that have ended are forgotten.
-        while self.launches.try_join_next().is_some() {}
+        while let Some(ended) = self.launches.try_join_next() {
+            self.past.extend(ended);
+        }
         let name = &launch.browser.name;
         let Some(found) = self.found.iter().find(|found| found.kind.name == name).cloned() else { return };
         let visit = Visit {
@@ -109,7 +128,11 @@ struct Visit {
 }
 
 impl Visit {
-    async fn run(self, mut reports: mpsc::UnboundedReceiver<Report>, mut stopped: oneshot::Receiver<()>) {
+    async fn run(
+        self,
+        mut reports: mpsc::UnboundedReceiver<Report>,
+        mut stopped: oneshot::Receiver<()>,
+    ) -> Past {
         let Launch { session, browser, .. } = &self.launch;
         let store = &self.app.store;
         let begun = store.begin_session(session, self.campaign, browser, now_unix_micros());
@@ -121,9 +144,7 @@ impl Visit {
             }
         };
         self.app.sessions.close(session);
-        if let Err(error) = store.end_session(session, ending, 0, now_unix_micros()) {
-            self.ended("session-store", format!("cannot write to the history: {error}"), None);
-        }
+        Past { session: session.clone(), ending, ended_unix_micros: now_unix_micros() }
     }
 
     async fn follow(

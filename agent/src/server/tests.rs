@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wire::fleet::{decode_frame, encode_frame};
 use wire::{
-    Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, FleetCommand, FleetReport, MetricsBatch, PoolEvent, TuningRecord, tensor,
+    Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, FleetCommand, FleetReport, MetricsBatch,
+    PoolEvent, TuningRecord, tensor,
 };
 
 use super::*;
