@@ -68,6 +68,8 @@ impl<H: Host> Driver<H> {
             && let Some(member) = self.members.get_mut(&called.connection)
         {
             member.last_fault.clone_from(&fault);
+            // A page that does not answer cannot start workers either: the next opening is a new launch.
+            member.is_running = false;
         }
         if called.kind == CallKind::Open {
             let is_open = fault.is_none() || self.pool.stats().n_ready > 0;
