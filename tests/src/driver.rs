@@ -27,6 +27,10 @@ pub enum Browser {
     Webkit,
     /// The Chromium build that has WebNN contexts, through Debian's chromedriver.
     ChromiumWebnn,
+    /// Debian's Chromium with WebGPU on its software adapter.
+    ChromiumWebgpu,
+    /// Firefox with WebGPU on the machine's adapter, which may be a software one.
+    FirefoxWebgpu,
 }
 
 /// A driver program, its browser, and one window.
@@ -64,7 +68,7 @@ impl Browser {
     fn command(self, port: u16) -> Result<(Command, Option<Group>)> {
         let port = format!("--port={port}");
         match self {
-            Self::Chromium => {
+            Self::Chromium | Self::ChromiumWebgpu => {
                 let mut command = Command::new("chromedriver");
                 command.arg(port);
                 Ok((command, None))
@@ -75,7 +79,7 @@ impl Browser {
                 command.args([&port, "--disable-build-check"]);
                 Ok((command, None))
             }
-            Self::Firefox => {
+            Self::Firefox | Self::FirefoxWebgpu => {
                 let built = tools().join("geckodriver");
                 let mut command = Command::new(if built.exists() { built } else { "geckodriver".into() });
                 command.args(["--host=127.0.0.1", &port]).env("MOZ_CRASHREPORTER_DISABLE", "1");
@@ -108,6 +112,14 @@ impl Browser {
             Self::Firefox => json!({ "browserName": "firefox", "moz:firefoxOptions": {
                 "args": ["-headless", "--width=1280", "--height=900"],
                 "prefs": { "media.navigator.streams.fake": true, "media.navigator.permission.disabled": true },
+            } }),
+            Self::ChromiumWebgpu => json!({ "browserName": "chrome", "goog:chromeOptions": { "args": [
+                "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--enable-unsafe-webgpu",
+            ] } }),
+            Self::FirefoxWebgpu => json!({ "browserName": "firefox", "moz:firefoxOptions": {
+                "args": ["-headless"],
+                "prefs": { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true },
             } }),
             Self::Webkit => json!({ "browserName": "MiniBrowser", "webkitgtk:browserOptions": {
                 "binary": mini_browser()?, "args": ["--automation"],

@@ -1,5 +1,6 @@
 //! The same node cases as in `node_cases.rs`, in the engine's worker in real browsers: both SIMD builds are met, since
-//! Chromium and Firefox have relaxed SIMD and WebKit does not; and on WebNN where a browser has it.
+//! Chromium and Firefox have relaxed SIMD and WebKit does not; and on WebNN and WebGPU where a browser has
+//! them.
 
 use std::time::Duration;
 
@@ -53,4 +54,14 @@ fn webkit_ends_every_case_as_the_table_says() {
 #[test]
 fn webnn_ends_every_case_as_the_table_says() {
     check(Browser::ChromiumWebnn, Backend::Webnn, "relaxed-simd");
+}
+
+#[test]
+fn webgpu_in_chromium_ends_every_case_as_the_table_says() {
+    check(Browser::ChromiumWebgpu, Backend::Webgpu, "relaxed-simd");
+}
+
+#[test]
+fn webgpu_in_firefox_ends_every_case_as_the_table_says() {
+    check(Browser::FirefoxWebgpu, Backend::Webgpu, "relaxed-simd");
 }
