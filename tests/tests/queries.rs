@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -26,8 +26,11 @@ fn tool(path: &str) -> Result<PathBuf> {
     Ok(tool)
 }
 
-/// Runs of two models in two browsers on three days, some of which failed, and recoveries; no two times are equal.
-fn batch() -> MetricsBatch {
+/// Runs of two models in two browsers on three days, some of which failed, and recoveries; no two times are equal. They
+/// are ten days old: too young for the agent to roll them up by itself.
+fn batch() -> Result<MetricsBatch> {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let first_day_micros = (i64::try_from(since_epoch.as_micros())? / DAY_MICROS - 10) * DAY_MICROS;
     let mut batch = MetricsBatch { schema: wire::SCHEMA, ..MetricsBatch::default() };
     for index in 0..240_u32 {
         let fault = Fault::new(FaultCategory::Timeout, "run-timeout", "run took too long");
@@ -38,7 +41,7 @@ fn batch() -> MetricsBatch {
             id: format!("run {index}"),
             session: None,
             case: None,
-            started_unix_micros: 20_000 * DAY_MICROS + i64::from(index) * DAY_MICROS / 80,
+            started_unix_micros: first_day_micros + i64::from(index) * DAY_MICROS / 80,
             browser: Browser {
                 name: if index.is_multiple_of(3) { "firefox" } else { "chromium" }.to_owned(),
                 ..Browser::default()
@@ -68,7 +71,7 @@ fn batch() -> MetricsBatch {
         batch.events.push(EventRecord {
             id: format!("event {index}"),
             session: None,
-            at_unix_micros: 20_000 * DAY_MICROS + i64::from(index),
+            at_unix_micros: first_day_micros + i64::from(index),
             source: EventSource::Page,
             browser: Browser::default(),
             connection: Some(index),
@@ -81,16 +84,14 @@ fn batch() -> MetricsBatch {
             },
         });
     }
-    batch
+    Ok(batch)
 }
 
-/// A history with the batch, through a real agent, which also tells its metrics. The runs are old: nothing but what a
-/// test does may roll them up.
+/// A history with the batch, through a real agent, which also tells its metrics.
 fn record(database: &Path) -> Result<[String; 2]> {
-    document(&["history", "retention", "off"], &database.display().to_string())?;
     let server = Server::start(database, 0)?;
     let posted: Value =
-        ureq::post(format!("{}v1/metrics", server.url)).send_json(batch())?.body_mut().read_json()?;
+        ureq::post(format!("{}v1/metrics", server.url)).send_json(batch()?)?.body_mut().read_json()?;
     ensure!(posted == json!({ "accepted": 249, "duplicates": 0 }), "{posted}");
     let metrics = |accept: &str| -> Result<String> {
         let answer = ureq::get(format!("{}metrics", server.url)).header("accept", accept).call();
@@ -164,7 +165,7 @@ fn roll_ups_answer_where_runs_are_gone() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("history.sqlite").display().to_string();
     record(Path::new(&database))?;
-    let pruned = document(&["history", "prune", "--older-than", "30d"], &database)?;
+    let pruned = document(&["history", "prune", "--older-than", "1d"], &database)?;
     assert_eq!(pruned["removed"]["n_runs"], 240);
     let trends = document(&["trends", "--since", "5200w"], &database)?;
     let trends = trends["trends"].as_array().context("trends")?;
