@@ -35,6 +35,7 @@ mod limits;
 mod pick;
 mod probe;
 mod recover;
+mod regret;
 mod reindex;
 mod repair;
 mod residency;
@@ -44,6 +45,7 @@ mod submit;
 mod timeouts;
 mod watch;
 
+use regret::Regret;
 use state::{Call, Family, Group, JobEntry, Model};
 
 /// Numbers of the pool, now and since it was made.
@@ -191,6 +193,7 @@ impl Pool {
             failed_on: Vec::new(),
             is_refetch: false,
             is_retired: false,
+            regret: Regret::default(),
             unsupported: Vec::new(),
         });
         ModelId((self.models.len() - 1) as u32)

@@ -33,7 +33,8 @@ impl Pool {
             }
             match self.pick(now, &key, job) {
                 Pick::Run(place) => self.run_head(now, &key, place),
-                Pick::Load(place) => self.load_for_head(now, &key, place),
+                Pick::Load(place) => self.start_load(now, &key, place, true),
+                Pick::Grow(place) => self.start_load(now, &key, place, false),
                 Pick::Wait => self.queue.block(&key),
                 Pick::Never(cause) => self.fail(now, job, cause, Verdict::NoCandidate),
             }
@@ -84,8 +85,8 @@ impl Pool {
         self.note_placed(now, call, place);
     }
 
-    /// Loads the model for the lane's head, which runs there next.
-    fn load_for_head(&mut self, now: Timestamp, key: &LaneKey, place: Place) {
+    /// Loads the model; with `is_for_head` the lane's head runs there next, else whichever job is next by then.
+    fn start_load(&mut self, now: Timestamp, key: &LaneKey, place: Place, is_for_head: bool) {
         let Place { connection, backend, model, .. } = place;
         if self.models[model.0 as usize].breaker.state() == BreakerState::Open {
             return self.queue.block(key);
@@ -93,26 +94,27 @@ impl Pool {
         let Some(permit) = self.admit(now, connection, Component::Loader) else {
             return self.queue.block(key);
         };
-        let Some(job) = self.queue.pop(key) else { return };
+        let jobs = Vec::from_iter(if is_for_head { self.queue.pop(key) } else { None });
         self.make_room(connection, model, backend);
-        let attempt = self.set_in_flight(job);
+        self.models[model.0 as usize].regret.micros = 0;
+        let attempt = jobs.first().map_or(0, |&job| self.set_in_flight(job));
         let timeout = self.config.load_timeout;
         let is_refetch = core::mem::take(&mut self.models[model.0 as usize].is_refetch);
-        let queued = self.queued_for(now, &[job]);
+        let queued = self.queued_for(now, &jobs);
         let patience = self.load_patience(model, backend);
         let load = Call::new(connection, Component::Loader, CallKind::Load, now, timeout.min(patience));
         let call = self.start_call(Call {
             backend: Some(backend),
             permit: Some(permit),
             model: Some(model),
-            jobs: vec![job],
+            jobs: jobs.clone(),
             attempt,
             queued,
             ..load
         });
         *self.loading.get_or_insert((model, backend), 0) += 1;
         self.occupy(now, connection, call);
-        if let Some(entry) = self.jobs.get_mut(job.0) {
+        if let Some(entry) = jobs.first().and_then(|job| self.jobs.get_mut(job.0)) {
             entry.calls = [Some(call), None];
         }
         self.act(Action::Load { connection, call, model, backend, is_refetch, timeout });

@@ -1,11 +1,13 @@
-//! Where the head of a lane should run: the decision itself, which changes nothing but the random stream.
+//! Where the head of a lane should run: the decision itself, which changes nothing but the random stream and the regret.
 //!
 //! The best place is the one with the least expected time: load, if needed, and latency, weighed by health. Learning is by
 //! Thompson sampling: each candidate's latency is drawn from what is believed of it, and the job goes to the best draw,
 //! so that a place is tried as often as it could be the best. Tries may take a bounded share of the pool's time.
-//! Waiting is a choice as well: a free place that is much slower than busy ones is left free for a job further back.
+//! Waiting is a choice as well: a free place that is much slower than busy ones is left free for a job further back. What
+//! waiting instead of loading has cost is kept as the model's regret.
 
 use super::Pool;
+use super::regret::LEAK;
 use super::state::JobEntry;
 use crate::queue::LaneKey;
 use crate::router::{Entry, RANK_SCALE};
@@ -28,6 +30,8 @@ pub(super) enum Pick {
     Run(Place),
     /// Load its model here, then run it.
     Load(Place),
+    /// Wait, and load its model here meanwhile: waiting has cost enough.
+    Grow(Place),
     /// Nowhere now.
     Wait,
     /// Nowhere ever.
@@ -59,9 +63,12 @@ pub(super) struct Wish {
 impl Pool {
     pub(super) fn pick(&mut self, now: Timestamp, key: &LaneKey, job: JobId) -> Pick {
         let Some(entry) = self.jobs.get(job.0) else { return Pick::Wait };
-        let wish = self.wish(now, key, entry);
+        let (wish, submitted) = (self.wish(now, key, entry), entry.submitted);
         if let Some(pinned) = key.pinned {
             return self.pick_on(pinned, wish);
+        }
+        if key.solo.is_none() {
+            self.models[wish.model.0 as usize].regret.count(now, submitted);
         }
         if key.solo.is_none()
             && let Some(place) = self.pick_half_open(wish)
@@ -72,7 +79,7 @@ impl Pool {
         let may_explore = key.solo.is_none() && self.may_explore();
         let is_review = may_explore && draw.is_multiple_of(REVIEW_EVERY);
         let Some(best) = self.best_loaded(now, wish, is_review, may_explore) else {
-            return self.pick_load(key, wish);
+            return self.pick_load(now, key, wish);
         };
         if let Pick::Run(place) = best
             && key.solo.is_none()
@@ -80,8 +87,9 @@ impl Pool {
             && self.is_worth_waiting(key, place)
         {
             // What it waits for may be too few places: one more load may still be better.
-            return match self.pick_load(key, wish) {
+            return match self.pick_load(now, key, wish) {
                 Pick::Load(load) if load.cost_ln < place.cost_ln => Pick::Load(load),
+                Pick::Grow(load) => Pick::Grow(load),
                 Pick::Run(_) | Pick::Load(_) | Pick::Wait | Pick::Never(_) => Pick::Wait,
             };
         }
@@ -214,11 +222,11 @@ impl Pool {
     }
 
     /// The best free place that could load the model, if loading there beats waiting for those that hold it.
-    fn pick_load(&self, key: &LaneKey, wish: Wish) -> Pick {
+    fn pick_load(&mut self, now: Timestamp, key: &LaneKey, wish: Wish) -> Pick {
         if self.models[wish.model.0 as usize].breaker.state() == crate::BreakerState::Open {
             return Pick::Wait;
         }
-        let mut best: Option<(Entry, f64)> = None;
+        let mut best: Option<(Entry, f64, f64)> = None;
         for group in (0..self.groups.len() as u16).map(GroupId) {
             for backend in wish.backends.iter().filter(|&backend| self.is_allowed(wish, group, backend)) {
                 let entry = self.index.best(None, backend, group, |connection| {
@@ -228,36 +236,45 @@ impl Pool {
                 let run = (self.estimate(wish.model, backend, group).mean_ln
                     + f64::from(entry.rank) / RANK_SCALE)
                     .exp();
-                let cost_ln = (run + micros(self.latencies.load(wish.model, backend).median()) as f64).ln();
-                if best.is_none_or(|(_, best_ln)| cost_ln < best_ln) {
-                    best = Some((entry, cost_ln));
+                let load = micros(self.latencies.load(wish.model, backend).median()) as f64;
+                if best.is_none_or(|(_, best_run, best_load)| run + load < best_run + best_load) {
+                    best = Some((entry, run, load));
                 }
             }
         }
-        let Some((entry, cost_ln)) = best else { return self.never_or_wait(wish) };
+        let Some((entry, run, load)) = best else { return self.never_or_wait(wish) };
+        let place = Place {
+            connection: entry.connection,
+            backend: entry.backend,
+            model: wish.model,
+            cost_ln: (run + load).ln(),
+            is_exploration: false,
+            is_probe: false,
+        };
         if key.solo.is_none() {
             let n_ahead = self.n_calls_waiting(key);
-            let mut wait = self.busy_wait(wish.model, wish.backends, n_ahead, None).unwrap_or(f64::INFINITY);
+            let busy_wait = self.busy_wait(wish.model, wish.backends, n_ahead, None);
+            let mut wait = busy_wait.unwrap_or(f64::INFINITY);
             let loading = wish.backends.iter().filter_map(|backend| self.loading.get(&(wish.model, backend)));
             let n_loading: u32 = loading.sum();
             if n_loading > 0 {
                 // Half of a load is left on average; then those places work through the lane as well.
                 let run = self.estimate(wish.model, entry.backend, entry.group).mean_ln.exp();
-                let load = micros(self.latencies.load(wish.model, entry.backend).median()) as f64;
                 wait = wait.min(load / 2.0 + run * n_ahead / f64::from(n_loading));
             }
-            if wait < cost_ln.exp() {
-                return Pick::Wait;
+            if wait < run + load {
+                // A place is missed if a job would run there now that no load under way is for.
+                let is_missed = busy_wait.is_some_and(|wait| run <= HOLD_FACTOR * wait)
+                    && n_ahead > f64::from(n_loading)
+                    && !self.models[wish.model.0 as usize].is_retired
+                    && self.has_room(now, entry.connection, wish.model, (LEAK as f64 * load) as u64);
+                let regret = &mut self.models[wish.model.0 as usize].regret;
+                regret.is_waiting |= is_missed;
+                let is_grown = is_missed && wait + regret.micros as f64 >= run + load;
+                return if is_grown { Pick::Grow(place) } else { Pick::Wait };
             }
         }
-        Pick::Load(Place {
-            connection: entry.connection,
-            backend: entry.backend,
-            model: wish.model,
-            cost_ln,
-            is_exploration: false,
-            is_probe: false,
-        })
+        Pick::Load(place)
     }
 
     /// The only connection that will do.

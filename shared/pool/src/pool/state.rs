@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::regret::Regret;
 use crate::backoff::Backoff;
 use crate::breaker::{Breaker, Permit};
 use crate::record::CallKind;
@@ -22,6 +23,8 @@ pub(super) struct Model {
     pub(super) is_refetch: bool,
     /// Nobody wants it any more: it is unloaded wherever no call uses it.
     pub(super) is_retired: bool,
+    /// What waiting for its busy places has cost since it was loaded last.
+    pub(super) regret: Regret,
     /// Where it was found to lack an operator.
     pub(super) unsupported: Vec<(GroupId, Backend)>,
 }

@@ -12,6 +12,7 @@ use world::World;
 
 mod overdue;
 mod policies;
+mod regret;
 mod repairs;
 mod residency;
 mod world;
