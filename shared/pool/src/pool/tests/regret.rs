@@ -18,6 +18,7 @@ struct Fleet {
     /// When each load started, in milliseconds since the last [`Fleet::serve`] began, and where.
     loads: Vec<(u64, ModelId, ConnectionId)>,
     n_unloads: usize,
+    load_millis: u64,
     /// Runs take fifty times as long there.
     slow: Option<ConnectionId>,
 }
@@ -43,7 +44,14 @@ impl Fleet {
             }
         }
         world.drain();
-        Self { world, calls: Vec::new(), loads: Vec::new(), n_unloads: 0, slow: None }
+        Self {
+            world,
+            calls: Vec::new(),
+            loads: Vec::new(),
+            n_unloads: 0,
+            load_millis: LOAD_MILLIS,
+            slow: None,
+        }
     }
 
     fn model(&mut self, name: &str) -> ModelId {
@@ -93,7 +101,7 @@ impl Fleet {
             match action {
                 Action::Load { call, model, connection, .. } => {
                     self.loads.push((at, model, connection));
-                    self.calls.push((self.world.now + Duration::from_millis(LOAD_MILLIS), call));
+                    self.calls.push((self.world.now + Duration::from_millis(self.load_millis), call));
                 }
                 Action::Run { call, connection, .. } => {
                     let factor = if self.slow == Some(connection) { 50 } else { 1 };
@@ -199,6 +207,31 @@ fn a_place_too_slow_to_be_used_is_not_bought() {
     fleet.world.drain();
     fleet.serve_pinned(model, ids[0], 1);
     fleet.serve(3000, &[(model, 3)]);
+    assert!(fleet.loads.is_empty(), "{:?}", fleet.loads);
+}
+
+#[test]
+fn a_load_that_takes_its_time_is_not_bought_twice() {
+    let mut fleet = Fleet::new(3, 0);
+    let model = fleet.model("minilm");
+    fleet.serve(200, &[(model, 1)]);
+    fleet.load_millis = 3 * LOAD_MILLIS;
+    fleet.serve(1000, &[(model, 2)]);
+    assert_eq!(fleet.loads.len(), 1, "{:?}", fleet.loads);
+}
+
+#[test]
+fn a_job_that_gave_up_waiting_is_not_counted_on() {
+    let mut fleet = Fleet::new(2, 0);
+    let model = fleet.model("minilm");
+    fleet.serve(200, &[(model, 1)]);
+    let _running = fleet.world.submit(model);
+    let waiting = fleet.world.submit(model);
+    fleet.world.pool.cancel(fleet.world.now, waiting);
+    fleet.world.drain();
+    fleet.serve(0, &[]);
+    fleet.world.pass(Duration::from_secs(10));
+    fleet.serve(1, &[(model, 5)]);
     assert!(fleet.loads.is_empty(), "{:?}", fleet.loads);
 }
 
