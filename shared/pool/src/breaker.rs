@@ -318,6 +318,7 @@ impl Breaker {
     }
 
     /// Continues where a breaker of an earlier life stood: open for the rest of its interval, after `n_openings`.
+    /// One that was half-open is open for no time: [`Breaker::handle_timeout`] half-opens it at once.
     pub fn restore(&mut self, now: Timestamp, n_openings: u32, open_for: Option<Duration>) {
         self.n_openings = n_openings;
         if let Some(open_for) = open_for {

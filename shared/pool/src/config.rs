@@ -25,7 +25,7 @@ pub struct Config {
     pub abort_grace: Duration,
     /// Heartbeats of idle connections.
     pub heartbeat: HeartbeatConfig,
-    /// Breakers' parameters for browsers not in `browser_breakers`; `None`: parity's defaults per browser.
+    /// Breakers' parameters, the same for every browser; `None`: parity's defaults per browser.
     pub breaker: Option<BreakerConfig>,
     /// Retries and their budget.
     pub retry: RetryConfig,
@@ -277,7 +277,7 @@ impl Default for IncidentConfig {
 /// Inputs that break connections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuarantineConfig {
-    /// Distinct healthy connections that a job must fail on.
+    /// Distinct healthy connections that a job must fail on: all when there are fewer, and never less than two.
     pub n_connections: u32,
     /// How long its fingerprint is refused.
     pub duration: Duration,

@@ -1,8 +1,8 @@
 //! Decides what each connection does next.
 //!
 //! A [`Pool`] is a state machine without clock, randomness or I/O: the driver feeds it inputs with the time, and does what
-//! its [`Action`]s say. Two drivers exist: the coordinator in a tab, whose connections are workers, and the
-//! simulator of the tests. Nothing in it is about tabs: connections may as well be browsers of a fleet.
+//! its [`Action`]s say. Three drivers exist: the coordinator in a tab, whose connections are workers; the
+//! agent, whose connections are browsers of a fleet; and the simulator of the tests. Nothing in it is about tabs.
 //!
 //! ```
 //! use pool::{Action, Backend, BackendSet, Capabilities, Config, ConnectionSpec, Job, Measured, ModelSpec, Pool};

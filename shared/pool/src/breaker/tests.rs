@@ -271,6 +271,35 @@ fn a_restored_breaker_waits_out_its_interval() {
 }
 
 #[test]
+fn a_breaker_restored_half_open_probes_at_once() {
+    let mut breaker = Breaker::new(Arc::new(BreakerConfig::default()), 1);
+    breaker.restore(START, 1, Some(Duration::ZERO));
+    assert!(!breaker.is_passing());
+    breaker.handle_timeout(START);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    assert!(matches!(breaker.admit(), Admission::Probe(_)));
+}
+
+/// The table of PARITY.md: failures in a row, seconds open, milliseconds from which a call is slow.
+#[test]
+fn each_browser_has_its_own_parameters() {
+    let table = [
+        ("chromium", 5, 30, 2000),
+        ("firefox", 4, 20, 1800),
+        ("edge", 5, 25, 2000),
+        ("webkit", 3, 45, 2500),
+        ("unheard-of", 5, 30, 2000),
+    ];
+    for (browser, failures, open_secs, slow_millis) in table {
+        let config = BreakerConfig::for_browser(browser);
+        assert_eq!(config.consecutive_failures, failures, "{browser}");
+        assert_eq!(config.open, Duration::from_secs(open_secs), "{browser}");
+        assert_eq!(config.slow_call, Duration::from_millis(slow_millis), "{browser}");
+        assert_eq!((config.n_probes, config.max_open), (3, Duration::from_secs(300)), "{browser}");
+    }
+}
+
+#[test]
 fn operators_overrule_it() {
     let mut breaker = Breaker::new(Arc::new(BreakerConfig::default()), 1);
     breaker.set_mode(START, BreakerMode::ForcedOpen);

@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::Pool;
 use crate::latency::{LatencyKey, fading};
 use crate::{
-    Backend, Component, Connection, ConnectionId, Estimate, FaultCategory, ModelId, RoutingConfig,
-    ShapeClass, Strategy, StrategyRecord, Timestamp,
+    Backend, BreakerState, Component, Connection, ConnectionId, Estimate, FaultCategory, ModelId,
+    RoutingConfig, ShapeClass, Strategy, StrategyRecord, Timestamp,
 };
 
 /// How long a model takes somewhere.
@@ -48,22 +48,24 @@ pub struct BreakerEvidence {
     pub component: Component,
     /// Openings since it last held closed for a while.
     pub n_openings: u32,
-    /// Time until it half-opens; `None` when it is closed.
+    /// Time until it half-opens, zero when it has; `None` when it is closed.
     pub open_for: Option<Duration>,
 }
 
 impl Pool {
-    /// Every breaker that opened lately: with it a pool that is made again after a reload does not storm what is broken.
+    /// Every breaker that opened lately or waits for its probes: with it a pool that is made again after a reload does not storm what is broken.
     #[must_use]
     pub fn breakers(&self, now: Timestamp) -> Vec<BreakerEvidence> {
         let of = |connection: &Connection, component: Component| {
             let breaker = connection.breaker(component);
-            (breaker.n_openings() > 0).then(|| BreakerEvidence {
+            let is_probing = breaker.state() == BreakerState::HalfOpen;
+            // A breaker that confirms streaks half-opens before it has ever opened.
+            (breaker.n_openings() > 0 || is_probing).then(|| BreakerEvidence {
                 connection: connection.id(),
                 browser: connection.spec().browser.clone(),
                 component,
                 n_openings: breaker.n_openings(),
-                open_for: breaker.open_for(now),
+                open_for: if is_probing { Some(Duration::ZERO) } else { breaker.open_for(now) },
             })
         };
         self.connections()

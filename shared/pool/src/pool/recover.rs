@@ -145,7 +145,11 @@ impl Pool {
                 | FaultCategory::Internal
         );
         let Some(retry) = self.jobs.get(job.0).and_then(|entry| entry.retry.as_ref()) else { return false };
-        speaks_against_inputs && retry.failed_on.len() >= self.config.quarantine.n_connections as usize
+        // A small pool can never show more connections than it has, but one alone may be the culprit itself.
+        let is_leaving = |connection: &&crate::Connection| connection.state == ConnectionState::Draining;
+        let n_live = self.connections().filter(|connection| !is_leaving(connection)).count();
+        let n_needed = (self.config.quarantine.n_connections as usize).min(n_live).max(2);
+        speaks_against_inputs && retry.failed_on.len() >= n_needed
     }
 
     /// Refuses the job's inputs from now on, if they can be recognised.

@@ -6,7 +6,7 @@ use super::world::World;
 use crate::{
     Action, Backend, BackendSet, BreakerEvidence, BreakerMode, BreakerState, Capabilities, Component, Config,
     Connection, ConnectionId, ConnectionSpec, Estimate, Event, FaultCategory, Job, JobEnd, ModelSpec,
-    Precision, Refusal, ScaleReason, ShapeClass, Verdict,
+    Precision, Refusal, RetryConfig, ScaleReason, ShapeClass, Verdict,
 };
 
 #[test]
@@ -216,6 +216,44 @@ fn what_was_learnt_survives_a_reload() {
 }
 
 #[test]
+fn a_half_open_breaker_is_still_half_open_after_a_reload() {
+    // WebKit's half-opens after three failures, before it has ever opened.
+    for (browser, n_openings) in [("webkit", 0), ("chromium", 1)] {
+        let config =
+            Config { retry: RetryConfig { max_retries: 0, ..RetryConfig::default() }, ..Config::default() };
+        let with_worker = || {
+            let mut world = World::new(config.clone());
+            world.pool.add_connection(world.now, ConnectionSpec::worker(browser));
+            world.drain();
+            world.open_all(&[Backend::Wasm]);
+            world
+        };
+        let state = |world: &World| {
+            let connection = world.pool.connection(ConnectionId(0)).expect("it is there");
+            connection.breaker(Component::Wasm).state()
+        };
+        let mut world = with_worker();
+        let model = world.model("minilm");
+        while state(&world) == BreakerState::Closed {
+            let (_, run, _) = world.submit_loaded(model);
+            world.fail(run, FaultCategory::Internal);
+        }
+        if n_openings > 0 {
+            world.pass(Duration::from_secs(31));
+        }
+        assert_eq!(state(&world), BreakerState::HalfOpen, "{browser}");
+        let breakers = world.pool.breakers(world.now);
+        let kept: Vec<_> = breakers.iter().map(|kept| (kept.n_openings, kept.open_for)).collect();
+        assert_eq!(kept, [(n_openings, Some(Duration::ZERO))], "{browser}");
+        let mut reloaded = with_worker();
+        reloaded.pool.seed_breaker(reloaded.now, &breakers[0]);
+        assert_ne!(state(&reloaded), BreakerState::Closed, "{browser}");
+        reloaded.pass(Duration::ZERO);
+        assert_eq!(state(&reloaded), BreakerState::HalfOpen, "{browser}");
+    }
+}
+
+#[test]
 fn a_link_that_was_open_before_a_reload_is_used_once_it_opens() {
     let mut world = World::with_workers(1, &[Backend::Wasm]);
     let model = world.model("minilm");
@@ -323,28 +361,50 @@ fn a_family_that_fails_leaves_room_for_others() {
     assert!(n_bad.count() <= 2, "half of four: {:?}", world.open);
 }
 
+/// Submits inputs that crash every worker they run on; the number of runs and how the job ended.
+fn run_poison(world: &mut World, poison: &Job) -> (u32, Option<Verdict>) {
+    world.pool.submit(world.now, poison.clone()).expect("nothing is known of it");
+    world.drain();
+    let mut n_runs = 0;
+    for _ in 0..200 {
+        for action in core::mem::take(&mut world.open) {
+            match action {
+                Action::Load { call, .. } => world.finish(call),
+                Action::Run { call, .. } => {
+                    n_runs += 1;
+                    world.fail(call, FaultCategory::WorkerCrash);
+                }
+                other => world.open.push(other),
+            }
+        }
+        world.open_all(&[Backend::Wasm]);
+        world.pass(Duration::from_millis(100));
+    }
+    let verdict = match world.ends[..] {
+        [(_, JobEnd::Failed { verdict, .. })] => Some(verdict),
+        _ => None,
+    };
+    (n_runs, verdict)
+}
+
+#[test]
+fn inputs_are_quarantined_after_as_many_workers_as_there_are_up_to_three() {
+    for (n_workers, n_failed_on) in [(1, None), (2, Some(2)), (3, Some(3)), (5, Some(3))] {
+        let mut world = World::with_workers(n_workers, &[Backend::Wasm]);
+        let poison = Job { fingerprint: 7, ..Job::new(world.model("minilm")) };
+        let (n_runs, verdict) = run_poison(&mut world, &poison);
+        let is_refused = matches!(world.pool.submit(world.now, poison), Err(Refusal::Quarantined { .. }));
+        assert_eq!(is_refused, n_failed_on.is_some(), "{n_workers} workers: {verdict:?} after {n_runs} runs");
+        assert!(n_failed_on.is_none_or(|n| n_runs >= n), "{n_workers} workers: {n_runs} runs");
+    }
+}
+
 #[test]
 fn a_quarantined_input_is_refused_until_its_time_is_over() {
     let mut world = World::with_workers(4, &[Backend::Wasm]);
     let model = world.model("minilm");
     let poison = Job { fingerprint: 7, ..Job::new(model) };
-    world.pool.submit(world.now, poison.clone()).expect("nothing is known of it");
-    world.drain();
-    for _ in 0..20 {
-        for action in core::mem::take(&mut world.open) {
-            match action {
-                Action::Load { call, .. } => world.finish(call),
-                Action::Run { call, .. } => world.fail(call, FaultCategory::WorkerCrash),
-                _ => {}
-            }
-        }
-        world.pass(Duration::from_millis(100));
-    }
-    assert!(
-        matches!(world.ends[..], [(_, JobEnd::Failed { verdict: Verdict::Poison, .. })]),
-        "{:?}",
-        world.ends
-    );
+    assert_eq!(run_poison(&mut world, &poison).1, Some(Verdict::Poison));
     let refused = world.pool.submit(world.now, poison.clone());
     assert!(matches!(refused, Err(Refusal::Quarantined { cause: FaultCategory::WorkerCrash, .. })));
     world.now = world.now + Duration::from_secs(601);
