@@ -19,7 +19,8 @@ const PRIOR_USES: f64 = 25.0;
 /// Spread of one latency: about a factor of 1.6 either way, as the pool assumes without data.
 const DEVIATION_LN: f64 = 0.5;
 
-/// The median of each case on each browser and backend, where the shapes of the case are known. Places name browsers only.
+/// The median of each case on each browser and backend, where the shapes of the case are known, and what they say together
+/// of any shape: that is what the pool compares places by. Places name browsers only.
 pub(crate) fn latencies(model: ModelId, advice: &[Advice], goldens: &[Golden]) -> Vec<LatencyEvidence> {
     // Cases of one class of shapes share an estimate: the one with the most runs stands for them.
     let mut known: BTreeMap<(&str, Backend, ShapeClass), (usize, f64)> = BTreeMap::new();
@@ -35,20 +36,39 @@ pub(crate) fn latencies(model: ModelId, advice: &[Advice], goldens: &[Golden]) -
             }
         }
     }
-    let evidence = |((browser, backend, shape), (n, median)): ((&str, Backend, ShapeClass), (usize, f64))| {
-        LatencyEvidence {
+    let mut by_place: BTreeMap<(&str, Backend), Vec<(ShapeClass, Estimate)>> = BTreeMap::new();
+    for ((browser, backend, shape), (n, median)) in known {
+        let n_calls = n.min(PRIOR_CALLS) as f64;
+        let estimate = Estimate::of(Duration::from_secs_f64(median / 1e6), DEVIATION_LN, n_calls);
+        by_place.entry((browser, backend)).or_default().push((shape, estimate));
+    }
+    let evidence = |((browser, backend), shapes): ((&str, Backend), Vec<(ShapeClass, Estimate)>)| {
+        let place = Some((browser.to_owned(), String::new()));
+        let any_shape = pooled(shapes.iter().map(|&(_, estimate)| estimate)).map(|estimate| (None, estimate));
+        let each_shape = shapes.into_iter().map(|(shape, estimate)| (Some((shape, 0)), estimate));
+        let all = each_shape.chain(any_shape);
+        all.map(move |(shape, estimate)| LatencyEvidence {
             model,
             backend,
-            place: Some((browser.to_owned(), String::new())),
-            shape: Some((shape, 0)),
-            estimate: Estimate::of(
-                Duration::from_secs_f64(median / 1e6),
-                DEVIATION_LN,
-                n.min(PRIOR_CALLS) as f64,
-            ),
-        }
+            place: place.clone(),
+            shape,
+            estimate,
+        })
     };
-    known.into_iter().map(evidence).collect()
+    by_place.into_iter().flat_map(evidence).collect()
+}
+
+/// What estimates say of their calls mixed, as if the pool had seen those itself; but with no more weight than one of them
+/// may have. `None` without any calls.
+fn pooled(estimates: impl Iterator<Item = Estimate> + Clone) -> Option<Estimate> {
+    let weight: f64 = estimates.clone().map(|one| one.weight).sum();
+    let mean = |of: &dyn Fn(Estimate) -> f64| {
+        estimates.clone().map(|one| one.weight * of(one)).sum::<f64>() / weight
+    };
+    let first = estimates.clone().next().filter(|_| weight > 0.0)?;
+    let mean_ln = mean(&|one| one.mean_ln);
+    let variance_ln = mean(&|one| one.variance_ln + (one.mean_ln - mean_ln).powi(2));
+    Some(Estimate { weight: weight.min(PRIOR_CALLS as f64), mean_ln, variance_ln, ..first })
 }
 
 /// Elements of a case's inputs: from the golden case of that name, or from shapes such as `x:1x16,y:4`.

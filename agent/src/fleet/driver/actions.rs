@@ -33,10 +33,7 @@ impl<H: Host> Driver<H> {
                 self.load(connection, call, backend, is_refetch);
             }
             Action::Unload { connection, backend, model: _ } => {
-                for worker in self.workers(connection) {
-                    let request = Request::Unload { key: key(backend) };
-                    self.ask(connection, Errand { call: None, ..Errand::new(worker, request) });
-                }
+                self.unload(connection, backend);
             }
             Action::Run { connection, call, backend, jobs, attempt, .. } => {
                 self.run(now, connection, call, backend, &jobs, attempt);
@@ -50,8 +47,7 @@ impl<H: Host> Driver<H> {
             }
             Action::Probe { connection, call, backend, model: _ } => self.probe(connection, call, backend),
             Action::RecreateDevice { connection, call, backend } => {
-                self.expect(call, Call::new(connection, CallKind::RecreateDevice, Some(backend)));
-                self.fail(now, call, lacking("devices that can be replaced"));
+                self.recreate(connection, call, backend);
             }
             // A worker that computes cannot be interrupted; the pool replaces it when it takes too long to come back.
             Action::Abort { .. } => {}
@@ -105,6 +101,24 @@ impl<H: Host> Driver<H> {
                 parts: self.subject.parts.clone(),
             };
             self.ask(id, Errand { call: Some(call), is_refetch, ..Errand::new(worker, request) });
+        }
+    }
+
+    fn unload(&mut self, id: ConnectionId, backend: pool::Backend) {
+        for worker in self.workers(id) {
+            self.ask(id, Errand::new(worker, Request::Unload { key: key(backend) }));
+        }
+    }
+
+    /// Lets go of what a lost device held; the engines get a new one for the next model that is loaded. Every worker must
+    /// still answer: the ping goes to them, not to the page.
+    fn recreate(&mut self, id: ConnectionId, call: CallId, backend: pool::Backend) {
+        self.unload(id, backend);
+        let workers = self.workers(id);
+        let n_left = workers.len() as u32;
+        self.expect(call, Call { n_left, ..Call::new(id, CallKind::RecreateDevice, Some(backend)) });
+        for worker in workers {
+            self.ask(id, Errand { call: Some(call), ..Errand::new(worker, Request::Ping) });
         }
     }
 

@@ -89,6 +89,13 @@ impl<H: Host> Driver<H> {
                 }
                 self.on_loaded(now, id, call, backend_detail);
             }
+            (Reply::Pong { memory_bytes }, Some(Request { call: Some(call), worker })) => {
+                if let Some(worker) = member.workers.get_mut(worker as usize) {
+                    worker.memory_bytes = memory_bytes;
+                }
+                let memory_bytes = Some(member.memory_bytes());
+                self.on_answered(now, call, Measured { memory_bytes });
+            }
             (
                 Reply::Ran { outputs, result, phases, memory_bytes },
                 Some(Request { call: Some(call), worker }),
@@ -100,7 +107,7 @@ impl<H: Host> Driver<H> {
                 None => self.fail(now, call, protocol("outputs do not fit their description")),
             },
             (Reply::Failed { fault }, Some(Request { call: Some(call), .. })) => self.fail(now, call, fault),
-            // Unloads are not waited for, and a ping goes to the page.
+            // Unloads are not waited for, and what the pool has given up is no news.
             (Reply::Unloaded | Reply::Pong { .. } | Reply::Failed { .. }, _) => {}
             (Reply::Ready { .. } | Reply::Loaded { .. } | Reply::Ran { .. }, _) => {
                 self.lose(now, id, protocol("a worker answered a question that was not asked"));
@@ -130,15 +137,20 @@ impl<H: Host> Driver<H> {
         self.lose(now, id, lost);
     }
 
-    /// One worker has the model; the call is over when all have.
     fn on_loaded(&mut self, now: Timestamp, connection: ConnectionId, id: CallId, backend_detail: String) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get(&id) else { return };
         if let (Some(backend), Some(member)) = (call.backend, self.members.get_mut(&connection)) {
             member.backend_details.insert(backend, backend_detail);
         }
+        self.on_answered(now, id, Measured::default());
+    }
+
+    /// One worker has done what was asked of all; the call is over when all have.
+    fn on_answered(&mut self, now: Timestamp, id: CallId, measured: Measured) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
         call.n_left = call.n_left.saturating_sub(1);
         if call.n_left == 0 {
-            self.pool.on_finished(now, id, Measured::default());
+            self.pool.on_finished(now, id, measured);
         }
     }
 

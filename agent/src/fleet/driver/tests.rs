@@ -10,9 +10,13 @@ use wire::{
 };
 
 use super::*;
+use crate::analysis::advice::{Measured, advise};
 use crate::fleet::input::JobInput;
+use crate::fleet::prior;
+use crate::fleet::translate::to_pool_backend;
 use crate::golden::Golden;
-use crate::testing::GOLDEN;
+use crate::store::{Point, Series};
+use crate::testing::{GOLDEN, series};
 
 /// Keeps what it is asked.
 #[derive(Default)]
@@ -39,8 +43,11 @@ impl Host for Paper {
 struct World {
     driver: Driver<Paper>,
     now: Timestamp,
+    backend: wire::Backend,
     /// Browsers that say nothing any more.
     silent: BTreeSet<ConnectionId>,
+    /// Browsers whose models are on a device that was lost.
+    deviceless: BTreeSet<ConnectionId>,
     finished: Vec<Finished>,
     records: Vec<RunRecord>,
     events: Vec<EventRecord>,
@@ -50,6 +57,10 @@ const C0: ConnectionId = ConnectionId(0);
 const C1: ConnectionId = ConnectionId(1);
 
 fn world(n_browsers: u32, n_workers: u32) -> World {
+    world_on(wire::Backend::Wasm, n_browsers, n_workers)
+}
+
+fn world_on(backend: wire::Backend, n_browsers: u32, n_workers: u32) -> World {
     let browser =
         |name: &str| Browser { name: name.to_owned(), version: "1".to_owned(), user_agent: String::new() };
     let setup = Setup {
@@ -70,13 +81,15 @@ fn world(n_browsers: u32, n_workers: u32) -> World {
         pipeline: None,
         parts: Vec::new(),
         n_bytes: 1,
-        backends: BackendSet::of(&[pool::Backend::Wasm]),
+        backends: BackendSet::of(&[to_pool_backend(backend)]),
         golden: golden.cases.into_iter().next().map(Arc::new),
     };
     let mut world = World {
         driver: Driver::new(setup, subject, Paper::default()),
         now: Timestamp::ZERO,
+        backend,
         silent: BTreeSet::new(),
+        deviceless: BTreeSet::new(),
         finished: Vec::new(),
         records: Vec::new(),
         events: Vec::new(),
@@ -119,7 +132,7 @@ impl World {
                 for worker in 0..n_workers {
                     let capabilities = Capabilities {
                         wasm_build: "simd".to_owned(),
-                        backends: vec![wire::Backend::Wasm],
+                        backends: vec![self.backend],
                         ..Capabilities::default()
                     };
                     self.reply(connection, worker, 0, Reply::Ready { capabilities }, Vec::new());
@@ -135,6 +148,10 @@ impl World {
                         phases: Phases { load_micros: Some(9), ..Phases::default() },
                     };
                     self.reply(connection, worker, id, reply, Vec::new());
+                }
+                Request::Run { .. } if self.deviceless.contains(&connection) => {
+                    let fault = Fault::new(FaultCategory::DeviceLost, "device-lost", "the GPU process ended");
+                    self.reply(connection, worker, id, Reply::Failed { fault }, Vec::new());
                 }
                 Request::Run { params: Some(params), .. } if params["fault"] == "validation" => {
                     let fault =
@@ -153,8 +170,13 @@ impl World {
                     let data = [0.5_f32, 1.0, 1.5, 2.0, 2.5].iter().flat_map(|x| x.to_le_bytes()).collect();
                     self.reply(connection, worker, id, reply, vec![data]);
                 }
-                Request::Unload { .. } => self.reply(connection, worker, id, Reply::Unloaded, Vec::new()),
-                Request::Ping => {}
+                Request::Unload { .. } => {
+                    self.deviceless.remove(&connection);
+                    self.reply(connection, worker, id, Reply::Unloaded, Vec::new());
+                }
+                Request::Ping => {
+                    self.reply(connection, worker, id, Reply::Pong { memory_bytes: 5 }, Vec::new());
+                }
             },
         }
     }
@@ -260,6 +282,30 @@ fn a_trap_replaces_workers_not_the_browser() {
     assert!(failed.attempts > 1);
     assert!(world.driver.members[&C0].start > 1 && world.n_opened(C0) == 1);
     assert!(world.has_recovered("respawn_worker"));
+}
+
+#[test]
+fn a_lost_device_fails_once_and_is_replaced_beneath_the_workers() {
+    let mut world = world_on(wire::Backend::Webgpu, 1, 2);
+    world.submit(0..1);
+    world.until_ended(1);
+    world.deviceless.insert(C0);
+    world.submit(1..3);
+    world.until(|world| world.has_recovered("recreate_device"));
+    let breaker = |world: &World| {
+        let connection = world.driver.pool.connection(C0).unwrap();
+        connection.breaker(pool::Component::Webgpu).clone()
+    };
+    assert_eq!(breaker(&world).n_consecutive(), 1, "two runs met the same lost device");
+    assert_eq!(world.driver.members[&C0].memory_bytes(), 10, "both workers have answered");
+    world.until_ended(3);
+    assert!(world.finished.iter().all(|finished| finished.ok), "{:?}", world.finished);
+    assert_eq!((world.n_opened(C0), world.driver.members[&C0].start), (1, 1), "nothing else was replaced");
+    let now = world.now;
+    let mut breaker = breaker(&world);
+    assert_eq!((breaker.window(now).n_failed, breaker.n_openings()), (1, 0));
+    let n_lost = world.records.iter().filter(|record| record.outcome != Outcome::Ok).count();
+    assert_eq!(n_lost, 2);
 }
 
 #[test]
@@ -372,4 +418,39 @@ fn what_is_known_of_a_browser_is_about_the_adapter_it_has() {
         world.driver.pool.latencies().filter(|one| one.shape == Some((ShapeClass(3), 0))).collect();
     let [known] = known.as_slice() else { panic!("{known:?}") };
     assert_eq!(known.place, Some(("firefox".to_owned(), "simd".to_owned())));
+}
+
+#[test]
+fn the_history_tells_where_a_job_is_expected_to_be_fast() {
+    let measured = |browser: &str, case: &str, micros| Measured {
+        series: Series { browser: browser.to_owned(), case: case.to_owned(), ..series("tiny") },
+        points: (0..3).map(|at| Point { started_unix_micros: at, campaign: Some(1), micros }).collect(),
+        n_failed: 0,
+    };
+    let history = vec![
+        measured("chromium", "x:1x16", 400_000.0),
+        measured("firefox", "x:1x16", 20_000.0),
+        measured("firefox", "x:1x1024", 80_000.0),
+    ];
+    let mut world = world(2, 1);
+    let priors = prior::latencies(world.driver.model(), &advise(history, |_| String::new(), 0), &[]);
+    let expected = |world: &mut World| {
+        let has_model = |one: &pool::Connection| one.residents().next().is_some() && one.n_in_flight() == 0;
+        world.until(|world| {
+            world.driver.n_browsers() == (2, 2) && world.driver.pool.connections().all(has_model)
+        });
+        let job = Job { shape: ShapeClass::from_elements(256), ..Job::new(world.driver.model()) };
+        let candidates = world.driver.pool.explain(world.now, &job);
+        let allowed = candidates.into_iter().filter(|candidate| candidate.exclusion.is_none());
+        allowed.map(|one| (one.connection, (one.run.as_secs_f64() * 1e3).round())).collect::<Vec<_>>()
+    };
+    world.driver.seed(priors, Vec::new());
+    assert_eq!(
+        expected(&mut world),
+        [(C1, 40.0), (C0, 400.0)],
+        "a shape that was never run, by the others' mean"
+    );
+    let mut world = self::world(2, 1);
+    let [(C0, first), (C1, second)] = expected(&mut world)[..] else { panic!("nothing tells them apart") };
+    assert_eq!(first, second);
 }

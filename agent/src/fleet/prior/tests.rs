@@ -36,22 +36,37 @@ fn latencies_come_with_place_and_shape() {
         .map(|one| {
             (
                 one.place.unwrap().0,
-                one.shape.unwrap().0,
+                one.shape.map(|(shape, _)| shape),
                 one.estimate.median().as_micros(),
                 one.estimate.weight,
             )
         })
         .collect();
     let expected = [
-        ("chromium", ShapeClass::from_elements(2), 2000, 3.0),
-        ("firefox", ShapeClass::from_elements(2), 3000, 2.0),
-        ("firefox", ShapeClass::from_elements(1024), 50_000, 3.0),
+        ("chromium", Some(ShapeClass::from_elements(2)), 2000, 3.0),
+        ("chromium", None, 2000, 3.0),
+        ("firefox", Some(ShapeClass::from_elements(2)), 3000, 2.0),
+        ("firefox", Some(ShapeClass::from_elements(1024)), 50_000, 3.0),
+        // (3000² · 50 000³)^⅕
+        ("firefox", None, 16_227, 3.0),
     ];
     assert_eq!(seen.len(), expected.len(), "{seen:?}");
     for (seen, expected) in seen.iter().zip(&expected) {
         assert_eq!((seen.0.as_str(), seen.1, seen.3), (expected.0, expected.1, expected.3));
         assert!(seen.2.abs_diff(expected.2) <= 1, "{seen:?}");
     }
+}
+
+#[test]
+fn shapes_together_spread_further_than_each() {
+    let one = |millis, n_calls| Estimate::of(Duration::from_millis(millis), 0.5, n_calls);
+    let both = pooled([one(10, 3.0), one(1000, 1.0)].into_iter()).unwrap();
+    let apart = 100_f64.ln();
+    assert_eq!(both.weight, 3.0);
+    assert!((both.mean_ln - (10_000_f64.ln() + apart / 4.0)).abs() < 1e-9, "{both:?}");
+    assert!((both.variance_ln - (0.25 + apart * apart * 3.0 / 16.0)).abs() < 1e-9, "{both:?}");
+    assert_eq!(pooled([one(10, 2.0)].into_iter()), Some(one(10, 2.0)));
+    assert_eq!(pooled(core::iter::empty()), None);
 }
 
 #[test]
