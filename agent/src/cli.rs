@@ -263,7 +263,7 @@ pub(crate) enum HistoryCommand {
     },
     /// Show or set how long runs are kept before daily roll-ups replace them; `bench` and `serve` see to it once a day
     Retention {
-        /// An age, e.g. 30d, 8w, or off [at first: 90d]
+        /// An age, e.g. 30d, 8w, or off [at first: 30d]
         #[arg(value_name = "AGE|off", value_parser = keep)]
         keep: Option<Keep>,
         #[command(flatten)]

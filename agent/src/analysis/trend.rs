@@ -188,6 +188,8 @@ impl Trend {
             campaign: block.campaign,
             micros: block.median_micros,
         }));
+        // Campaigns with a label are never rolled up: they may be older than what is.
+        values.sort_by_key(|value| value.started_unix_micros);
         Ok(Self { is_rolled_up: true, ..Self::of(series, metric, &values)? })
     }
 

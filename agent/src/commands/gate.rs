@@ -135,6 +135,7 @@ fn gather(
         let mut before: Vec<Point> =
             store.rolled_up(series.id, Metric::Warm, None)?.iter().map(RolledUp::as_point).collect();
         before.extend(&history);
+        before.sort_by_key(|point| point.started_unix_micros);
         let before = blocks(&before)?;
         let chosen = baseline.choose(&history, &campaigns, candidate)?;
         let n_chosen = blocks(&chosen)?.len();

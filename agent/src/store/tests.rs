@@ -366,7 +366,7 @@ fn retention_acts_once_a_day_and_can_be_off() {
     let now = 200 * DAY;
     let old = RunRecord { session: None, ..record("tiny", 100 * DAY, 1) };
     store
-        .insert(&[old.clone(), RunRecord { id: "young".to_owned(), ..record("tiny", 150 * DAY, 1) }], 0)
+        .insert(&[old.clone(), RunRecord { id: "young".to_owned(), ..record("tiny", 180 * DAY, 1) }], 0)
         .unwrap();
     assert_eq!(store.keep_up(now).unwrap().unwrap().n_runs, 1);
     store.insert(&[old], 0).unwrap();

@@ -56,9 +56,9 @@ pub struct Grade {
 }
 
 impl Severity {
-    /// Severity of a relative effect; its sign does not matter.
+    /// Severity of a relative effect; its sign does not matter, nor does what rounding took from it.
     pub fn of(effect: f64) -> Self {
-        match effect.abs() {
+        match (effect.abs() * 1e12).round() / 1e12 {
             size if size > 0.25 => Self::Critical,
             size if size >= 0.15 => Self::Severe,
             size if size >= 0.05 => Self::Moderate,

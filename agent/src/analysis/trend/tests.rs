@@ -90,3 +90,30 @@ fn long_series_are_thinned_and_steps_stay_where_they_are() {
     let levels: Vec<f64> = (0..300).map(|index| if index < 200 { 1e4 } else { 1.1e4 }).collect();
     check(&trend(&levels, 20, 0.02), &["step at 201: slower moderate"]);
 }
+
+#[test]
+fn labelled_campaigns_stand_where_they_were_among_rolled_up_ones() {
+    let day = |index: i64| index * DAY_MICROS;
+    let micros = |index: i64| if index < 20 { 1.5e4 } else { 1e4 };
+    let (mut rolled_up, mut points) = (Vec::new(), Vec::new());
+    for index in 0..40 {
+        let campaign = Some(index);
+        if index % 10 == 5 {
+            let runs = (0..20).map(|run| Point {
+                started_unix_micros: day(index) + run,
+                campaign,
+                micros: micros(index),
+            });
+            points.extend(runs);
+        } else {
+            rolled_up.push(RolledUp {
+                first_unix_micros: day(index),
+                campaign,
+                median_micros: micros(index),
+            });
+        }
+    }
+    let mut trends = [Trend::of_blocks(series("tiny"), Metric::Warm, &rolled_up, &points).unwrap()];
+    judge(&mut trends);
+    check(&trends[0], &["step at 21: faster critical"]);
+}

@@ -1,7 +1,7 @@
 //! `tabpool model plan`: what a backend does to run a model on inputs of given shapes.
 
 mod document;
-mod program;
+mod webgpu;
 mod webnn;
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(super) fn run(
     let plan = loaded.plan(&facts).with_context(cannot)?;
     match backend {
         Backend::Wasm => {}
-        Backend::Webgpu => return program::print(model, &shape, &plan, printer),
+        Backend::Webgpu => return webgpu::show(model, &shape, &plan, printer),
         Backend::Webnn => return webnn::show(model, &shape, &plan, printer),
     }
     let document = Document::new(model, backend, &shape, &plan);

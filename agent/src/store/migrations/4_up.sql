@@ -25,4 +25,4 @@ CREATE TABLE retention (
     keep_micros           INTEGER,          -- NULL: for good
     pruned_unix_micros    INTEGER NOT NULL  -- when somebody last saw to it
 ) STRICT;
-INSERT INTO retention (keep_micros, pruned_unix_micros) VALUES (90 * 86400000000, 0);
+INSERT INTO retention (keep_micros, pruned_unix_micros) VALUES (30 * 86400000000, 0);

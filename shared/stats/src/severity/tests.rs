@@ -19,6 +19,7 @@ fn borders_of_the_table() {
     check_severity(0.26, Severity::Critical);
     check_severity(0.25, Severity::Severe);
     check_severity(0.15, Severity::Severe);
+    check_severity(1.15 - 1.0, Severity::Severe);
     check_severity(0.14, Severity::Moderate);
     check_severity(0.05, Severity::Moderate);
     check_severity(0.049, Severity::Minor);

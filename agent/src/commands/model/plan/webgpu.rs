@@ -1,4 +1,4 @@
-//! A WebGPU program as a document for programs; people get its own table.
+//! What is dispatched on the GPU, dispatch by dispatch.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ struct BufferLine {
 }
 
 /// Prints what a plan becomes on an adapter without special abilities.
-pub(super) fn print(
+pub(super) fn show(
     model: &str,
     shape: &BTreeMap<String, usize>,
     plan: &Plan,
