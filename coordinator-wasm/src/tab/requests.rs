@@ -195,6 +195,7 @@ impl Tab {
             priority: options.priority,
             deadline: options.deadline.map(|deadline| now + deadline),
             backends: only(options.backend),
+            fingerprint: inputs.fingerprint(),
             ..Job::new(id)
         };
         let job = self.machine.submit(now, job).map_err(|refusal| refused(&refusal))?;

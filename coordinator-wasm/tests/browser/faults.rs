@@ -29,6 +29,18 @@ async fn trap_is_reported_and_the_pool_goes_on() {
 }
 
 #[wasm_bindgen_test]
+async fn inputs_that_broke_every_worker_are_refused() {
+    let pool = pool("traps", &[("workers", 2.into())]).await;
+    let events = collect(&pool, "event");
+    let model = model(&pool).await;
+    check_fault(run(&model, &[-1.0]).await, "worker_crash", "trap");
+    assert!(events.iter().any(|event| text(&event, "event.kind") == "quarantined"));
+    check_fault(run(&model, &[-1.0]).await, "worker_crash", "quarantined");
+    assert_eq!(output(&run(&model, &[1.0]).await.unwrap()), [2.0]);
+    close(&pool).await;
+}
+
+#[wasm_bindgen_test]
 async fn uncaught_error_is_a_crash() {
     let pool = pool("throws", &[]).await;
     let model = model(&pool).await;
