@@ -259,7 +259,7 @@ impl PoolScript {
 
     fn submit(&mut self, is_batchable: bool) {
         let model = *self.models.last().expect("a model");
-        let job = Job { is_batchable, ..Job::new(model) };
+        let job = Job { is_batchable, fingerprint: self.n_jobs + 1, ..Job::new(model) };
         let id = self.pool.submit(self.now, job).expect("there is room");
         self.jobs.push(id);
         self.n_jobs += 1;

@@ -157,9 +157,10 @@ impl Pool {
         let Some(entry) = self.jobs.get(job.0) else { return };
         let (model, fingerprint) = (entry.job.model, entry.job.fingerprint);
         let n_connections = entry.retry.as_ref().map_or(0, |retry| retry.failed_on.len() as u32);
-        if fingerprint != 0 {
-            self.quarantine.hold(now, (model, fingerprint), cause, &self.config.quarantine);
+        if fingerprint == 0 {
+            return;
         }
+        self.quarantine.hold(now, (model, fingerprint), cause, &self.config.quarantine);
         self.record(now, Event::Quarantined { job, model, cause, n_connections });
     }
 
