@@ -86,6 +86,15 @@ impl Session {
             .with_context(|| script.to_owned())
     }
 
+    /// Adds a script to the page. It sees the page's own objects; those of [`Self::execute`] are another world's in Firefox.
+    ///
+    /// # Errors
+    /// There is no page.
+    pub fn add_script(&self, text: &str) -> Result<()> {
+        let script = "const script = document.createElement('script'); script.textContent =";
+        self.execute(&format!("{script} {}; document.head.append(script)", json!(text))).map(drop)
+    }
+
     /// Calls a function of the page, which may be asynchronous, and gives its result.
     ///
     /// # Errors

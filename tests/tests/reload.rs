@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tabpool_tests::agent::Server;
 use tabpool_tests::driver::Browser;
 use tabpool_tests::webdriver::Session;
@@ -60,7 +60,6 @@ fn visit(page: &Session, url: &str, runs: bool) -> Result<Value> {
         "document.body.innerText",
         READY_LIMIT,
     )?;
-    let told = page.execute_async(&VISIT.replace("(FAILS)", &format!("({runs})")))?;
-    ensure!(told["error"].is_null(), "the visit failed: {}", told["error"]);
-    Ok(told)
+    page.add_script(VISIT)?;
+    page.call("visit", &json!([runs]))
 }

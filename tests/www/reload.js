@@ -1,7 +1,5 @@
-// One visit to a page, as a WebDriver script: a pool whose worker fails on negative inputs, and what it knows at the end.
-// FAILS stands for `true` or `false`: whether this visit runs anything.
+// One visit to a page: a pool whose worker fails on negative inputs, and what it knows at the end.
 
-const done = arguments[arguments.length - 1];
 const worker = `
   const post = (id, reply, buffers = []) =>
     self.postMessage({ header: JSON.stringify({ id, reply }), buffers }, buffers);
@@ -22,7 +20,8 @@ const worker = `
   });
 `;
 
-async function visit() {
+/** `runs`: whether this visit runs anything. */
+window.visit = async (runs) => {
   const { default: init, createPool } = await import("/pkg/tabpool.js");
   await init();
   const pool = await createPool({
@@ -36,7 +35,7 @@ async function visit() {
   const model = await pool.load(new Uint8Array([1, 2, 3]), { name: "model" });
   const run = (x, options) =>
     model.run({ x: { dtype: "float32", dims: [1], data: Float32Array.of(x) } }, options);
-  if (FAILS) {
+  if (runs) {
     for (let n = 0; n < 20; n += 1) await run(1);
     await run(-1).catch(() => {});
     await run(-1, { deadlineMs: 500 }).catch(() => {});
@@ -51,6 +50,4 @@ async function visit() {
     text: wasm.text,
     knowledge: pool.stats().knowledge,
   };
-}
-
-visit().then(done, (error) => done({ error: String(error.message ?? error) }));
+};
