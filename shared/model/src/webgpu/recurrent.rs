@@ -6,6 +6,10 @@ use super::lower::{Call, Failure, LoweredStep, Lowering, Operand};
 use crate::op::{Cell, Direction, Epilogue};
 use crate::tensor::DType;
 
+const LSTM: &str = concat!(include_str!("kernel/recurrent.wgsl"), include_str!("kernel/lstm.wgsl"));
+const GRU: &str = concat!(include_str!("kernel/recurrent.wgsl"), include_str!("kernel/gru.wgsl"));
+const GRU_RESET: &str = concat!(include_str!("kernel/recurrent.wgsl"), include_str!("kernel/gru_reset.wgsl"));
+
 /// Sizes of a layer.
 #[derive(Clone, Copy)]
 struct Layer {
@@ -128,16 +132,16 @@ impl Lowering<'_> {
                     .read("h", &h)
             };
             let call = match (cell, c) {
-                (Cell::Lstm, Some(c)) => base("lstm", include_str!("kernel/lstm.wgsl"))
-                    .uint("state_at", index * layer.state())
-                    .write("c", c),
+                (Cell::Lstm, Some(c)) => {
+                    base("lstm", LSTM).uint("state_at", index * layer.state()).write("c", c)
+                }
                 (Cell::Gru { linear_before_reset: false }, _) => {
                     let reset = self.temporary(DType::F32, &state_dims);
-                    let call = base("gru-reset", include_str!("kernel/gru_reset.wgsl"));
+                    let call = base("gru-reset", GRU_RESET);
                     self.emit(call.write("reset_h", &reset), layer.state())?;
-                    base("gru", include_str!("kernel/gru.wgsl")).read("reset_h", &reset)
+                    base("gru", GRU).read("reset_h", &reset)
                 }
-                _ => base("gru", include_str!("kernel/gru.wgsl")).flag("LINEAR", true),
+                _ => base("gru", GRU).flag("LINEAR", true),
             };
             self.emit(call.write("h_next", &next).write("y", y), layer.state())?;
             std::mem::swap(&mut h, &mut next);

@@ -2,12 +2,15 @@
 //!
 //! A template is WGSL with four directives, each a line of its own: `//#if NAME`, `//#else`, `//#each v NAME` (the lines up to
 //! `//#end` once for every number below `NAME`, with `$v` replaced by it) and `//#end`. `$NAME` is replaced by its definition.
+//! It has an entry point, or a function `invocation(i: u32)` that is called for every number below the parameter `n`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Functions that kernels may call; a text gets those that it names.
 const FUNCTIONS: &str = include_str!("kernel/functions.wgsl");
+/// The entry point of templates that only say what one invocation does.
+const INVOCATIONS: &str = include_str!("kernel/invocations.wgsl");
 
 /// Names in a template and what they stand for.
 pub(super) type Definitions = BTreeMap<String, String>;
@@ -69,7 +72,8 @@ pub(super) fn assemble(
             ),
         );
     }
-    let lines: Vec<&str> = template.lines().collect();
+    let entry_point = if template.contains("fn invocation(") { INVOCATIONS } else { "" };
+    let lines: Vec<&str> = template.lines().chain(entry_point.lines()).collect();
     expand(&lines, definitions, &mut text);
     add_functions(&mut text);
     text

@@ -1,11 +1,6 @@
 // Index of the first or last, largest or smallest element along an axis.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let first = i / p.inner * p.length * p.inner + i % p.inner;
     let end = first + p.length * p.inner;
     var best = x[first];

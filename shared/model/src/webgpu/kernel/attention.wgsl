@@ -1,11 +1,6 @@
 // Attention, streaming over keys: one invocation holds QUERIES queries of one head. WIDTH and VALUES are vec4s.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let query = i % p.query_groups * $QUERIES;
     let head = i / p.query_groups % p.n_heads;
     let batch = i / (p.query_groups * p.n_heads);

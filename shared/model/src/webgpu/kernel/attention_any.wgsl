@@ -1,11 +1,6 @@
 // Attention for widths that are no multiple of four, streaming over keys; the result itself holds the running sums.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let query = i % p.n_queries;
     let head = i / p.n_queries % p.n_heads;
     let batch = i / (p.n_queries * p.n_heads);

@@ -16,12 +16,7 @@ fn add(sum: vec2<f32>, x: f32) -> vec2<f32> {
     return vec2<f32>(high, sum.y + ((sum.x - (high - part)) + (x - part)));
 }
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let key = i % p.n_keys;
     let query = i / p.n_keys % p.n_queries;
     let head = i / (p.n_keys * p.n_queries) % p.n_heads;

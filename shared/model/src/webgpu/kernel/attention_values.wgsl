@@ -1,11 +1,6 @@
 // Values weighed by attention, with what each sum loses kept and added at the end (Kahan).
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let d = i % p.v_width;
     let row = i / p.v_width;
     let query = row % p.n_queries;

@@ -1,11 +1,6 @@
 // Softmax of rows of scores that are sums of two floats.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let first = i * p.n_keys;
     var largest = x[first];
     for (var j = first; j < first + p.n_keys; j++) {

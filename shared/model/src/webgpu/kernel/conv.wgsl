@@ -1,12 +1,7 @@
 // Convolution with one output element per invocation: for integers, for depthwise ones, and where windows as columns take too
 // much memory.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let out_column = i % p.out_width;
     let out_row = i / p.out_width % p.out_height;
     let plane = i / (p.out_width * p.out_height);

@@ -1,10 +1,5 @@
 // A chain of element-wise operators, generated: operands are read in any order, the result is written in its own.
 
-@compute @workgroup_size($$WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
 $BODY
 }

@@ -38,12 +38,7 @@ fn weight_of(tap: u32, ratio: f32) -> f32 {
     //#end
 }
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let batch = i / (p.n_points * p.n_channels);
     let point = (batch * p.n_points + i % p.n_points) * $AXES;
     let plane = i / p.n_points * p.n_inner;

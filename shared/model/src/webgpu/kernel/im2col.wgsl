@@ -9,12 +9,7 @@ fn pixel(base: u32, tap: vec2<i32>, at: u32) -> f32 {
     return x[base + u32(row * p.width + column)];
 }
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let at = i % p.n4 * 4u;
     let plane = i / p.n4;
     let k = plane % p.taps;

@@ -1,11 +1,6 @@
 // Elements divided by a power of the mean square of neighbouring channels.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let c = i / p.inner % p.n_channels;
     let base = i - c * p.inner;
     let begin = c - min(c, (p.size - 1u) / 2u);

@@ -1,11 +1,6 @@
 // Product of matrices, batches broadcast: tiles of ROWS × 4·COLS elements in registers. b is [k, 4·n4]; a has any strides.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let column = i % p.column_tiles * $COLS;
     let rows_left = i / p.column_tiles;
     let row = rows_left % p.row_tiles * $ROWS;

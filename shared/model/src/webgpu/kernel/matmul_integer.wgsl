@@ -1,11 +1,6 @@
 // Exact product of integer matrices, batches broadcast, with a zero point per row of a and per column of b.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let column = i % p.n_columns;
     let row = i / p.n_columns % p.m;
     var rest = i / (p.n_columns * p.m);

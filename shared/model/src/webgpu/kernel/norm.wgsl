@@ -1,12 +1,7 @@
 // Rows with their mean taken off (unless RMS) and divided by their root mean square, then scaled and shifted per element,
 // or per channel of p.per_channel elements.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let first = i * p.length;
     let end = first + p.length;
     var mean = 0.0;

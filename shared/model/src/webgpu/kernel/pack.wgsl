@@ -1,11 +1,6 @@
 // Copies matrices with any strides to [batch, k, 4·n4]; what is beyond the last column repeats it.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let column = min(i % p.padded, p.n_columns - 1u);
     let k = i / p.padded % p.k;
     var rest = i / (p.padded * p.k);

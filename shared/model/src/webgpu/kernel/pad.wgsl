@@ -1,11 +1,6 @@
 // Padding by a value, or by elements of the input; dimensions go from the innermost outwards.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     var rest = i;
     var at = 0;
     var is_inside = true;

@@ -1,11 +1,6 @@
 // Largest element, its position in the whole input, or the mean of windows over one or two spatial dimensions.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let out_column = i % p.out_width;
     let out_row = i / p.out_width % p.out_height;
     let base = i32(i / (p.out_width * p.out_height)) * p.height * p.width;

@@ -1,11 +1,6 @@
 // Quantizes rows of length k to bytes, four to a word; what is beyond the end is the zero point.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let row = i / p.k4;
     let k = i % p.k4 * 4u;
     let point = zero_point[0];

@@ -8,12 +8,7 @@ fn unpack(word: u32) -> vec4<i32> {
     //#end
 }
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let column = i % p.n4;
     let row = i / p.n4 * $ROWS;
     let a_point = a_points[0];

@@ -1,11 +1,6 @@
 // Scale and zero point that map the range of all pairs to 0–255.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     var low = 0.0;
     var high = 0.0;
     for (var at = 0u; at < p.n_pairs; at++) {

@@ -1,11 +1,6 @@
 // Resampling along one axis: samples holds two input positions and the weight of the second per output position.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let inner = i % p.inner;
     let at = i / p.inner % p.n_out * 3u;
     let base = i / (p.inner * p.n_out) * p.length * p.inner + inner;

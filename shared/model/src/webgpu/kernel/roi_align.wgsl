@@ -16,12 +16,7 @@ fn samples(first: f32, last: f32, cell_index: u32, n_cells: u32, limit: u32) -> 
     return vec3<f32>(first + f32(cell_index) * cell, cell, n);
 }
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let region = i / (p.out_width * p.out_height * p.n_channels) * 4u;
     let channel = i / (p.out_width * p.out_height) % p.n_channels;
     let image = from_front(images[region / 4u], p.n_images);

@@ -1,11 +1,6 @@
 // Combines elements at positions along an axis with updates, in order; y starts as a copy. One invocation per line along the axis.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let inner = i % p.inner;
     var rest = i;
     var base = 0u;

@@ -1,12 +1,7 @@
 // Combines slices at index tuples of DEPTH numbers with updates; y starts as a copy. One invocation takes every
 // p.n_parallel-th update of an element, so that one alone sees all updates in order.
 
-@compute @workgroup_size($WG)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * $WG;
-    if (i >= p.n) {
-        return;
-    }
+fn invocation(i: u32) {
     let inner = i % p.n_slice;
     for (var tuple = i / p.n_slice; tuple < p.n_tuples; tuple += p.n_parallel) {
         var at = inner;
