@@ -176,9 +176,13 @@ fn operand(tensor: Tensor) -> Result<model::Tensor, Fault> {
     model::Tensor::new(dims, data).ok_or_else(wrong_size)
 }
 
-/// A plan's output under the name that the file gives it.
+/// A plan's outputs under the names that the file gives them.
 #[must_use]
-pub fn output(name: &str, output: model::Tensor) -> Tensor {
+pub fn outputs(names: &[&str], outputs: Vec<model::Tensor>) -> Vec<Tensor> {
+    names.iter().zip(outputs).map(|(name, value)| output(name, value)).collect()
+}
+
+fn output(name: &str, output: model::Tensor) -> Tensor {
     let dims = output.dims().to_vec();
     let data = match output.into_data() {
         Data::F32(data) => TensorData::Float32(data),

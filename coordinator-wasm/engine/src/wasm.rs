@@ -75,7 +75,7 @@ impl WasmSession {
             let (operator, node) = &error.node;
             fault::operator_failed(Some((operator, node)), &error)
         })?;
-        Ok(wanted.iter().zip(outputs).map(|(name, output)| planned::output(name, output)).collect())
+        Ok(planned::outputs(wanted, outputs))
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod capabilities;
 mod memory;
 #[cfg(feature = "profile")]
 pub mod profile;
+pub(crate) mod promise;
 pub(crate) mod sys;
 
 use js_sys::{Array, ArrayBuffer};

@@ -19,7 +19,6 @@ mod buffer;
 mod device;
 mod executable;
 mod fault;
-mod promise;
 
 /// The WebGPU backend: one device for all models of a worker.
 #[derive(Default)]
@@ -118,7 +117,7 @@ impl WebgpuSession {
         let executable = self.planned.prepared(&operands, prepare).await?;
         // From here to the submission nothing waits, so that runs in flight cannot mix.
         let outputs = executable.run(&operands, wanted)?.await?;
-        Ok(wanted.iter().zip(outputs).map(|(name, output)| planned::output(name, output)).collect())
+        Ok(planned::outputs(wanted, outputs))
     }
 }
 

@@ -165,6 +165,13 @@ impl Plan {
         homes.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
+    /// True when results are quantized as the plan runs: then attention must round like the exact value.
+    #[must_use]
+    pub fn quantizes(&self) -> bool {
+        let is_dynamic = |step: &Step| matches!(step.op, Op::QuantizedMatMul { .. } | Op::DynamicQuantize);
+        self.steps.iter().any(is_dynamic)
+    }
+
     /// Cost of all steps.
     #[must_use]
     pub fn cost(&self) -> Cost {

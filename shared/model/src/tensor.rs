@@ -189,6 +189,23 @@ impl<'a> DataRef<'a> {
         self.len() == 0
     }
 
+    /// The elements as bytes, little-endian as WebAssembly, GPUs and the agent's machines are.
+    #[must_use]
+    #[expect(unsafe_code, reason = "numbers are read as bytes without a copy")]
+    pub fn bytes(self) -> &'a [u8] {
+        fn of<T: Copy>(values: &[T]) -> &[u8] {
+            // SAFETY: the memory is the slice's own; `T` is a number without padding, and every byte is a valid `u8`.
+            unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+        }
+        match self {
+            Self::F32(data) => of(data),
+            Self::I64(data) => of(data),
+            Self::I32(data) => of(data),
+            Self::U8(data) | Self::Bool(data) => data,
+            Self::I8(data) => of(data),
+        }
+    }
+
     /// An owned copy.
     #[must_use]
     pub fn to_data(self) -> Data {

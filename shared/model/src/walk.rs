@@ -25,9 +25,9 @@ pub fn rows<const N: usize>(
     if dims.contains(&0) {
         return;
     }
-    let (dims, strides) = merge(dims, strides);
+    let (dims, strides) = merge(dims, &strides);
     let (length, steps) = match dims.last() {
-        Some(&length) => (length, strides.each_ref().map(|strides| strides[dims.len() - 1])),
+        Some(&length) => (length, std::array::from_fn(|operand| strides[operand][dims.len() - 1])),
         None => (1, [0; N]),
     };
     let n_outer = dims.len().saturating_sub(1);
@@ -58,21 +58,21 @@ pub fn rows<const N: usize>(
 }
 
 /// Drops dimensions of length 1 and joins neighbours that every operand reads as one.
-fn merge<const N: usize>(dims: &[usize], strides: [&[isize]; N]) -> (Vec<usize>, [Vec<isize>; N]) {
+pub(crate) fn merge(dims: &[usize], strides: &[&[isize]]) -> (Vec<usize>, Vec<Vec<isize>>) {
     let mut merged: Vec<usize> = Vec::with_capacity(dims.len());
-    let mut merged_strides: [Vec<isize>; N] = std::array::from_fn(|_| Vec::with_capacity(dims.len()));
+    let mut merged_strides: Vec<Vec<isize>> = vec![Vec::with_capacity(dims.len()); strides.len()];
     for (axis, &dim) in dims.iter().enumerate() {
         if dim == 1 {
             continue;
         }
         let joins = merged_strides
             .iter()
-            .zip(&strides)
+            .zip(strides)
             .all(|(merged, strides)| merged.last() == Some(&(strides[axis] * dim as isize)));
         match merged.last_mut() {
             Some(last) if joins => {
                 *last *= dim;
-                for (merged, strides) in merged_strides.iter_mut().zip(&strides) {
+                for (merged, strides) in merged_strides.iter_mut().zip(strides) {
                     if let Some(last) = merged.last_mut() {
                         *last = strides[axis];
                     }
@@ -80,7 +80,7 @@ fn merge<const N: usize>(dims: &[usize], strides: [&[isize]; N]) -> (Vec<usize>,
             }
             _ => {
                 merged.push(dim);
-                for (merged, strides) in merged_strides.iter_mut().zip(&strides) {
+                for (merged, strides) in merged_strides.iter_mut().zip(strides) {
                     merged.push(strides[axis]);
                 }
             }

@@ -229,11 +229,6 @@ impl<'a> Chooser<'a> {
         self.constant(position).filter(|tensor| !tensor.is_released())?.data().as_f32()
     }
 
-    /// True when the plan quantizes results as it runs.
-    fn quantizes(&self) -> bool {
-        self.plan.steps.iter().any(|step| matches!(step.op, Op::QuantizedMatMul { .. } | Op::DynamicQuantize))
-    }
-
     /// The vector kernel; `None` when only the reference form fits.
     fn choose(&self, weights: &mut Weights) -> Option<Kernel> {
         let fact = |value: usize| &self.plan.values[value].fact;
@@ -262,7 +257,7 @@ impl<'a> Chooser<'a> {
             Op::Resize { .. } if matches!(out.dims.len(), 3 | 4) && out.dims[..2] == self.dims(0)[..2] => {
                 Some(Kernel::Resize)
             }
-            Op::Attention { .. } => Some(Kernel::Attention { is_double: self.quantizes() }),
+            Op::Attention { .. } => Some(Kernel::Attention { is_double: self.plan.quantizes() }),
             Op::Recurrent { .. } => self.recurrent(weights),
             _ => None,
         }

@@ -1,13 +1,17 @@
 //! What this worker's browser offers, found by asking for it.
 
-use js_sys::{Error, Function, Object, Promise};
+use js_sys::{Error, Object, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Gpu, GpuAdapter};
 use wire::{Adapter, Capabilities};
 
+use super::promise::{Failure, within};
 use super::sys::{self, Navigator};
 use crate::webnn::sys::{Ml, MlContext, MlContextOptions, navigator_ml};
+
+/// WebNN's device types in the order they are tried. The processor comes first: where a browser computes on a GPU that is
+/// emulated, it does not say so.
+pub(crate) const WEBNN_DEVICES: [&str; 3] = ["cpu", "gpu", "npu"];
 
 /// Time for one answer, milliseconds: a hung GPU process answers nothing, and the worker can do without it.
 const PATIENCE_MILLIS: i32 = 2_000;
@@ -57,7 +61,7 @@ async fn find_webnn() -> (Vec<String>, Option<String>) {
     };
     let mut devices = Vec::new();
     let mut reason = None;
-    for device in ["cpu", "gpu", "npu"] {
+    for device in WEBNN_DEVICES {
         match try_context(&ml, device).await {
             Ok(()) => devices.push(device.to_owned()),
             Err(words) => reason = Some(words),
@@ -77,17 +81,10 @@ async fn try_context(ml: &Ml, device: &str) -> Result<(), String> {
 
 /// Awaits `promise`, but not for ever; an error is in the browser's words.
 async fn answer(promise: Promise) -> Result<JsValue, String> {
-    let late = JsValue::symbol(Some("late"));
-    let timer = Promise::new(&mut |resolve: Function, _reject: Function| {
-        let resolve = resolve.bind1(&JsValue::NULL, &late);
-        sys::set_timeout(&resolve, PATIENCE_MILLIS);
-    });
-    let first = Promise::race(&js_sys::Array::of2(&promise, &timer));
-    match JsFuture::from(first).await {
-        Ok(value) if value == late => Err(format!("no answer within {PATIENCE_MILLIS} ms")),
-        Ok(value) => Ok(value),
-        Err(error) => Err(words(&error)),
-    }
+    within(&promise, PATIENCE_MILLIS).await.map_err(|failure| match failure {
+        Failure::Late => format!("no answer within {PATIENCE_MILLIS} ms"),
+        Failure::Rejected(error) => words(&error),
+    })
 }
 
 /// What the browser says: name and message of its error.

@@ -18,7 +18,8 @@ use wire::Fault;
 
 use super::buffer::{Account, Buffer};
 use super::fault;
-use super::promise::{self, Failure};
+use crate::web::capabilities::words;
+use crate::web::promise::{Failure, within};
 use crate::web::sys::{self, Navigator};
 
 /// Time for an adapter, a device or an error scope, milliseconds.
@@ -145,7 +146,7 @@ impl Device {
         let buffer = self
             .gpu
             .create_buffer(&descriptor)
-            .map_err(|error| fault::out_of_memory(&fault::words(&error), self.account.bytes()))?;
+            .map_err(|error| fault::out_of_memory(&words(&error), self.account.bytes()))?;
         Ok(Buffer::new(buffer, size_bytes, &self.account))
     }
 
@@ -153,7 +154,7 @@ impl Device {
     pub(super) fn write(&self, buffer: &Buffer, bytes: &[u8]) -> Result<(), Fault> {
         let queue = self.gpu.queue();
         let written = queue.write_buffer_with_u32_and_u8_slice(buffer.gpu(), 0, bytes);
-        written.map_err(|error| fault::refused(&fault::words(&error)))
+        written.map_err(|error| fault::refused(&words(&error)))
     }
 
     /// Calls `make`, and waits for what the device has to say about it.
@@ -163,7 +164,7 @@ impl Device {
         let made = make();
         let scopes: [Promise; 2] = FILTERS.map(|_| self.gpu.pop_error_scope().unchecked_into());
         for scope in &scopes {
-            match promise::within(scope, PATIENCE_MILLIS).await {
+            match within(scope, PATIENCE_MILLIS).await {
                 Ok(error) if error.is_null() => {}
                 Ok(error) => return Err(gpu_fault(&error.unchecked_into(), &self.account)),
                 Err(failure) => return Err(self.explain(failure, "check what it was asked for").await),
@@ -198,7 +199,7 @@ impl Device {
         for text in shaders {
             let promise = self.pipelines.borrow().get(text).cloned();
             let Some(promise) = promise else { continue };
-            match promise::within(&promise, COMPILE_MILLIS).await {
+            match within(&promise, COMPILE_MILLIS).await {
                 Ok(pipeline) => compiled.push(pipeline.unchecked_into()),
                 Err(failure) => {
                     self.pipelines.borrow_mut().remove(text);
@@ -212,21 +213,27 @@ impl Device {
     /// A buffer for results of at least a size.
     pub(super) fn staging(&self, size_bytes: u64) -> Result<Buffer, Fault> {
         let mut free = self.staging.borrow_mut();
-        let fits = free.iter().position(|buffer| buffer.size_bytes() >= size_bytes);
-        match fits {
+        let fits = (0..free.len()).filter(|&index| free[index].size_bytes() >= size_bytes);
+        match fits.min_by_key(|&index| free[index].size_bytes()) {
             Some(index) => Ok(free.swap_remove(index)),
             None => self.buffer(size_bytes, STAGING),
         }
     }
 
-    /// Waits until a staging buffer holds its results, hands them to `read`, and keeps the buffer for the next run.
-    pub(super) async fn read<T>(&self, buffer: Buffer, read: impl FnOnce(&[u8]) -> T) -> Result<T, Fault> {
+    /// Waits until a staging buffer holds its results, hands the first `n_bytes` to `read`, and keeps the buffer for the
+    /// next run.
+    pub(super) async fn read<T>(
+        &self,
+        buffer: Buffer,
+        n_bytes: u64,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Fault> {
         let mapped: Promise = buffer.gpu().map_async(MAP_READ).unchecked_into();
         let settled = if self.needs_ticks {
             let tick = || self.gpu.queue().submit(&[]);
-            promise::within_ticking(&mapped, RUN_MILLIS, TICK_MILLIS, tick).await
+            within_ticking(&mapped, RUN_MILLIS, TICK_MILLIS, tick).await
         } else {
-            promise::within(&mapped, RUN_MILLIS).await
+            within(&mapped, RUN_MILLIS).await
         };
         if let Err(failure) = settled {
             return Err(self.explain(failure, "finish a run").await);
@@ -234,7 +241,8 @@ impl Device {
         if let Some(fault) = self.news.error.borrow_mut().take() {
             return Err(fault);
         }
-        let range = buffer.gpu().get_mapped_range().map_err(|error| fault::refused(&fault::words(&error)))?;
+        let range = buffer.gpu().get_mapped_range_with_f64_and_f64(0.0, n_bytes as f64);
+        let range = range.map_err(|error| fault::refused(&words(&error)))?;
         let result = read(&js_sys::Uint8Array::new(&range).to_vec());
         buffer.gpu().unmap();
         let mut free = self.staging.borrow_mut();
@@ -247,7 +255,7 @@ impl Device {
     /// The fault behind an operation that gave nothing: a lost device before anything else.
     async fn explain(&self, failure: Failure, what: &str) -> Fault {
         let lost: Promise = self.gpu.lost().unchecked_into();
-        if let Ok(info) = promise::within(&lost, LOSS_MILLIS).await {
+        if let Ok(info) = within(&lost, LOSS_MILLIS).await {
             return fault::device_lost(&reason(&info.unchecked_into()));
         }
         if let Some(fault) = self.news.error.borrow_mut().take() {
@@ -255,7 +263,7 @@ impl Device {
         }
         match failure {
             Failure::Late => fault::timeout(what, RUN_MILLIS),
-            Failure::Rejected(error) => fault::refused(&fault::words(&error)),
+            Failure::Rejected(error) => fault::refused(&words(&error)),
         }
     }
 }
@@ -268,9 +276,9 @@ impl Drop for Device {
 }
 
 async fn answer(promise: &Promise, what: &str) -> Result<JsValue, Fault> {
-    promise::within(promise, PATIENCE_MILLIS).await.map_err(|failure| match failure {
+    within(promise, PATIENCE_MILLIS).await.map_err(|failure| match failure {
         Failure::Late => fault::timeout(what, PATIENCE_MILLIS),
-        Failure::Rejected(error) => fault::no_adapter(&fault::words(&error)),
+        Failure::Rejected(error) => fault::no_adapter(&words(&error)),
     })
 }
 
@@ -303,4 +311,20 @@ fn gpu_fault(error: &GpuError, account: &Account) -> Fault {
     } else {
         fault::refused(&error.message().replace('\n', " "))
     }
+}
+
+/// Awaits `promise` for at most `limit_millis`, calling `tick` every `tick_millis` until it is settled.
+async fn within_ticking(
+    promise: &Promise,
+    limit_millis: i32,
+    tick_millis: i32,
+    tick: impl Fn(),
+) -> Result<JsValue, Failure> {
+    for _ in 0..limit_millis / tick_millis {
+        match within(promise, tick_millis).await {
+            Err(Failure::Late) => tick(),
+            settled => return settled,
+        }
+    }
+    Err(Failure::Late)
 }

@@ -14,6 +14,7 @@ use wire::Fault;
 use super::buffer::Buffer;
 use super::device::{Device, STORAGE, UNIFORM};
 use super::fault;
+use crate::web::capabilities::words;
 
 /// Offsets of uniform bindings are multiples of this on every adapter, bytes.
 const UNIFORM_ALIGNMENT: usize = 256;
@@ -175,14 +176,14 @@ impl Executable {
                     offset as f64,
                     size as f64,
                 )
-                .map_err(|error| fault::refused(&fault::words(&error)))?;
+                .map_err(|error| fault::refused(&words(&error)))?;
             offset += size;
         }
         gpu.queue().submit(&[encoder.finish()]);
         let device = Rc::clone(&self.device);
         Ok(async move {
             device
-                .read(staging, |bytes| {
+                .read(staging, total, |bytes| {
                     let mut rest = bytes;
                     let tensor = |output: gpu::Output| {
                         let (own, after) = rest.split_at_checked(size_bytes(&output) as usize)?;

@@ -1,8 +1,6 @@
 //! The faults of this backend: every code it adds to the engine's.
 
-use js_sys::Error;
 use model::webgpu::{LowerError, Wide};
-use wasm_bindgen::{JsCast as _, JsValue};
 use wire::{Fault, FaultCategory};
 
 const OTHER_BACKEND: &str = "load the model on another backend";
@@ -77,12 +75,4 @@ pub(super) fn wide_weight(wide: &Wide) -> Fault {
         format!("the webgpu backend cannot run the model: a constant is out of range: {wide}"),
     )
     .with_hint(OTHER_BACKEND)
-}
-
-/// What the browser says: name and message of its error.
-pub(super) fn words(error: &JsValue) -> String {
-    match error.dyn_ref::<Error>() {
-        Some(error) => format!("{}: {}", error.name(), error.message()).replace('\n', " "),
-        None => format!("{error:?}"),
-    }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use model::tensor::strides;
+use model::walk::rows;
 use model::webnn::Constant;
 use model::{DType, Data, DataRef, Fact, Tensor};
 
@@ -15,10 +16,10 @@ pub fn constant_bytes(constant: &Constant, dtype: DType) -> Cow<'_, [u8]> {
             // The lowering has checked that they fit.
             Cow::Owned(wide.iter().flat_map(|&x| (x as i32).to_le_bytes()).collect())
         }
-        (_, None) => bytes(data),
+        (_, None) => Cow::Borrowed(data.bytes()),
         (_, Some(permutation)) => {
             let size = data.dtype().size_bytes();
-            Cow::Owned(permuted(&bytes(data), size, constant.tensor.dims(), permutation))
+            Cow::Owned(permuted(data.bytes(), size, constant.tensor.dims(), permutation))
         }
     }
 }
@@ -37,7 +38,7 @@ pub fn input_bytes(tensor: &Tensor, dtype: DType) -> Result<Cow<'_, [u8]>, (usiz
             }
             Ok(Cow::Owned(narrow))
         }
-        (data, _) => Ok(bytes(data)),
+        (data, _) => Ok(Cow::Borrowed(data.bytes())),
     }
 }
 
@@ -62,42 +63,18 @@ pub fn output_tensor(bytes: &[u8], dtype: DType, fact: &Fact) -> Option<Tensor> 
     Tensor::new(fact.dims.clone(), data)
 }
 
-/// The bytes of elements, in the machine's order.
-#[expect(unsafe_code, reason = "numbers are read as bytes without a copy")]
-fn bytes(data: DataRef<'_>) -> Cow<'_, [u8]> {
-    fn of<T: Copy>(values: &[T]) -> Cow<'_, [u8]> {
-        // SAFETY: the memory is the slice's own; `T` is a number without padding, and every byte is a valid `u8`.
-        Cow::Borrowed(unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) })
-    }
-    match data {
-        DataRef::F32(data) => of(data),
-        DataRef::I64(data) => of(data),
-        DataRef::I32(data) => of(data),
-        DataRef::U8(data) | DataRef::Bool(data) => of(data),
-        DataRef::I8(data) => of(data),
-    }
-}
-
 /// Elements of `size` bytes in the order of a transposed tensor.
 fn permuted(source: &[u8], size: usize, dims: &[usize], permutation: &[usize]) -> Vec<u8> {
     let own = strides(dims);
     let out_dims: Vec<usize> = permutation.iter().map(|&axis| dims[axis]).collect();
-    let steps: Vec<usize> = permutation.iter().map(|&axis| own[axis]).collect();
-    let mut index = vec![0; dims.len()];
-    let mut at = 0;
+    let steps: Vec<isize> = permutation.iter().map(|&axis| own[axis] as isize).collect();
     let mut out = Vec::with_capacity(source.len());
-    for _ in 0..source.len() / size {
-        out.extend_from_slice(&source[at * size..(at + 1) * size]);
-        for axis in (0..out_dims.len()).rev() {
-            index[axis] += 1;
-            at += steps[axis];
-            if index[axis] < out_dims[axis] {
-                break;
-            }
-            at -= steps[axis] * out_dims[axis];
-            index[axis] = 0;
+    rows(&out_dims, [0], [&steps], |row| {
+        for index in 0..row.length as isize {
+            let at = (row.offsets[0] as isize + index * row.steps[0]) as usize * size;
+            out.extend_from_slice(&source[at..at + size]);
         }
-    }
+    });
     out
 }
 

@@ -11,11 +11,7 @@ use wire::{Fault, FaultCategory};
 
 use super::limits::read_limits;
 use super::sys::{self, Ml, MlContext, MlContextOptions};
-use crate::web::capabilities::words;
-
-/// Device types in the order they are tried. The processor comes first: where a browser computes on a GPU that is emulated, it
-/// does not say so.
-const DEVICES: [&str; 3] = ["cpu", "gpu", "npu"];
+use crate::web::capabilities::{WEBNN_DEVICES, words};
 
 /// One context and its limits.
 #[derive(Debug)]
@@ -31,7 +27,7 @@ impl Context {
     pub(super) async fn open() -> Result<Self, Fault> {
         let Some(ml) = sys::navigator_ml() else { return Err(unavailable("navigator.ml is undefined")) };
         let mut reason = String::new();
-        for device in DEVICES {
+        for device in WEBNN_DEVICES {
             match create(&ml, device).await {
                 Ok(context) => return Self::new(context, device),
                 Err(error) => reason = words(&error),

@@ -51,7 +51,7 @@ impl WebnnSession {
         let prepare = async |plan: Plan| Graph::build(&plan, &program(&plan, &context)?, &context).await;
         let graph = self.planned.prepared(&operands, prepare).await?;
         let outputs = graph.run(&context, &operands, wanted).await?;
-        Ok(wanted.iter().zip(outputs).map(|(name, output)| planned::output(name, output)).collect())
+        Ok(planned::outputs(wanted, outputs))
     }
 }
 

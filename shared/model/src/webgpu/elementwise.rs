@@ -4,6 +4,7 @@ use super::expression::{self, Function, element};
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand, TensorId};
 use crate::op::{Op, Unary};
 use crate::tensor::{DType, broadcast_strides, strides};
+use crate::walk::merge;
 
 /// An expression over the elements of some tensors, for every position of a shape.
 #[derive(Debug, Clone)]
@@ -244,7 +245,11 @@ impl Lowering<'_> {
         let store =
             store.map(|(offset, strides)| Load { tensor: out.tensor, dtype: out.dtype, offset, strides });
         let mut walks: Vec<Load> = loads.iter().map(|load| (*load).clone()).chain(store.clone()).collect();
-        let dims = merge(&chain.dims, &mut walks);
+        let own: Vec<&[isize]> = walks.iter().map(|walk| walk.strides.as_slice()).collect();
+        let (dims, merged) = merge(&chain.dims, &own);
+        for (walk, strides) in walks.iter_mut().zip(merged) {
+            walk.strides = strides;
+        }
         let dense = signed(strides(&dims));
         let is_dense = |walk: &Load| walk.offset == 0 && walk.strides == dense;
         let mut call = Call::new("element-wise", "");
@@ -313,34 +318,4 @@ fn wrapped(value: Expression, dtype: DType) -> Expression {
         Some(text) => Expression::Apply(text.into(), vec![value]),
         None => value,
     }
-}
-
-/// Drops dimensions of length 1 and joins neighbours along which every walk goes on evenly.
-fn merge(dims: &[usize], walks: &mut [Load]) -> Vec<usize> {
-    let mut merged: Vec<usize> = Vec::new();
-    let mut kept: Vec<Vec<isize>> = vec![Vec::new(); walks.len()];
-    for (axis, &dim) in dims.iter().enumerate() {
-        if dim == 1 {
-            continue;
-        }
-        let is_even = |(walk, kept): (&Load, &Vec<isize>)| {
-            kept.last().is_some_and(|&last| last == walk.strides[axis] * dim as isize)
-        };
-        let joins = !merged.is_empty() && walks.iter().zip(&kept).all(is_even);
-        if joins && let Some(last) = merged.last_mut() {
-            *last *= dim;
-            kept.iter_mut().for_each(|strides| {
-                strides.pop();
-            });
-        } else {
-            merged.push(dim);
-        }
-        for (walk, kept) in walks.iter().zip(&mut kept) {
-            kept.push(walk.strides[axis]);
-        }
-    }
-    for (walk, kept) in walks.iter_mut().zip(kept) {
-        walk.strides = kept;
-    }
-    merged
 }

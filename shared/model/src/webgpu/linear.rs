@@ -148,11 +148,8 @@ impl Lowering<'_> {
         let (m, k) = if trans_a { (a_columns, a_rows) } else { (a_rows, a_columns) };
         let n = if trans_b { b_rows } else { b_columns };
         let a_steps = if trans_a { [1, a_columns] } else { [a_columns, 1] };
-        let bias = match step.optional(2).filter(|_| epilogue.has_bias) {
-            Some(values) => Bias::Column(values),
-            None => Bias::None,
-        };
-        let residual = step.optional(2 + usize::from(epilogue.has_bias)).filter(|_| epilogue.has_residual);
+        let [bias, residual] = step.epilogue(epilogue, 2);
+        let bias = bias.map_or(Bias::None, Bias::Column);
         let packed = self.columns(b, [k, n], trans_b)?;
         self.product(&Product {
             a,
@@ -237,7 +234,7 @@ impl Lowering<'_> {
         let (q, k, v, out) = (step.input(0)?, step.input(1)?, step.input(2)?, step.output());
         let heads = Heads::new(q, k, v, heads_inside);
         let mask = step.optional(3);
-        if self.quantizes() {
+        if self.plan.quantizes() {
             return self.exact_attention(&heads, [q, k, v, out], mask, scale, zeroes_undefined);
         }
         let Heads { width, v_width, n_queries, .. } = heads;
@@ -267,12 +264,6 @@ impl Lowering<'_> {
             heads.n_rows()
         };
         self.emit(call, n)
-    }
-
-    /// True when the plan quantizes results as it runs: then attention must round like the exact value.
-    fn quantizes(&self) -> bool {
-        let is_dynamic = |op: &Op| matches!(op, Op::QuantizedMatMul { .. } | Op::DynamicQuantize);
-        self.plan.steps.iter().any(|step| is_dynamic(&step.op))
     }
 
     fn exact_attention(

@@ -11,7 +11,7 @@ use super::sample::Regions;
 use super::shader::{Declaration, Definitions, Param, assemble};
 use super::{Buffer, Content, Dispatch, LowerError, Output, Packing, Program, Target};
 use crate::graph::ValueId;
-use crate::op::Op;
+use crate::op::{Epilogue, Op};
 use crate::plan::{Home, Plan, Step};
 use crate::tensor::{DType, Tensor, n_elements};
 
@@ -208,6 +208,15 @@ impl LoweredStep<'_> {
 
     pub(super) fn optional(&self, position: usize) -> Option<&Operand> {
         self.inputs.get(position).and_then(Option::as_ref)
+    }
+
+    /// Bias and residual, the first of which has this position.
+    pub(super) fn epilogue(&self, epilogue: &Epilogue, first: usize) -> [Option<&Operand>; 2] {
+        let residual = first + usize::from(epilogue.has_bias);
+        [
+            self.optional(first).filter(|_| epilogue.has_bias),
+            self.optional(residual).filter(|_| epilogue.has_residual),
+        ]
     }
 
     pub(super) fn n_inputs(&self) -> usize {

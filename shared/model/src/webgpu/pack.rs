@@ -70,13 +70,12 @@ impl Packing {
                 Ok(Cow::Owned(out))
             }
             (Self::Bytes { n_columns }, data) => {
-                let bytes: Vec<u8> = match data {
-                    DataRef::U8(data) | DataRef::Bool(data) => data.to_vec(),
-                    DataRef::I8(data) => data.iter().map(|&x| x.cast_unsigned()).collect(),
-                    other => return elements(other),
-                };
+                if data.dtype().size_bytes() != 1 {
+                    return elements(data);
+                }
+                let bytes = data.bytes();
                 if n_columns % 4 == 0 {
-                    return Ok(Cow::Owned(bytes));
+                    return Ok(Cow::Borrowed(bytes));
                 }
                 let padded = n_columns.next_multiple_of(4);
                 let mut out = vec![0; self.size_bytes(bytes.len())];
@@ -98,7 +97,7 @@ pub fn elements(data: DataRef<'_>) -> Result<Cow<'_, [u8]>, Wide> {
     let words =
         |values: &mut dyn Iterator<Item = i32>| -> Vec<u8> { values.flat_map(i32::to_le_bytes).collect() };
     Ok(Cow::Owned(match data {
-        DataRef::F32(data) => return Ok(float_bytes(data)),
+        DataRef::F32(_) => return Ok(Cow::Borrowed(data.bytes())),
         DataRef::I32(data) => words(&mut data.iter().copied()),
         DataRef::I64(data) => {
             let mut out = Vec::with_capacity(data.len() * 4);
@@ -125,11 +124,4 @@ pub fn from_elements(dtype: DType, bytes: &[u8]) -> Data {
         DType::I8 => Data::I8(words().map(|word| word as i8).collect()),
         DType::Bool => Data::Bool(words().map(|word| u8::from(word != 0)).collect()),
     }
-}
-
-#[expect(unsafe_code, reason = "weights go to the GPU as they lie in memory, without a second copy")]
-fn float_bytes(data: &[f32]) -> Cow<'_, [u8]> {
-    // SAFETY: a slice of floats is readable as bytes of four times its length, whatever their values are; WebAssembly and
-    // the native targets of the agent are little-endian, as the GPU is.
-    Cow::Borrowed(unsafe { std::slice::from_raw_parts(data.as_ptr().cast(), size_of_val(data)) })
 }

@@ -72,8 +72,7 @@ impl Lowering<'_> {
             .bind("y", "u32", bytes.tensor, true);
         self.emit(quantize, m * k4)?;
         let (b_scale, b_points) = (step.input(2)?, step.optional(3));
-        let bias = step.optional(4).filter(|_| epilogue.has_bias);
-        let residual = step.optional(4 + usize::from(epilogue.has_bias)).filter(|_| epilogue.has_residual);
+        let [bias, residual] = step.epilogue(epilogue, 4);
         let n4 = n_columns.div_ceil(4);
         let n_rows =
             [8, 4, 2, 1].into_iter().find(|&rows| rows <= m && m.div_ceil(rows) * n4 >= 32).unwrap_or(1);

@@ -69,7 +69,7 @@ impl Lowering<'_> {
         let last_h = optional_output(self, 1);
         let c = if cell == Cell::Lstm { Some(optional_output(self, 2)) } else { None };
         if let Some(c) = &c {
-            self.initial(step.optional(6), 0, &layer.whole(), c)?;
+            self.initial(step.optional(6), 0, c)?;
         }
         for index in 0..n_directions {
             let is_reverse = direction == Direction::Reverse || index == 1;
@@ -82,23 +82,15 @@ impl Lowering<'_> {
     }
 
     /// Copies an initial state, or zeros, to where the steps keep it.
-    fn initial(
-        &mut self,
-        given: Option<&Operand>,
-        offset: usize,
-        dims: &[usize],
-        out: &Operand,
-    ) -> Result<(), Failure> {
+    fn initial(&mut self, given: Option<&Operand>, offset: usize, out: &Operand) -> Result<(), Failure> {
         let expression = match given {
             Some(state) => {
                 self.materialise(state.tensor)?;
-                let strides =
-                    crate::tensor::strides(dims).into_iter().map(|stride| stride as isize).collect();
-                Expression::Load(Load { tensor: state.tensor, dtype: DType::F32, offset, strides })
+                Expression::Load(Load { tensor: state.tensor, dtype: DType::F32, offset, strides: vec![1] })
             }
             None => Expression::Apply("0.0".into(), Vec::new()),
         };
-        self.copy(expression, dims, out, None)
+        self.copy(expression, &[out.n()], out, None)
     }
 
     /// All steps of one direction; gives the last state.
@@ -115,7 +107,7 @@ impl Lowering<'_> {
         let state_dims = [layer.n_batch, layer.hidden];
         let mut h = self.temporary(DType::F32, &state_dims);
         let mut next = self.temporary(DType::F32, &state_dims);
-        self.initial(step.optional(5), index * layer.state(), &[layer.state()], &h)?;
+        self.initial(step.optional(5), index * layer.state(), &h)?;
         for time in 0..layer.n_steps {
             let at = if is_reverse { layer.n_steps - 1 - time } else { time };
             let base = |kernel: &'static str, template: &'static str| {
@@ -147,11 +139,5 @@ impl Lowering<'_> {
             std::mem::swap(&mut h, &mut next);
         }
         Ok(h)
-    }
-}
-
-impl Layer {
-    fn whole(&self) -> [usize; 1] {
-        [self.n_directions * self.state()]
     }
 }

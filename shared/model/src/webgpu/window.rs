@@ -47,13 +47,6 @@ fn channels(call: Call, x: &Operand, out: &Operand, groups: usize) -> Call {
         .uint("per_group_out", out.dims[1] / groups)
 }
 
-/// Bias and residual, which follow two operands.
-fn extras<'a>(step: &'a LoweredStep<'_>, epilogue: &Epilogue) -> [Option<&'a Operand>; 2] {
-    let bias = step.optional(2).filter(|_| epilogue.has_bias);
-    let residual = step.optional(2 + usize::from(epilogue.has_bias)).filter(|_| epilogue.has_residual);
-    [bias, residual]
-}
-
 impl Lowering<'_> {
     pub(super) fn window(&mut self, step: &LoweredStep<'_>) -> Result<(), Failure> {
         match step.op {
@@ -102,7 +95,7 @@ impl Lowering<'_> {
             self.columns_of_windows(window, x, out)?
         };
         let (m, k) = (w.dims[0] / groups, per_group * taps);
-        let [bias, residual] = extras(step, epilogue);
+        let [bias, residual] = step.epilogue(epilogue, 2);
         self.product(&Product {
             a: w,
             a_steps: [k, 1],
@@ -148,7 +141,7 @@ impl Lowering<'_> {
         template: &'static str,
     ) -> Result<(), Failure> {
         let (x, w, out) = (step.input(0)?, step.input(1)?, step.output());
-        let [bias, residual] = extras(step, epilogue);
+        let [bias, residual] = step.epilogue(epilogue, 2);
         let call = with_activation(step.op.name(), template, &epilogue.activations);
         let call = channels(call, x, out, groups)
             .read("x", x)

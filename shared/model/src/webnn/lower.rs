@@ -170,10 +170,6 @@ impl Lowering<'_> {
         self.planar(Self::value(step, position)?)
     }
 
-    fn is_constant(&self, value: ValueId) -> bool {
-        matches!(self.plan.values[value].home, Home::Constant(_))
-    }
-
     /// A value as the plan has it.
     fn planar(&mut self, value: ValueId) -> Result<OperandId, Reason> {
         if let Some(operand) = self.slots[value].planar {
@@ -238,15 +234,20 @@ impl Lowering<'_> {
             Layout::Nchw => &[0, 1, 2, 3],
             Layout::Nhwc => &[0, 2, 3, 1],
         };
+        self.turned(value, &four, permutation)
+    }
+
+    /// A value in the shape `dims`, transposed; a constant is turned before the context gets it.
+    fn turned(&mut self, value: ValueId, dims: &[usize], permutation: &[usize]) -> Result<OperandId, Reason> {
         if let Home::Constant(tensor) = &self.plan.values[value].home
-            && tensor.dims() == four
+            && tensor.dims() == dims
         {
-            let turned = permutation.iter().map(|&axis| four[axis]).collect();
+            let turned = permutation.iter().map(|&axis| dims[axis]).collect();
             return self.builder.constant(tensor, turned, Some(permutation.to_vec()));
         }
         let planar = self.planar(value)?;
-        let four = self.builder.reshape(planar, &four)?;
-        self.builder.transpose(four, permutation)
+        let reshaped = self.builder.reshape(planar, dims)?;
+        self.builder.transpose(reshaped, permutation)
     }
 
     /// The axis of an image that holds a dimension of a value of three or four dimensions.

@@ -1,11 +1,10 @@
 //! Attention from matrix products and softmax: WebNN has no operator for it.
 
 use crate::plan::Step;
-use crate::tensor::DType;
 
 use super::Lowering;
 use crate::webnn::builder::Reason;
-use crate::webnn::program::{Argument, OperandId};
+use crate::webnn::program::OperandId;
 
 /// Swaps length and heads.
 const SWAP_HEADS: [usize; 4] = [0, 2, 1, 3];
@@ -36,10 +35,7 @@ impl Lowering<'_> {
         }
         let mut weights = self.soft_weights(scores, 3)?;
         if zeroes_undefined {
-            let mut fact = self.builder.fact(weights).clone();
-            fact.dtype = DType::Bool;
-            let arguments = vec![Argument::Operand("a", weights)];
-            let undefined = self.builder.call("isNaN", arguments, Vec::new(), fact)?;
+            let undefined = self.test("isNaN", weights)?;
             let zero = self.builder.float(0.0)?;
             weights = self.builder.choose(undefined, zero, weights)?;
         }

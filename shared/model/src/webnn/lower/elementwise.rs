@@ -162,7 +162,7 @@ impl Lowering<'_> {
         b.binary("pow", x, p)
     }
 
-    fn test(&mut self, method: &'static str, x: OperandId) -> Result<OperandId, Reason> {
+    pub(super) fn test(&mut self, method: &'static str, x: OperandId) -> Result<OperandId, Reason> {
         let mut fact = self.builder.fact(x).clone();
         fact.dtype = DType::Bool;
         self.builder.call(method, vec![Argument::Operand("a", x)], Vec::new(), fact)

@@ -94,10 +94,7 @@ impl Lowering<'_> {
         let points = point.map_or_else(|| Some(vec![0.0]), constant);
         let (Some(mut floats), Some(points)) = (constant(weights), points) else {
             let operand = self.planar(weights)?;
-            let point = match point {
-                Some(point) => Some(self.planar(point)?),
-                None => None,
-            };
+            let point = point.map(|point| self.planar(point)).transpose()?;
             return self.difference(operand, point, 1);
         };
         for row in floats.chunks_mut(points.len()) {
@@ -141,10 +138,7 @@ impl Lowering<'_> {
         let depth = a_dims[a_dims.len() - 1];
         let mut sides = Vec::new();
         for (x, position, axis) in [(a, 2, a_dims.len() - 2), (b, 3, b_dims.len() - 1)] {
-            let point = match Self::optional(step, position) {
-                Some(point) => Some(self.planar(point)?),
-                None => None,
-            };
+            let point = Self::optional(step, position).map(|point| self.planar(point)).transpose()?;
             sides.push(self.difference(x, point, axis)?);
         }
         // In pieces whose sums floats hold exactly; the pieces are added as integers.
@@ -202,10 +196,7 @@ impl Lowering<'_> {
 
     pub(super) fn dequantize(&mut self, step: &Step, axis: usize) -> Result<(), Reason> {
         let x = self.operand(step, 0)?;
-        let point = match Self::optional(step, 2) {
-            Some(point) => Some(self.planar(point)?),
-            None => None,
-        };
+        let point = Self::optional(step, 2).map(|point| self.planar(point)).transpose()?;
         let difference = self.difference(x, point, axis)?;
         let scale = self.operand(step, 1)?;
         let scale = self.along(scale, axis, x)?;

@@ -48,16 +48,7 @@ impl Lowering<'_> {
     /// Weights in the order of the filter layout that follows.
     fn filter(&mut self, value: ValueId, permutation: [usize; 4]) -> Result<OperandId, Reason> {
         let four = self.four(value)?;
-        if self.is_constant(value)
-            && let crate::plan::Home::Constant(tensor) = &self.plan.values[value].home
-            && tensor.dims() == four
-        {
-            let dims = permutation.map(|axis| four[axis]).to_vec();
-            return self.builder.constant(tensor, dims, Some(permutation.to_vec()));
-        }
-        let planar = self.planar(value)?;
-        let planar = self.builder.reshape(planar, &four)?;
-        self.builder.transpose(planar, &permutation)
+        self.turned(value, &four, &permutation)
     }
 
     fn bias(&mut self, step: &Step, epilogue: &Epilogue, n_channels: usize) -> Result<Options, Reason> {

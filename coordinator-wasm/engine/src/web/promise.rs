@@ -4,10 +4,10 @@ use js_sys::{Array, Function, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::web::sys;
+use super::sys;
 
 /// A promise that gave no value.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Not within the time.
     Late,
     /// Rejected with this reason.
@@ -22,7 +22,7 @@ fn timer(millis: i32, value: &JsValue) -> Promise {
 }
 
 /// Awaits `promise` for at most `limit_millis`.
-pub(super) async fn within(promise: &Promise, limit_millis: i32) -> Result<JsValue, Failure> {
+pub(crate) async fn within(promise: &Promise, limit_millis: i32) -> Result<JsValue, Failure> {
     let late = JsValue::symbol(Some("late"));
     let first = Promise::race(&Array::of2(promise, &timer(limit_millis, &late)));
     match JsFuture::from(first).await {
@@ -30,20 +30,4 @@ pub(super) async fn within(promise: &Promise, limit_millis: i32) -> Result<JsVal
         Ok(value) => Ok(value),
         Err(reason) => Err(Failure::Rejected(reason)),
     }
-}
-
-/// Awaits `promise` for at most `limit_millis`, calling `tick` every `tick_millis` until it is settled.
-pub(super) async fn within_ticking(
-    promise: &Promise,
-    limit_millis: i32,
-    tick_millis: i32,
-    tick: impl Fn(),
-) -> Result<JsValue, Failure> {
-    for _ in 0..limit_millis / tick_millis {
-        match within(promise, tick_millis).await {
-            Err(Failure::Late) => tick(),
-            settled => return settled,
-        }
-    }
-    Err(Failure::Late)
 }
