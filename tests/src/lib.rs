@@ -7,6 +7,7 @@ pub mod agent;
 pub mod cache;
 pub mod case_server;
 pub mod cast_case;
+pub mod demo_page;
 pub mod driver;
 pub mod native;
 pub mod node_case;

@@ -6,11 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tabpool_tests::agent::Server;
 use tabpool_tests::cache;
+use tabpool_tests::demo_page::{self, RUN_LIMIT, check};
 use tabpool_tests::driver::Browser;
 use tabpool_tests::webdriver::Session;
 
-/// A model is loaded and runs, on a busy machine with two cores.
-const RUN_LIMIT: Duration = Duration::from_secs(300);
 /// Something that only the page itself does.
 const PAGE_LIMIT: Duration = Duration::from_secs(120);
 /// Runs that succeed on the way until the agent stops: five tasks, five more files, one more model, eight of a burst.
@@ -20,24 +19,17 @@ const PHONE_WIDTH: u32 = 360;
 
 #[test]
 fn chromium() {
-    check(Browser::Chromium);
+    check(Browser::Chromium, visit);
 }
 
 #[test]
 fn firefox() {
-    check(Browser::Firefox);
+    check(Browser::Firefox, visit);
 }
 
 #[test]
 fn webkit() {
-    check(Browser::Webkit);
-}
-
-#[track_caller]
-fn check(browser: Browser) {
-    if let Err(error) = visit(browser) {
-        panic!("{browser:?}: {error:#}");
-    }
+    check(Browser::Webkit, visit);
 }
 
 fn visit(browser: Browser) -> Result<()> {
@@ -47,12 +39,7 @@ fn visit(browser: Browser) -> Result<()> {
     let port = server.port()?;
     let driven = browser.drive()?;
     let page = &driven.session;
-    page.goto(&server.url)?;
-    page.wait_until(
-        "document.documentElement.dataset.pool === 'ready'",
-        "document.body.innerText",
-        RUN_LIMIT,
-    )?;
+    demo_page::open(page, &server.url)?;
 
     compare_sentences(page)?;
     read_a_picture(page)?;

@@ -1,37 +1,27 @@
 //! What a pool has learnt survives a reload of its page, in each of the three browsers.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tabpool_tests::agent::Server;
+use tabpool_tests::demo_page::{self, check};
 use tabpool_tests::driver::Browser;
 use tabpool_tests::webdriver::Session;
 
 const VISIT: &str = include_str!("../www/reload.js");
-/// The page's own pool is ready, on a busy machine.
-const READY_LIMIT: Duration = Duration::from_secs(300);
 
 #[test]
 fn chromium() {
-    check(Browser::Chromium);
+    check(Browser::Chromium, reload);
 }
 
 #[test]
 fn firefox() {
-    check(Browser::Firefox);
+    check(Browser::Firefox, reload);
 }
 
 #[test]
 fn webkit() {
-    check(Browser::Webkit);
-}
-
-#[track_caller]
-fn check(browser: Browser) {
-    if let Err(error) = reload(browser) {
-        panic!("{browser:?}: {error:#}");
-    }
+    check(Browser::Webkit, reload);
 }
 
 fn reload(browser: Browser) -> Result<()> {
@@ -54,12 +44,7 @@ fn reload(browser: Browser) -> Result<()> {
 
 /// Opens the page anew and runs a visit in it.
 fn visit(page: &Session, url: &str, runs: bool) -> Result<Value> {
-    page.goto(url)?;
-    page.wait_until(
-        "document.documentElement.dataset.pool === 'ready'",
-        "document.body.innerText",
-        READY_LIMIT,
-    )?;
+    demo_page::open(page, url)?;
     page.add_script(VISIT)?;
     page.call("visit", &json!([runs]))
 }
