@@ -91,11 +91,7 @@ impl Bench<'_> {
         n_launches: usize,
         n_cold: usize,
     ) -> BrowserRun {
-        let version = self.launcher.version(found).await.unwrap_or_else(|error| {
-            self.printer.warning(&format!("{error:#}"));
-            String::new()
-        });
-        let browser = Browser { name: found.kind.name.to_owned(), version, ..Browser::default() };
+        let browser = self.launcher.describe(found, self.printer).await;
         let mut run = BrowserRun { browser, ..BrowserRun::default() };
         let cold: Vec<PlannedCase> = cases.iter().map(PlannedCase::cold).collect();
         let launches = repeat_n((cases, false), n_launches).chain(repeat_n((cold.as_slice(), true), n_cold));
@@ -136,18 +132,17 @@ impl Bench<'_> {
             return rest;
         }
         let rival = rival.map(|(_, session)| session);
-        let mut plan = BenchPlan {
+        let plan = BenchPlan {
             schema: wire::SCHEMA,
             browser_name: run.browser.name.clone(),
             browser_version: run.browser.version.clone(),
             n_workers: N_WORKERS,
             cases: rest.iter().map(|case| case.bench.clone()).collect(),
             peers: self.peers.to_vec(),
-            builds: Vec::new(),
+            builds: rival.as_deref().map(|rival| builds(&session, rival)).unwrap_or_default(),
             is_cold,
             turn: u32::try_from(run.sessions.len()).unwrap_or_default(),
         };
-        plan.builds = rival.as_deref().map(|rival| builds(&session, rival)).unwrap_or_default();
         let mut page = self.visit(found, &session, plan, rest, bar).await;
         let mut others: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
         others.extend(rival.iter().map(|_| RIVAL.to_owned()));
@@ -276,11 +271,16 @@ impl Bench<'_> {
             run.memories.entry(key(case, engine)).or_default().push(*bytes as f64);
         }
         let store = &self.app.store;
+        let sessions = || std::iter::once(session).chain(rival);
+        let mut runs = BTreeMap::new();
+        for session in sessions() {
+            runs.insert(session, store.session_runs(session)?);
+        }
         let mut missing = Vec::new();
         for fault in &page.faults {
             let Some(case) = cases.get(fault.case) else { continue };
             let (session, engine) = home(&fault.engine);
-            let is_recorded = store.session_runs(&session)?.iter().any(|run| {
+            let is_recorded = runs.get(session.as_str()).into_iter().flatten().any(|run| {
                 run.fault.is_some() && run.engine == engine && run.case_id.as_deref() == Some(&case.bench.id)
             });
             if !is_recorded {
@@ -296,7 +296,7 @@ impl Bench<'_> {
         }
         let n_warmup = cases.first().map_or(0, |case| case.bench.n_warmup);
         let ending = page.ending.unwrap_or(Ending::Interrupted);
-        for session in std::iter::once(session).chain(rival) {
+        for session in sessions() {
             if let Some(ready) = page.ready_unix_micros {
                 store.note_ready(session, ready, None)?;
             }
@@ -306,18 +306,14 @@ impl Bench<'_> {
     }
 }
 
-/// The two builds of a launch. Which one goes first changes from launch to launch.
+/// The two builds of a launch; the page takes turns by [`BenchPlan::turn`].
 fn builds(session: &str, rival: &str) -> Vec<BenchBuild> {
     let build = |engine: &str, folder: &str, session: &str| BenchBuild {
         engine: engine.to_owned(),
         module: format!("/build/{folder}/tabpool.js"),
         session: session.to_owned(),
     };
-    let mut builds = vec![build(OURS, "a", session), build(RIVAL, "b", rival)];
-    if session.ends_with(['2', '4', '6', '8', '0']) {
-        builds.reverse();
-    }
-    builds
+    vec![build(OURS, "a", session), build(RIVAL, "b", rival)]
 }
 
 /// Name of a peer's engine in records.

@@ -12,9 +12,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
+use wire::Browser;
 
 use crate::browser::{Family, Found, find_program, flags};
 use crate::exit::Failure;
+use crate::output::Printer;
 
 /// How long a program may take to say its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -85,6 +87,15 @@ impl Launcher {
             .with_context(describe)?;
         let said = String::from_utf8_lossy(&output.stdout);
         version_in(&said).map(str::to_owned).with_context(describe)
+    }
+
+    /// The browser as records name it; without a version, after a warning, when it says none.
+    pub(crate) async fn describe(&self, found: &Found, printer: &Printer) -> Browser {
+        let version = self.version(found).await.unwrap_or_else(|error| {
+            printer.warning(&format!("{error:#}"));
+            String::new()
+        });
+        Browser { name: found.kind.name.to_owned(), version, ..Browser::default() }
     }
 
     /// Opens `url` in the browser with a fresh profile.

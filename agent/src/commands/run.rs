@@ -83,7 +83,8 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
     let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
     // Ends with the process.
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
-    let campaign = begin_campaign(&app.store, args)?;
+    let machine = Host::of_machine();
+    let campaign = begin_campaign(&app.store, args, &machine)?;
     let (host, happenings) = LocalBrowsers::new(Arc::clone(&app), address, launcher, campaign, found);
     let setup = Setup {
         campaign,
@@ -95,7 +96,7 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
         seed: now_unix_micros().unsigned_abs(),
     };
     let mut driver = Driver::new(setup, subject, host);
-    prime(&mut driver, &args.model, &app.store, &zoo, &goldens)?;
+    prime(&mut driver, &args.model, &machine, &app.store, &zoo, &goldens)?;
 
     let bar = printer.bar(n_lines.unwrap_or(0).saturating_sub(n_done));
     bar.set_prefix(args.model.clone());
@@ -210,26 +211,21 @@ fn open_output(args: &RunArgs) -> anyhow::Result<(Option<File>, BTreeSet<u64>)> 
 async fn browsers(found: &[Found], launcher: &Launcher, printer: &Printer) -> Vec<Browser> {
     let mut browsers = Vec::with_capacity(found.len());
     for one in found {
-        let version = launcher.version(one).await.unwrap_or_else(|error| {
-            printer.warning(&format!("{error:#}"));
-            String::new()
-        });
-        browsers.push(Browser { name: one.kind.name.to_owned(), version, ..Browser::default() });
+        browsers.push(launcher.describe(one, printer).await);
     }
     browsers
 }
 
 /// Browsers that share a machine measure each other: the campaign is no part of trends and no baseline.
-fn begin_campaign(store: &Store, args: &RunArgs) -> anyhow::Result<i64> {
-    let host = Host::of_machine();
+fn begin_campaign(store: &Store, args: &RunArgs, machine: &Host) -> anyhow::Result<i64> {
     let campaign = store.begin_campaign(&NewCampaign {
         started_unix_micros: now_unix_micros(),
         label: args.label.clone(),
         git_commit: git_commit(),
         branch: git_branch(),
-        host: host.name,
-        cpu_model: host.cpu_model,
-        n_cpus: host.n_cpus,
+        host: machine.name.clone(),
+        cpu_model: machine.cpu_model.clone(),
+        n_cpus: machine.n_cpus,
         load_before: load_average(),
         is_experiment: true,
     })?;
@@ -240,15 +236,15 @@ fn begin_campaign(store: &Store, args: &RunArgs) -> anyhow::Result<i64> {
 fn prime(
     driver: &mut Driver<LocalBrowsers>,
     model: &str,
+    machine: &Host,
     store: &Store,
     zoo: &Zoo,
     goldens: &[Golden],
 ) -> anyhow::Result<()> {
     let since = Some(ago(PRIOR_AGE));
     let filter = Filter { models: vec![model.to_owned()], since_unix_micros: since, ..Filter::default() };
-    let host = Host::of_machine();
     let mut advice = recommend::document(store, zoo, &filter)?.advice;
-    advice.retain(|one| one.host == host.name && one.cpu_model == host.cpu_model);
+    advice.retain(|one| one.host == machine.name && one.cpu_model == machine.cpu_model);
     let recoveries = store.recoveries(&EventFilter { since_unix_micros: since, ..EventFilter::default() })?;
     let latencies = prior::latencies(driver.model(), &advice, goldens);
     driver.seed(latencies, recoveries.iter().filter_map(prior::strategy).collect());

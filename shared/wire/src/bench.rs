@@ -19,7 +19,7 @@ pub struct BenchPlan {
     pub cases: Vec<BenchCase>,
     /// Other engines to interleave with ours, run by run.
     pub peers: Vec<PeerEngine>,
-    /// Builds of our own engine to run in turns instead of the page's own one, the first to go first.
+    /// Builds of our own engine to run in turns instead of the page's own one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub builds: Vec<BenchBuild>,
     /// Set for cold starts: each engine is closed before the next one starts.
