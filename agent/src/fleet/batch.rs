@@ -122,8 +122,8 @@ impl<'a> Batch<'a> {
 
     fn due(&self, driver: &Driver<impl Host>) -> Instant {
         // A pool that waits for nothing is looked at again when something happens, or in a while.
-        let due = driver.next_due().map_or(Duration::from_secs(60), |due| due.since(Timestamp::ZERO));
-        (self.started + due).min(Instant::now() + Duration::from_secs(60))
+        let latest = Instant::now() + Duration::from_secs(60);
+        driver.next_due().map_or(latest, |due| (self.started + due.since(Timestamp::ZERO)).min(latest))
     }
 
     /// Writes results, says what a person should know, and keeps rows for the history.

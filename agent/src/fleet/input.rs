@@ -43,8 +43,8 @@ pub(crate) struct JobInput {
     pub(crate) n_elements: u64,
 }
 
-/// Reads lines on a thread, and files that they name, no further ahead than one line: what waits in the channel is all that is
-/// held. Lines for which `is_wanted` is false and blank ones are passed over.
+/// Reads lines on a thread, and files that they name, no further ahead than two lines: one that waits in the channel, and one
+/// that waits to get in. Lines for which `is_wanted` is false and blank ones are passed over.
 pub(crate) fn read(
     lines: impl BufRead + Send + 'static,
     contract: Contract,

@@ -1,7 +1,8 @@
 //! Defines every message that crosses a boundary.
 //!
-//! Three boundaries exist: page ↔ worker ([`engine`]), page ↔ agent ([`record`], [`event`], [`bench`], [`catalogue`]) and
-//! agent ↔ store. Headers are JSON; tensor data travels beside them as raw little-endian bytes ([`tensor`]).
+//! Four boundaries exist: page ↔ worker ([`engine`]), page ↔ agent ([`record`], [`event`], [`tuning`], [`bench`], [`fleet`],
+//! [`catalogue`]), agent ↔ store, and page ↔ its next visit ([`evidence`]). Headers are JSON; tensor data travels beside them
+//! as raw little-endian bytes ([`tensor`]).
 
 pub mod bench;
 pub mod catalogue;

@@ -88,14 +88,14 @@ impl<H: Host> Driver<H> {
 
     /// A try ended: it has a row of its own.
     fn on_run_called(&mut self, now: Timestamp, called: &Called, call: &Call, fault: Option<&Fault>) {
-        let Some(member) = self.members.get_mut(&called.connection) else { return };
         // What the pool itself takes back is nobody's fault.
         let is_cancelled = fault.is_some_and(|fault| fault.category == FaultCategory::Cancelled);
         let ran = call.ran.as_ref();
-        if !is_cancelled {
+        if let (Some(member), false) = (self.members.get_mut(&called.connection), is_cancelled) {
             let warm = ran.filter(|ran| ran.cold.is_none()).and_then(|ran| ran.phases.run_micros);
             member.tally.note(fault.is_none(), warm);
         }
+        let Some(member) = self.members.get(&called.connection) else { return };
         let Some(task) = called.jobs.first().and_then(|job| self.tasks.get(job)) else { return };
         let unknown = Ran::default();
         let attempt = Try {
@@ -113,8 +113,7 @@ impl<H: Host> Driver<H> {
             ran: ran.unwrap_or(&unknown),
             fault,
         };
-        let started = self.setup.epoch_unix_micros.saturating_add_unsigned(task.submitted.as_micros());
-        let record = run_record(&self.subject, attempt, started);
+        let record = run_record(&self.subject, attempt, self.unix_micros(task.submitted));
         self.said.records.push(record);
     }
 
