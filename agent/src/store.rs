@@ -28,7 +28,6 @@ pub(crate) use campaign::{Campaign, NewCampaign};
 pub(crate) use event::{EventFilter, EventRow, Recovery};
 pub(crate) use history::{Dimension, Filter, Group, HistoryRow, RecentRun};
 pub(crate) use meters::{BOUNDS_MICROS, Meter};
-pub(crate) use rollup::RolledUp;
 pub(crate) use rows::{column_names, column_types, row_schema};
 pub(crate) use run::{Inserted, Place, SessionRun};
 pub(crate) use schema::NEWEST as NEWEST_SCHEMA;

@@ -10,7 +10,7 @@ use stats::{
 
 use crate::analysis::{ALPHA, Graded};
 use crate::bench::summary::LEVEL;
-use crate::store::{Metric, Point, RolledUp, Series};
+use crate::store::{Metric, Point, Series};
 
 /// A day, microseconds.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -179,10 +179,10 @@ impl Trend {
     pub(crate) fn of_blocks(
         series: Series,
         metric: Metric,
-        rolled_up: &[RolledUp],
+        rolled_up: &[Point],
         points: &[Point],
     ) -> Result<Self, StatsError> {
-        let mut values: Vec<Point> = rolled_up.iter().map(RolledUp::as_point).collect();
+        let mut values: Vec<Point> = rolled_up.to_vec();
         values.extend(blocks(points)?.iter().map(|block| Point {
             started_unix_micros: block.started_unix_micros,
             campaign: block.campaign,

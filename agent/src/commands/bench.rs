@@ -320,14 +320,8 @@ fn explain(report: &Report, printer: &Printer) {
 }
 
 fn engine(row: &Row) -> String {
-    // The details of backends with several devices begin with the backend.
-    let backend = if row.backend_detail.starts_with(row.backend) {
-        row.backend_detail.clone()
-    } else {
-        format!("{} {}", row.backend, row.backend_detail)
-    };
     if row.engine == OURS {
-        backend.trim_end().to_owned()
+        quantity::backend(row.backend, &row.backend_detail)
     } else {
         format!("{}, {}", row.engine, row.backend_detail)
     }

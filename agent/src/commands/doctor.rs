@@ -160,7 +160,7 @@ impl Examination<'_> {
             version: diagnosis.version.clone().unwrap_or_default(),
             ..Browser::default()
         };
-        store.begin_launch(&session, "doctor", &browser, started)?;
+        store.begin_launch(&session, None, "doctor", &browser, started)?;
         let mut ending = Ending::ConnectionLost;
         let mut reports = self.app.sessions.open(&session, Errand::Doctor);
         let url = format!("http://{}/doctor.html?session={session}", self.address);

@@ -11,7 +11,7 @@ use crate::cli::{GateArgs, GateFormat};
 use crate::commands::{filter, open_existing};
 use crate::exit::{Exit, Failure};
 use crate::output::{Printer, quantity};
-use crate::store::{Campaign, Filter, Metric, Point, RolledUp, Series, Store};
+use crate::store::{Campaign, Filter, Metric, Point, Series, Store};
 pub(crate) use baseline::Baseline;
 use baseline::PASS;
 use report::Report;
@@ -132,8 +132,7 @@ fn gather(
         let n_failed = store.n_failed(series.id, None, Some(candidate.id))?;
         let mut history = store.points(series.id, Metric::Warm, None, None)?;
         history.retain(|point| point.campaign.is_some_and(|campaign| campaign < candidate.id));
-        let mut before: Vec<Point> =
-            store.rolled_up(series.id, Metric::Warm, None)?.iter().map(RolledUp::as_point).collect();
+        let mut before = store.rolled_up(series.id, Metric::Warm, None)?;
         before.extend(&history);
         before.sort_by_key(|point| point.started_unix_micros);
         let before = blocks(&before)?;

@@ -135,7 +135,7 @@ impl Visit {
     ) -> Past {
         let Launch { session, browser, .. } = &self.launch;
         let store = &self.app.store;
-        let begun = store.begin_session(session, self.campaign, browser, now_unix_micros());
+        let begun = store.begin_launch(session, Some(self.campaign), "run", browser, now_unix_micros());
         let ending = match begun {
             Ok(()) => self.follow(&mut reports, &mut stopped).await,
             Err(error) => {

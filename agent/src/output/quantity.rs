@@ -49,6 +49,16 @@ pub(crate) fn browser(name: &str, version: &str) -> String {
     format!("{name} {}", short.join(".")).trim_end().to_owned()
 }
 
+/// A backend with its finer description, e.g. `wasm relaxed-simd`. Those of backends with several devices begin with the
+/// backend: `webgpu swiftshader`.
+pub(crate) fn backend(name: &str, detail: &str) -> String {
+    if detail.starts_with(name) {
+        detail.to_owned()
+    } else {
+        format!("{name} {detail}").trim_end().to_owned()
+    }
+}
+
 /// A count of things, e.g. `1 file` or `3 files`.
 pub(crate) fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }

@@ -30,7 +30,7 @@ pub(crate) struct EventRow {
     pub(crate) time: String,
     /// `page` or `fleet`.
     pub(crate) source: String,
-    /// Launch of a browser that it happened in, if the agent launched it.
+    /// Launch of a browser by `bench` that it happened in; none for a person's own page and for fleets.
     pub(crate) session: Option<String>,
     /// Browser name; empty when it concerns several.
     pub(crate) browser: String,
@@ -166,8 +166,12 @@ impl Store {
                 n_succeeded: 0,
                 took_micros: Vec::new(),
             };
-            let key = |one: &Recovery| (one.category.clone(), one.component.clone(), one.strategy.clone());
-            if found.last().map(key) != Some(key(&recovery)) {
+            let is_alike = |last: &Recovery| {
+                last.category == recovery.category
+                    && last.component == recovery.component
+                    && last.strategy == recovery.strategy
+            };
+            if !found.last().is_some_and(is_alike) {
                 found.push(recovery);
             }
             let Some(last) = found.last_mut() else { continue };
@@ -212,6 +216,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     })
 }
 
-fn not_json(error: serde_json::Error) -> rusqlite::Error {
+/// What SQLite calls a value that has no JSON.
+pub(super) fn not_json(error: serde_json::Error) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }

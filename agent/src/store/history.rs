@@ -88,7 +88,11 @@ impl Dimension {
             Self::Precision => "run.precision",
             Self::Browser => "run.browser_name",
             Self::BrowserVersion => "run.browser_version",
-            Self::Backend => "trim(run.backend || ' ' || run.backend_detail)",
+            // As `quantity::backend` has it.
+            Self::Backend => {
+                "iif(instr(run.backend_detail, run.backend) = 1, run.backend_detail,
+                     trim(run.backend || ' ' || run.backend_detail))"
+            }
             Self::Engine => "run.engine",
             Self::Host => "coalesce((SELECT host FROM campaign WHERE id = run.campaign), '')",
             Self::Campaign => "coalesce(CAST(run.campaign AS TEXT), '')",

@@ -10,25 +10,6 @@ use crate::store::{Metric, Point, Store, StoreError};
 pub(super) const OLD: &str = "started_unix_micros < ?1
     AND (campaign IS NULL OR campaign NOT IN (SELECT id FROM campaign WHERE label IS NOT NULL))";
 
-/// The times of one series, campaign, UTC day and metric that were rolled up together.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct RolledUp {
-    /// Start of the first run, microseconds since the Unix epoch.
-    pub(crate) first_unix_micros: i64,
-    /// The campaign it belongs to; none for persons' own pages.
-    pub(crate) campaign: Option<i64>,
-    /// Their median, microseconds.
-    pub(crate) median_micros: f64,
-}
-
-impl RolledUp {
-    /// Its median as one measurement.
-    pub(crate) fn as_point(&self) -> Point {
-        let Self { first_unix_micros: started_unix_micros, campaign, median_micros: micros } = *self;
-        Point { started_unix_micros, campaign, micros }
-    }
-}
-
 /// What runs must share to be rolled up together: series, campaign, UTC day, and whether they are cold starts.
 type Key = (i64, Option<i64>, i64, bool);
 
@@ -42,7 +23,8 @@ struct Members {
 }
 
 impl Store {
-    /// What was rolled up of a series since `since`, oldest first, without experiments.
+    /// What was rolled up of a series since `since`, oldest first, without experiments: of each campaign and UTC day the
+    /// start of the first run, and the median as one measurement.
     ///
     /// # Errors
     /// A failure of SQLite.
@@ -51,7 +33,7 @@ impl Store {
         series: i64,
         metric: Metric,
         since_unix_micros: Option<i64>,
-    ) -> Result<Vec<RolledUp>, StoreError> {
+    ) -> Result<Vec<Point>, StoreError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT first_unix_micros, campaign, median_micros FROM rollup
@@ -59,9 +41,9 @@ impl Store {
         )?;
         let since = since_unix_micros.unwrap_or(i64::MIN);
         let rows = statement.query_map(params![series, metric == Metric::Cold, since], |row| {
-            Ok(RolledUp { first_unix_micros: row.get(0)?, campaign: row.get(1)?, median_micros: row.get(2)? })
+            Ok(Point { started_unix_micros: row.get(0)?, campaign: row.get(1)?, micros: row.get(2)? })
         })?;
-        let mut rolled: Vec<RolledUp> = rows.collect::<Result<_, _>>()?;
+        let mut rolled: Vec<Point> = rows.collect::<Result<_, _>>()?;
         if !rolled.is_empty() {
             let experiments = experiments(&connection)?;
             rolled.retain(|one| one.campaign.is_none_or(|campaign| !experiments.contains(&campaign)));

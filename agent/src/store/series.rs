@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use serde::Serialize;
 
 use crate::bench::summary::OURS;
+use crate::output::quantity;
 use crate::store::history::conditions;
 use crate::store::{Filter, Store, StoreError};
 
@@ -235,7 +236,7 @@ fn series(row: &Row<'_>) -> rusqlite::Result<Series> {
     Ok(Series {
         id: row.get("id")?,
         case: case.map_or_else(|| text("shapes"), Ok)?,
-        backend: format!("{backend} {}", text("backend_detail")?).trim_end().to_owned(),
+        backend: quantity::backend(&backend, &text("backend_detail")?),
         model,
         model_sha256: text("model_sha256")?,
         precision: text("precision")?,

@@ -5,12 +5,13 @@ use serde::Serialize;
 use wire::{Browser, Capabilities};
 
 use crate::golden::compare::Check;
+use crate::store::event::not_json;
 use crate::store::{Store, StoreError};
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The page said that everything was tried.
+    /// The page said that everything was tried, or the agent had no more use for it.
     Finished,
     /// The page said nothing for too long.
     Timeout,
@@ -67,7 +68,7 @@ pub(crate) struct SessionRow {
 }
 
 impl Store {
-    /// Adds a launch that measures for a campaign.
+    /// Adds a launch by `bench`.
     ///
     /// # Errors
     /// A failure of SQLite, as for every method here.
@@ -78,21 +79,11 @@ impl Store {
         browser: &Browser,
         started_unix_micros: i64,
     ) -> Result<(), StoreError> {
-        self.add_session(session, Some(campaign), "bench", browser, started_unix_micros)
+        self.begin_launch(session, Some(campaign), "bench", browser, started_unix_micros)
     }
 
-    /// Adds a launch by `command` that measures nothing.
+    /// Adds a launch by `command`; one that measures nothing has no campaign.
     pub(crate) fn begin_launch(
-        &self,
-        session: &str,
-        command: &str,
-        browser: &Browser,
-        started_unix_micros: i64,
-    ) -> Result<(), StoreError> {
-        self.add_session(session, None, command, browser, started_unix_micros)
-    }
-
-    fn add_session(
         &self,
         session: &str,
         campaign: Option<i64>,
@@ -116,7 +107,7 @@ impl Store {
         capabilities: Option<&Capabilities>,
     ) -> Result<(), StoreError> {
         let json = capabilities.map(serde_json::to_string).transpose();
-        let json = json.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let json = json.map_err(not_json)?;
         self.lock().execute(
             "UPDATE session SET ready_unix_micros = coalesce(ready_unix_micros, ?2), capabilities = ?3 WHERE id = ?1",
             params![session, ready_unix_micros, json],

@@ -167,10 +167,26 @@ fn events_are_stored_once_and_recoveries_are_counted() {
 }
 
 #[test]
+fn backends_that_begin_their_details_are_named_once() {
+    let store = Store::in_memory().unwrap();
+    let run = RunRecord {
+        session: None,
+        case: None,
+        backend: Backend::Webgpu,
+        backend_detail: "webgpu swiftshader".to_owned(),
+        ..record("tiny", 1, 10)
+    };
+    store.insert(&[run], 0).unwrap();
+    let rows = store.history(&Filter::default(), &[Dimension::Backend]).unwrap();
+    let series = store.series(&Filter::default()).unwrap();
+    assert_eq!([&rows[0].group["backend"], &series[0].backend], ["webgpu swiftshader"; 2]);
+}
+
+#[test]
 fn launches_tell_when_they_were_ready_and_what_they_could_do() {
     let store = Store::in_memory().unwrap();
     let capabilities = Capabilities { backends: vec![Backend::Wasm], ..Capabilities::default() };
-    store.begin_launch("doctor-1", "doctor", &browser(), 100).unwrap();
+    store.begin_launch("doctor-1", None, "doctor", &browser(), 100).unwrap();
     store.note_ready("doctor-1", 150, Some(&capabilities)).unwrap();
     store.end_session("doctor-1", Ending::Finished, 0, 190).unwrap();
     let rows = store.sessions(&["chromium".to_owned()], Some(100), 9).unwrap();
@@ -341,7 +357,7 @@ fn runs_are_rolled_up_by_day_before_they_go() {
     let id = store.series(&Filter::default()).unwrap()[0].id;
     let medians = |metric| {
         let rolled_up = store.rolled_up(id, metric, None).unwrap();
-        rolled_up.iter().map(|one| (one.first_unix_micros, one.median_micros)).collect::<Vec<_>>()
+        rolled_up.iter().map(|one| (one.started_unix_micros, one.micros)).collect::<Vec<_>>()
     };
     assert_eq!(medians(Metric::Warm), [(1, 30.0), (DAY, 70.0)]);
     assert_eq!(medians(Metric::Cold), [(7, 590.0)]);

@@ -24,7 +24,7 @@ pub struct MetricsBatch {
 pub struct RunRecord {
     /// Unique id chosen by the page; posting it twice stores it once.
     pub id: String,
-    /// `bench` session the run belongs to; `None` for a person's own page.
+    /// `bench` or `run` session the run belongs to; `None` for a person's own page.
     #[serde(default)]
     pub session: Option<String>,
     /// Id of the session's [`crate::BenchCase`] that the run belongs to; shapes alone do not tell cases apart.

@@ -106,11 +106,7 @@ fn labelled_campaigns_stand_where_they_were_among_rolled_up_ones() {
             });
             points.extend(runs);
         } else {
-            rolled_up.push(RolledUp {
-                first_unix_micros: day(index),
-                campaign,
-                median_micros: micros(index),
-            });
+            rolled_up.push(Point { started_unix_micros: day(index), campaign, micros: micros(index) });
         }
     }
     let mut trends = [Trend::of_blocks(series("tiny"), Metric::Warm, &rolled_up, &points).unwrap()];

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use wire::Browser;
+
 use crate::analysis::ab::{Duel, Launch, decide};
 use crate::bench::browser_run::BrowserRun;
 use crate::bench::plan::PlannedCase;
@@ -12,7 +14,7 @@ use crate::commands::gate;
 use crate::commands::gate::report::Report;
 use crate::exit::{Exit, Failure};
 use crate::host::Host;
-use crate::output::Printer;
+use crate::output::{Printer, quantity};
 use crate::store::{Series, SessionRun, Store, StoreError};
 
 /// How the builds are compared, for a person who asks.
@@ -24,12 +26,12 @@ pub(super) async fn run(args: &BenchArgs, folders: [&Path; 2], printer: &Printer
     let [old, new] = folders.map(find_build);
     let measured = measure(args, Some([old?, new?]), printer).await?;
     let Measured { app, cases, runs, campaign, rival, host, .. } = &measured;
-    let mut duels = Vec::new();
-    for case in cases {
-        for run in runs {
-            duels.push(duel(case, run, host, &app.store)?);
-        }
+    let mut pairs = Vec::with_capacity(runs.len());
+    for run in runs {
+        pairs.push((&run.browser, read_pairs(run, &app.store)?));
     }
+    let in_browsers = |case| pairs.iter().map(move |(browser, pairs)| duel(case, browser, pairs, host));
+    let duels = cases.iter().flat_map(in_browsers).collect();
     let verdict = decide(duels, args.verdict.fail_on)?;
     let name = |id: i64, folder: &Path| format!("{} (campaign {id})", folder.display());
     let report = Report {
@@ -58,19 +60,24 @@ fn find_build(folder: &Path) -> anyhow::Result<PathBuf> {
     })
 }
 
-/// The runs of a case of both builds in a browser, launch by launch.
-fn duel(case: &PlannedCase, run: &BrowserRun, host: &Host, store: &Store) -> Result<Duel, StoreError> {
-    let own = |session: &String| {
-        let mut runs = store.session_runs(session)?;
-        runs.retain(|run| run.engine == OURS && run.case_id.as_deref() == Some(&case.bench.id));
-        Ok::<Vec<SessionRun>, StoreError>(runs)
-    };
-    let (mut launches, mut n_failed, mut backend_detail) = (Vec::new(), 0, String::new());
-    for (old, new) in run.sessions.iter().zip(&run.rival_sessions) {
-        let (old, new) = (own(old)?, own(new)?);
+/// The runs of both builds in one launch, the old one's first.
+type Pair = [Vec<SessionRun>; 2];
+
+/// The runs of both builds in a browser, launch by launch.
+fn read_pairs(run: &BrowserRun, store: &Store) -> Result<Vec<Pair>, StoreError> {
+    let sessions = run.sessions.iter().zip(&run.rival_sessions);
+    sessions.map(|(old, new)| Ok([store.session_runs(old)?, store.session_runs(new)?])).collect()
+}
+
+/// A case's runs among those of both builds in a browser.
+fn duel(case: &PlannedCase, browser: &Browser, pairs: &[Pair], host: &Host) -> Duel {
+    let is_own = |run: &&SessionRun| run.engine == OURS && run.case_id.as_deref() == Some(&case.bench.id);
+    let (mut launches, mut n_failed, mut backend_detail) = (Vec::new(), 0, "");
+    for pair in pairs {
+        let [old, new] = pair.each_ref().map(|runs| runs.iter().filter(is_own).collect::<Vec<_>>());
         n_failed += new.iter().filter(|run| run.fault.is_some()).count();
         if let Some(run) = old.iter().chain(&new).find(|run| run.fault.is_none()) {
-            backend_detail.clone_from(&run.backend_detail);
+            backend_detail = &run.backend_detail;
         }
         let launch = Launch { old_micros: turns(&old, case), new_micros: turns(&new, case) };
         launches.extend((launch != Launch::default()).then_some(launch));
@@ -81,20 +88,20 @@ fn duel(case: &PlannedCase, run: &BrowserRun, host: &Host, store: &Store) -> Res
         model_sha256: case.sha256.clone(),
         case: case.case.clone(),
         precision: case.precision.as_str().to_owned(),
-        browser: run.browser.name.clone(),
-        backend: format!("{} {backend_detail}", case.bench.backend.as_str()).trim_end().to_owned(),
+        browser: browser.name.clone(),
+        backend: quantity::backend(case.bench.backend.as_str(), backend_detail),
         adapter: String::new(),
         host: host.name.clone(),
         cpu_model: host.cpu_model.clone(),
     };
-    Ok(Duel { series, launches, n_failed })
+    Duel { series, launches, n_failed }
 }
 
 /// Times of the runs after the cold one and the warm-up, microseconds.
-fn turns(runs: &[SessionRun], case: &PlannedCase) -> Vec<Option<f64>> {
+fn turns(runs: &[&SessionRun], case: &PlannedCase) -> Vec<Option<f64>> {
     let warm = runs.iter().filter(|run| !run.cold).skip(case.bench.n_warmup as usize);
     // The clock of a page is coarse: nothing takes no time at all.
-    let time = |run: &SessionRun| run.run_micros.filter(|micros| run.fault.is_none() && *micros > 0.0);
+    let time = |run: &&SessionRun| run.run_micros.filter(|micros| run.fault.is_none() && *micros > 0.0);
     warm.map(time).collect()
 }
 

@@ -49,7 +49,7 @@ pub(super) fn run(care: &HistoryCommand, printer: &Printer) -> anyhow::Result<Ex
         }
         HistoryCommand::Prune { older_than, db } => {
             let store = open_existing(db)?;
-            let keep = store.retention()?.map_or(i64::MAX, |keep| keep);
+            let keep = store.retention()?.unwrap_or(i64::MAX);
             let cutoff = older_than.map_or_else(|| now_unix_micros().saturating_sub(keep), ago);
             let pruned = store.prune(cutoff)?;
             if pruned.n_runs > 0 {

@@ -38,6 +38,13 @@ fn browsers_have_short_versions() {
 }
 
 #[test]
+fn backends_are_named_once() {
+    assert_eq!(backend("wasm", "relaxed-simd"), "wasm relaxed-simd");
+    assert_eq!(backend("webgpu", "webgpu swiftshader"), "webgpu swiftshader");
+    assert_eq!(backend("webnn", ""), "webnn");
+}
+
+#[test]
 fn sizes() {
     check_bytes(17, "17 B");
     check_bytes(1_087_958, "1.09 MB");

@@ -46,7 +46,7 @@ CREATE INDEX tuning_by_key ON tuning (key, at_unix_micros);
 CREATE TABLE launch (
     id                    TEXT PRIMARY KEY,
     campaign              INTEGER REFERENCES campaign (id), -- NULL for a launch that measures nothing
-    command               TEXT NOT NULL,    -- bench or doctor
+    command               TEXT NOT NULL,    -- bench, run or doctor
     browser_name          TEXT NOT NULL,
     browser_version       TEXT NOT NULL,
     started_unix_micros   INTEGER NOT NULL,

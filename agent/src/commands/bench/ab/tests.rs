@@ -26,7 +26,8 @@ fn runs_are_paired_by_launch_and_turn() {
             sessions.push(session);
         }
     }
-    let duel = duel(&planned_case("tiny"), &run, &Host::of_machine(), &store).unwrap();
+    let pairs = read_pairs(&run, &store).unwrap();
+    let duel = duel(&planned_case("tiny"), &run.browser, &pairs, &Host::of_machine());
     let times = |times: [f64; 2]| times.map(Some).to_vec();
     let launch = |old, new| Launch { old_micros: times(old), new_micros: times(new) };
     assert_eq!(duel.launches, [launch([3.0, 4.0], [6.0, 8.0]), launch([13.0, 14.0], [26.0, 28.0])]);

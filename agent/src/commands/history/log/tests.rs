@@ -91,7 +91,7 @@ fn launches() {
         adapter: Some(adapter),
         ..Capabilities::default()
     };
-    store.begin_launch("c", "doctor", &browser(), 10_000_000).unwrap();
+    store.begin_launch("c", None, "doctor", &browser(), 10_000_000).unwrap();
     store.note_ready("c", 10_800_000, Some(&capabilities)).unwrap();
     store.end_session("c", Ending::Finished, 0, 11_000_000).unwrap();
     let mut rows = store.sessions(&[], None, 9).unwrap();
