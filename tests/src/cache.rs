@@ -102,10 +102,18 @@ pub fn package(name: &str) -> Result<PathBuf> {
     entries.filter(is_it).max().with_context(|| format!("{} has no {name}", packages.display()))
 }
 
-fn folder() -> Result<PathBuf> {
+/// The folder of everything that is fetched or built once.
+///
+/// # Errors
+/// The environment names no home.
+pub fn home() -> Result<PathBuf> {
     let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(cache) => PathBuf::from(cache),
         None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
     };
-    Ok(cache.join("tabpool").join("models"))
+    Ok(cache.join("tabpool"))
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(home()?.join("models"))
 }

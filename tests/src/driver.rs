@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::cache;
 use crate::poll::eventually;
 use crate::process::Group;
 use crate::webdriver::Session;
@@ -80,7 +81,7 @@ impl Browser {
                 Ok((command, None))
             }
             Self::Firefox | Self::FirefoxWebgpu => {
-                let built = tools().join("geckodriver");
+                let built = tools()?.join("geckodriver");
                 let mut command = Command::new(if built.exists() { built } else { "geckodriver".into() });
                 command.args(["--host=127.0.0.1", &port]).env("MOZ_CRASHREPORTER_DISABLE", "1");
                 Ok((command, None))
@@ -164,19 +165,12 @@ fn free_port() -> Result<u16> {
 
 /// The browser with WebNN, where `make setup` unpacks it.
 fn webnn_browser() -> Result<PathBuf> {
-    let path = cache().join("browsers/chromium-webnn/headless_shell");
+    let path = cache::home()?.join("browsers/chromium-webnn/headless_shell");
     ensure!(path.is_file(), "no {}\nhint: `make setup` fetches it", path.display());
     Ok(path)
 }
 
 /// Where `.ci/setup --tests` builds tools.
-fn tools() -> PathBuf {
-    cache().join("tools/bin")
-}
-
-/// The folder of everything that is fetched once.
-fn cache() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    cache.unwrap_or_else(|| home.join(".cache")).join("tabpool")
+fn tools() -> Result<PathBuf> {
+    Ok(cache::home()?.join("tools/bin"))
 }

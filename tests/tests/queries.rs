@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tabpool_tests::agent::{self, Server};
+use tabpool_tests::cache;
 use wire::{
     Backend, Browser, EventRecord, EventSource, Fault, FaultCategory, MetricsBatch, Outcome, Phases,
     PoolEvent, Precision, RunRecord,
@@ -19,9 +20,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Where `.ci/setup --tests` puts tools.
 fn tool(path: &str) -> Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let tool = cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("tabpool/tools").join(path);
+    let tool = cache::home()?.join("tools").join(path);
     ensure!(tool.exists(), "{} is missing\nhint: `.ci/setup --tests` installs it", tool.display());
     Ok(tool)
 }
