@@ -1,6 +1,6 @@
 //! `tabpool model plan`: what a backend does to run a model on inputs of given shapes.
 
-mod document;
+mod wasm;
 mod webgpu;
 mod webnn;
 
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use model::{Dim, Fact, Model};
+use serde::Serialize;
 use wire::Backend;
 
 use crate::commands::model::inspect::read;
@@ -15,7 +16,15 @@ use crate::exit::Failure;
 use crate::output::Printer;
 use crate::zoo::{Cache, Zoo};
 
-use document::Document;
+/// What the documents of all backends begin with.
+#[derive(Debug, Serialize)]
+struct Head<'a> {
+    schema: u32,
+    model: &'a str,
+    backend: &'static str,
+    /// Lengths of the dimensions that the file leaves open.
+    shape: &'a BTreeMap<String, usize>,
+}
 
 /// Prints the plan of the model of that name, or of the file at that path.
 pub(super) fn run(
@@ -30,18 +39,12 @@ pub(super) fn run(
     let loaded = Model::load(&bytes).with_context(cannot)?;
     let (facts, shape) = facts(&loaded, given)?;
     let plan = loaded.plan(&facts).with_context(cannot)?;
+    let head = Head { schema: wire::SCHEMA, model, backend: backend.as_str(), shape: &shape };
     match backend {
-        Backend::Wasm => {}
-        Backend::Webgpu => return webgpu::show(model, &shape, &plan, printer),
-        Backend::Webnn => return webnn::show(model, &shape, &plan, printer),
+        Backend::Wasm => wasm::show(head, &plan, printer),
+        Backend::Webgpu => webgpu::show(head, &plan, printer),
+        Backend::Webnn => webnn::show(head, &plan, printer),
     }
-    let document = Document::new(model, backend, &shape, &plan);
-    if printer.wants_json() {
-        printer.document(&document)?;
-    } else {
-        printer.result(&document.text(printer));
-    }
-    Ok(())
 }
 
 /// Parses `NAME=LENGTH`.

@@ -1,23 +1,18 @@
 //! What is dispatched on the GPU, dispatch by dispatch.
 
-use std::collections::BTreeMap;
-
 use model::Plan;
 use model::webgpu::{Buffer, Content, Dispatch, Program, Target};
 use serde::Serialize;
-use wire::Backend;
 
+use super::Head;
 use crate::exit::Failure;
 use crate::output::Printer;
 
 /// The document of `model plan --backend webgpu --json`.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
-    schema: u32,
-    model: &'a str,
-    backend: &'static str,
-    /// Lengths of the dimensions that the file leaves open.
-    shape: &'a BTreeMap<String, usize>,
+    #[serde(flatten)]
+    head: Head<'a>,
     dispatches: Vec<DispatchLine<'a>>,
     buffers: Vec<BufferLine>,
     n_shaders: usize,
@@ -46,23 +41,15 @@ struct BufferLine {
 }
 
 /// Prints what a plan becomes on an adapter without special abilities.
-pub(super) fn show(
-    model: &str,
-    shape: &BTreeMap<String, usize>,
-    plan: &Plan,
-    printer: &Printer,
-) -> anyhow::Result<()> {
+pub(super) fn show(head: Head<'_>, plan: &Plan, printer: &Printer) -> anyhow::Result<()> {
     let program = Program::new(plan, &Target::default())
-        .map_err(|error| Failure::environment(format!("{model} has no WebGPU program: {error}")))?;
+        .map_err(|error| Failure::environment(format!("{} has no WebGPU program: {error}", head.model)))?;
     if !printer.wants_json() {
         printer.result(&program.to_string());
         return Ok(());
     }
     printer.document(&Document {
-        schema: wire::SCHEMA,
-        model,
-        backend: Backend::Webgpu.as_str(),
-        shape,
+        head,
         dispatches: program.dispatches.iter().map(dispatch_line).collect(),
         buffers: program.buffers.iter().map(buffer_line).collect(),
         n_shaders: program.shaders.len(),

@@ -5,19 +5,16 @@ use std::collections::BTreeMap;
 use model::Plan;
 use model::plan::{Home, Step};
 use serde::Serialize;
-use wire::Backend;
 
+use super::Head;
 use crate::output::table::Column;
 use crate::output::{Printer, Table, quantity};
 
 /// The document of `model plan --json`.
 #[derive(Debug, Serialize)]
-pub(super) struct Document<'a> {
-    schema: u32,
-    model: &'a str,
-    backend: &'static str,
-    /// Lengths of the dimensions that the file leaves open.
-    shape: &'a BTreeMap<String, usize>,
+struct Document<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
     inputs: Vec<Operand>,
     outputs: Vec<Operand>,
     steps: Vec<StepLine>,
@@ -65,21 +62,23 @@ struct Totals {
     peak_bytes_without_reuse: usize,
 }
 
+/// Prints the steps of a plan as our own kernels run them.
+pub(super) fn show(head: Head<'_>, plan: &Plan, printer: &Printer) -> anyhow::Result<()> {
+    let document = Document::new(head, plan);
+    if printer.wants_json() {
+        printer.document(&document)?;
+    } else {
+        printer.result(&document.text(printer));
+    }
+    Ok(())
+}
+
 impl<'a> Document<'a> {
-    /// What a plan says.
-    pub(super) fn new(
-        model: &'a str,
-        backend: Backend,
-        shape: &'a BTreeMap<String, usize>,
-        plan: &Plan,
-    ) -> Self {
+    fn new(head: Head<'a>, plan: &Plan) -> Self {
         let cost = plan.cost();
         let size_bytes = |tensor: &model::Tensor| tensor.data().len() * tensor.dtype().size_bytes();
         Self {
-            schema: wire::SCHEMA,
-            model,
-            backend: backend.as_str(),
-            shape,
+            head,
             inputs: plan.inputs.iter().map(|&value| operand(plan, value)).collect(),
             outputs: plan
                 .outputs
@@ -108,7 +107,7 @@ impl<'a> Document<'a> {
     }
 
     /// The same as tables and sentences.
-    pub(super) fn text(&self, printer: &Printer) -> String {
+    fn text(&self, printer: &Printer) -> String {
         let mut steps = Table::new(
             printer,
             &[
@@ -159,8 +158,8 @@ impl<'a> Document<'a> {
         format!(
             "{} on {}\ninputs: {}\noutputs: {}\n\n{}\n\n{}, {} flops, {} read and written\npasses: {}\nweights: {}\n\
              memory for results: {} in {} ({} without reuse)\nbuffers: {}",
-            self.model,
-            self.backend,
+            self.head.model,
+            self.head.backend,
             listed(&self.inputs),
             listed(&self.outputs),
             steps.render(),
