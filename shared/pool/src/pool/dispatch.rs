@@ -138,7 +138,7 @@ impl Pool {
         }
         let planned = PlannedRun { connection, backend, model, shape, n_jobs: jobs.len() };
         let timeout = self.run_timeout(&planned);
-        let first_look = self.first_look(&planned);
+        let first_look = self.first_look(&planned, timeout);
         let run = Call::new(connection, backend.component(), CallKind::Run, now, first_look);
         let call = self.start_call(Call {
             permit: Some(permit),
@@ -183,9 +183,8 @@ impl Pool {
             if limit == 0 || held.saturating_add(needed) <= limit {
                 return;
             }
-            let busy: Vec<_> = self.busy_models(connection).collect();
-            let idle = connection.residents.iter().filter(|(resident, _)| !busy.contains(resident));
-            let Some((&oldest, _)) = idle.min_by_key(|(_, resident)| resident.last_used) else { return };
+            let last_used = |held: &_| connection.residents.get(held).map(|resident| resident.last_used);
+            let Some(oldest) = self.idle_models(connection).into_iter().min_by_key(last_used) else { return };
             debug_assert!(oldest != (model, backend), "a resident model is not loaded again");
             self.unload(id, oldest);
         }

@@ -75,6 +75,12 @@ impl Pool {
         calls.filter_map(|call| Some((call.model?, call.backend?)))
     }
 
+    /// What a connection holds and no call uses.
+    pub(super) fn idle_models(&self, connection: &crate::Connection) -> Vec<(ModelId, Backend)> {
+        let busy: Vec<_> = self.busy_models(connection).collect();
+        connection.residents().filter(|held| !busy.contains(held)).collect()
+    }
+
     pub(super) fn resident_bytes(&self, connection: &crate::Connection, resident: (ModelId, Backend)) -> u64 {
         let loaded = connection.residents.get(&resident).map(|resident| resident.memory_bytes);
         loaded.unwrap_or_else(|| self.models[resident.0.0 as usize].spec.memory_bytes)

@@ -36,9 +36,9 @@ pub(super) struct PlannedRun {
 }
 
 impl Pool {
-    /// When a run that starts now is looked at first.
-    pub(super) fn first_look(&self, run: &PlannedRun) -> Duration {
-        self.run_timeout(run).min(self.run_patience(run)).min(TIMEOUT_REVIEW)
+    /// When a run that starts now, and may take `timeout`, is looked at first.
+    pub(super) fn first_look(&self, run: &PlannedRun, timeout: Duration) -> Duration {
+        timeout.min(self.run_patience(run)).min(TIMEOUT_REVIEW)
     }
 
     /// How long a run is waited for by jobs that could be run elsewhere. Never shorter than a load: that is what another
@@ -75,13 +75,12 @@ impl Pool {
             let run = PlannedRun { connection, backend, model, shape, n_jobs };
             (self.run_timeout(&run), self.run_patience(&run))
         };
-        let is_overdue = call.started + patience <= now;
+        let counted_on_until = call.started + patience;
         let mut due = (call.started + timeout).min(now + TIMEOUT_REVIEW);
-        if !is_overdue {
-            due = due.min(call.started + patience);
-        }
-        if is_overdue {
+        if counted_on_until <= now {
             self.mark_overdue(now, call_id);
+        } else {
+            due = due.min(counted_on_until);
         }
         if due <= now {
             return false;

@@ -25,15 +25,9 @@ impl Pool {
                 self.start_repair(now, id, backend.component(), category);
             }
             FaultCategory::OutOfMemory => {
-                let busy: Vec<_> = self
-                    .connection(id)
-                    .into_iter()
-                    .flat_map(|connection| self.busy_models(connection))
-                    .collect();
-                let held: Vec<_> =
-                    self.connection(id).into_iter().flat_map(crate::Connection::residents).collect();
-                for resident in held.into_iter().filter(|resident| !busy.contains(resident)) {
-                    self.unload(id, resident);
+                let Some(connection) = self.connection(id) else { return };
+                for held in self.idle_models(connection) {
+                    self.unload(id, held);
                 }
             }
             FaultCategory::Numeric | FaultCategory::Integrity | FaultCategory::ModelLoad => {

@@ -1,7 +1,7 @@
 //! Models held without a run: jobs that only load one, and models that nobody wants any more.
 
 use super::Pool;
-use crate::{Backend, BackendSet, Connection, ConnectionId, Job, JobEnd, JobId, ModelId, Timestamp};
+use crate::{BackendSet, Connection, ConnectionId, Job, JobEnd, JobId, ModelId, Timestamp};
 
 impl Pool {
     /// Leaves a model these backends, or gives it more: takes it off the others where no call uses it.
@@ -11,12 +11,10 @@ impl Pool {
         let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
         for id in ids {
             let Some(connection) = self.connection(id) else { continue };
-            let busy: Vec<(ModelId, Backend)> = self.busy_models(connection).collect();
-            let is_left = |held: &(ModelId, Backend)| {
-                held.0 == model && !backends.contains(held.1) && !busy.contains(held)
-            };
-            for held in connection.residents().filter(is_left).collect::<Vec<_>>() {
-                self.unload(id, held);
+            for (held, on) in self.idle_models(connection) {
+                if held == model && !backends.contains(on) {
+                    self.unload(id, (held, on));
+                }
             }
             self.reindex(now, id);
         }
@@ -40,13 +38,10 @@ impl Pool {
         if !connection.residents.keys().any(|(model, _)| self.models[model.0 as usize].is_retired) {
             return;
         }
-        let busy: Vec<(ModelId, Backend)> = self.busy_models(connection).collect();
-        let is_idle = |resident: &(ModelId, Backend)| {
-            self.models[resident.0.0 as usize].is_retired && !busy.contains(resident)
-        };
-        let idle: Vec<(ModelId, Backend)> = connection.residents.keys().copied().filter(is_idle).collect();
-        for resident in idle {
-            self.unload(id, resident);
+        for (model, backend) in self.idle_models(connection) {
+            if self.models[model.0 as usize].is_retired {
+                self.unload(id, (model, backend));
+            }
         }
     }
 

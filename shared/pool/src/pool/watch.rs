@@ -11,8 +11,8 @@ use crate::root_cause::{Finding, Observation};
 use crate::scaling::{Load, Step};
 use crate::timers::Timer;
 use crate::{
-    Backend, Component, ConnectionId, Factor, FaultCategory, GroupId, ModelId, RootCause, SharedFactor,
-    Timestamp, TransitionReason,
+    Backend, Component, ConnectionId, Factor, FaultCategory, GroupId, RootCause, SharedFactor, Timestamp,
+    TransitionReason,
 };
 
 impl Pool {
@@ -125,17 +125,8 @@ impl Pool {
 
     /// Unloads every model that no call uses.
     fn shed_models(&mut self, now: Timestamp) {
-        let idle: Vec<(ConnectionId, (ModelId, Backend))> = self
-            .connections()
-            .flat_map(|connection| {
-                let busy: Vec<_> = self.busy_models(connection).collect();
-                connection
-                    .residents()
-                    .filter(move |held| !busy.contains(held))
-                    .map(|held| (connection.id, held))
-            })
-            .collect();
-        for (id, held) in idle {
+        let idle = |connection| self.idle_models(connection).into_iter().map(|held| (connection.id, held));
+        for (id, held) in self.connections().flat_map(idle).collect::<Vec<_>>() {
             self.unload(id, held);
             self.reindex(now, id);
         }
