@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use knowledge::Knowledge;
-use pool::{BackendSet, CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
+use pool::{CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 use wire::{Capabilities, Fault, Phases, TensorHeader};
@@ -86,8 +86,6 @@ struct LoadedModel {
     key: String,
     source: Rc<Source>,
     files: Rc<ModelFiles>,
-    /// Those that may run it.
-    backends: BackendSet,
     inputs: Vec<TensorHeader>,
     outputs: Vec<TensorHeader>,
     n_handles: u32,

@@ -8,7 +8,7 @@ use wire::{EventRecord, EventSource, Fault, PoolEvent};
 
 use super::{Owner, Run, Tab};
 use crate::auto::Verdict;
-use crate::clock::{millis, now_micros, unix_micros};
+use crate::clock::{micros, millis, now_micros, unix_micros};
 use crate::object::{from_data, object, set};
 use crate::record_buffer::Kind;
 use crate::run_record::run_record;
@@ -20,11 +20,12 @@ const N_LATENCIES_KEPT: usize = 256;
 
 impl Tab {
     pub(super) fn on_event(&mut self, event: Event) {
-        let model = |id| self.models.get(id).map_or_else(String::new, |model| model.id.clone());
-        if let Some((connection, event)) = to_wire_event(&event, model) {
+        if let Some((connection, event)) = to_wire_event(&event, |id| self.model_name(id)) {
             self.report_event(connection, event);
         }
-        if matches!(event, Event::Called(_) | Event::Breaker { .. } | Event::Recovered { .. }) {
+        // A heartbeat teaches nothing that is kept.
+        let is_ping = matches!(&event, Event::Called(called) if called.kind == CallKind::Ping);
+        if !is_ping && matches!(event, Event::Called(_) | Event::Breaker { .. } | Event::Recovered { .. }) {
             self.save_soon();
         }
         match event {
@@ -82,6 +83,9 @@ impl Tab {
             connection.n_faults += u32::from(is_fault);
             connection.n_runs += u32::from(is_run && fault.is_none());
         }
+        if fault.is_some() {
+            self.identify_inputs(&called.jobs);
+        }
         if is_run {
             self.on_run_called(called, fault.as_ref());
         }
@@ -111,11 +115,23 @@ impl Tab {
         })
     }
 
+    /// Jobs whose call failed may turn out to be what breaks workers, which takes a second worker: the pool is told their
+    /// inputs now.
+    fn identify_inputs(&mut self, jobs: &[JobId]) {
+        for &job in jobs {
+            if let Some(Owner::Run(run)) = self.jobs.get(job)
+                && !run.inputs.are_gone()
+            {
+                self.machine.set_fingerprint(job, run.inputs.fingerprint());
+            }
+        }
+    }
+
     fn on_run_called(&mut self, called: &Called, fault: Option<&Fault>) {
         for job in &called.jobs {
             let Some(Owner::Run(run)) = self.jobs.get_mut(*job) else { continue };
             if let Some(attempt) = &mut run.attempt {
-                attempt.queue_micros = u64::try_from(called.queued.as_micros()).ok();
+                attempt.queue_micros = Some(micros(called.queued));
             }
             run.fault = fault.map(|fault| (called.call, fault.clone()));
         }
@@ -212,9 +228,13 @@ impl Tab {
     pub(crate) fn take_verdict(&mut self, id: ModelId, verdict: &Verdict) {
         self.restrict_model(id, &[verdict.best]);
         self.restrict_model(id, &verdict.right);
-        let model = self.models.get(id).map_or_else(String::new, |model| model.id.clone());
+        let model = self.model_name(id);
         let (backend, sentence) = (verdict.best, verdict.sentence.clone());
         self.report_event(None, PoolEvent::BackendChosen { model, backend, sentence });
+    }
+
+    fn model_name(&self, id: ModelId) -> String {
+        self.models.get(id).map_or_else(String::new, |model| model.id.clone())
     }
 
     fn report_event(&mut self, connection: Option<u32>, event: PoolEvent) {

@@ -11,7 +11,7 @@ use wire::{EVIDENCE_VERSION, Evidence};
 
 use super::{Tab, now};
 use crate::advice::Prior;
-use crate::clock::unix_micros;
+use crate::clock::{micros, unix_micros};
 use crate::evidence::Drawer;
 use crate::guard::{Listener, Timer};
 use crate::object::object;
@@ -254,8 +254,4 @@ fn to_pool_strategy(known: &StrategyEvidence) -> Result<pool::StrategyEvidence, 
             stability: known.stability,
         },
     })
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -56,7 +56,6 @@ impl Tab {
             key,
             source,
             files,
-            backends,
             inputs: Vec::new(),
             outputs: Vec::new(),
             n_handles: 1,
@@ -80,18 +79,14 @@ impl Tab {
 
     /// Backends that may run a model, in the order of preference.
     pub(crate) fn backends(&self, id: ModelId) -> Vec<Backend> {
-        let backends = self.models.get(id).map_or(BackendSet::NONE, |model| model.backends);
+        let backends = self.machine.model(id).map_or(BackendSet::NONE, |model| model.backends);
         backends.iter().map(to_wire_backend).collect()
     }
 
     /// Leaves a model these backends; it is taken off the others.
     pub(crate) fn restrict_model(&mut self, id: ModelId, backends: &[Backend]) {
         let backends: Vec<pool::Backend> = backends.iter().copied().map(to_pool_backend).collect();
-        let backends = BackendSet::of(&backends);
-        if let Some(model) = self.models.get_mut(id) {
-            model.backends = backends;
-        }
-        self.machine.restrict_model(now(), id, backends);
+        self.machine.restrict_model(now(), id, BackendSet::of(&backends));
     }
 
     /// Loads a registered model into a first worker, on `backend` if one is given.
@@ -195,7 +190,8 @@ impl Tab {
             priority: options.priority,
             deadline: options.deadline.map(|deadline| now + deadline),
             backends: only(options.backend),
-            fingerprint: inputs.fingerprint(),
+            // Hashing is left out until something is wrong: [`Tab::identify_inputs`].
+            fingerprint: if self.machine.has_quarantined(now, id) { inputs.fingerprint() } else { 0 },
             ..Job::new(id)
         };
         let job = self.machine.submit(now, job).map_err(|refusal| refused(&refusal))?;

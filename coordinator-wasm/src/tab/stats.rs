@@ -6,7 +6,7 @@ use stats::Sample;
 use wasm_bindgen::prelude::*;
 
 use super::{LoadedModel, Tab, now};
-use crate::clock::millis;
+use crate::clock::{micros, millis};
 use crate::object::{from_data, number, object, set};
 use crate::record_buffer::{Counts, Kind};
 
@@ -72,11 +72,11 @@ fn breakers(member: &pool::Connection) -> JsValue {
     let components = member.capabilities().backends.iter().map(pool::Backend::component).chain(own);
     let entries = components.map(|component| {
         let breaker = member.breaker(component);
-        let open_micros = breaker.open_for(now()).map(|open_for| open_for.as_micros() as u64);
+        let open_for = breaker.open_for(now());
         object(&[
             ("component", component.as_str().into()),
             ("state", breaker.state().as_str().into()),
-            ("openForMs", open_micros.map_or(JsValue::NULL, |micros| millis(micros).into())),
+            ("openForMs", open_for.map_or(JsValue::NULL, |open_for| millis(micros(open_for)).into())),
         ])
     });
     entries.collect::<Array>().into()

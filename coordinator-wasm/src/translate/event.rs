@@ -1,10 +1,9 @@
 //! The pool's events as the wire has them.
 
-use core::time::Duration;
-
 use pool::{Event, RootCause};
 use wire::{PoolEvent, SharedFactor};
 
+use crate::clock::micros;
 use crate::translate::to_wire_category;
 
 /// The event and the connection that it concerns; `None` for those that records of runs tell already. `model` gives a
@@ -82,8 +81,4 @@ fn factors(cause: &RootCause) -> Vec<SharedFactor> {
         p_value: shared.p_value,
     };
     cause.factors.iter().map(to_wire).collect()
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

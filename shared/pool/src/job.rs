@@ -51,7 +51,8 @@ pub struct Job {
     pub is_batchable: bool,
     /// Only have the model loaded: ends with [`JobEnd::Loaded`] once a connection holds it, and runs nothing.
     pub is_load_only: bool,
-    /// Same value for same inputs, 0 for unknown: lets the pool refuse a job that is known to break connections.
+    /// Same value for same inputs, 0 for unknown: lets the pool refuse a job that is known to break connections. Costly ones
+    /// can wait: see [`Pool::has_quarantined`](crate::Pool::has_quarantined).
     pub fingerprint: u64,
 }
 

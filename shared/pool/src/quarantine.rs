@@ -39,6 +39,11 @@ impl Quarantine {
         }
     }
 
+    /// Whether any inputs of a model are held.
+    pub(crate) fn has(&self, now: Timestamp, model: ModelId) -> bool {
+        self.held.iter().any(|(&(held, _), &(_, until))| held == model && now < until)
+    }
+
     /// What the inputs do, and until when they are held.
     pub(crate) fn check(&self, now: Timestamp, culprit: Culprit) -> Option<(FaultCategory, Timestamp)> {
         self.held.get(&culprit).copied().filter(|&(_, until)| now < until)

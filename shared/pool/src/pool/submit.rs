@@ -54,6 +54,19 @@ impl Pool {
         }
     }
 
+    /// Whether a new job of this model needs its [`Job::fingerprint`].
+    #[must_use]
+    pub fn has_quarantined(&self, now: Timestamp, model: ModelId) -> bool {
+        self.quarantine.has(now, model)
+    }
+
+    /// Sets the [`Job::fingerprint`] of a job that was submitted without: soon enough once a first call for it has failed.
+    pub fn set_fingerprint(&mut self, job: JobId, fingerprint: u64) {
+        if let Some(entry) = self.jobs.get_mut(job.0) {
+            entry.job.fingerprint = fingerprint;
+        }
+    }
+
     /// Ends every job, closes every connection and refuses what comes later.
     pub fn close(&mut self, now: Timestamp) {
         self.is_closing = true;

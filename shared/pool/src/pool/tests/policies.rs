@@ -410,3 +410,23 @@ fn a_quarantined_input_is_refused_until_its_time_is_over() {
     world.now = world.now + Duration::from_secs(601);
     assert!(world.pool.submit(world.now, poison).is_ok());
 }
+
+#[test]
+fn inputs_that_are_told_after_their_first_fault_are_quarantined_as_well() {
+    let mut world = World::with_workers(2, &[Backend::Wasm]);
+    let model = world.model("minilm");
+    let (job, run, _) = world.submit_loaded(model);
+    world.fail(run, FaultCategory::WorkerCrash);
+    assert!(!world.pool.has_quarantined(world.now, model));
+    world.pool.set_fingerprint(job, 7);
+    world.pass(Duration::from_millis(200));
+    let (load, ..) = world.take_load();
+    world.finish(load);
+    let (run, ..) = world.take_run();
+    world.fail(run, FaultCategory::WorkerCrash);
+    assert!(matches!(world.ends[..], [(_, JobEnd::Failed { verdict: Verdict::Poison, .. })]));
+    assert!(world.pool.has_quarantined(world.now, model));
+    let again = world.pool.submit(world.now, Job { fingerprint: 7, ..Job::new(model) });
+    assert!(matches!(again, Err(Refusal::Quarantined { .. })));
+    assert!(!world.pool.has_quarantined(world.now + Duration::from_secs(601), model));
+}
