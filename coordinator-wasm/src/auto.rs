@@ -45,11 +45,19 @@ pub(crate) async fn choose(
     if backends.is_empty() {
         return load_on(shell, id, None, signal).await;
     }
+    let mut inputs = match probe {
+        Probe::Given { inputs, .. } => Some(inputs.clone()),
+        Probe::None | Probe::FirstRun => None,
+    };
     let mut candidates = Vec::new();
     let mut refusal = None;
     for backend in backends {
         match load_on(shell, id, Some(backend), signal).await {
-            Ok(()) => candidates.push(try_out(shell, id, backend, probe, signal).await),
+            Ok(()) => {
+                // What a model takes is known once it was loaded.
+                inputs = inputs.or_else(|| made_up(&shell.with(|tab| tab.contract(id).0).ok()?));
+                candidates.push(try_out(shell, id, backend, inputs.as_ref(), signal).await);
+            }
             Err(error) => {
                 candidates.push(Candidate {
                     backend,
@@ -80,25 +88,17 @@ async fn try_out(
     shell: &Rc<Shell>,
     id: ModelId,
     backend: Backend,
-    probe: &Probe,
+    inputs: Option<&JsValue>,
     signal: &AbortSignal,
 ) -> Candidate {
     let mut candidate = Candidate { backend, is_loaded: true, problem: None, measured: None };
-    let inputs = match probe {
-        Probe::Given { inputs, .. } => Some(inputs.clone()),
-        Probe::None | Probe::FirstRun => shell
-            .with(|tab| tab.contract(id).0)
-            .ok()
-            .filter(|specs| !specs.is_empty())
-            .map(|specs| made_up(&specs)),
-    };
     let Some(inputs) = inputs else {
         candidate.problem = Some("no inputs to try it with".to_owned());
         return candidate;
     };
     let started = now_micros();
     let mut micros = Vec::new();
-    let mut outputs = None;
+    let mut last = JsValue::UNDEFINED;
     // The first run warms up.
     while micros.len() <= N_RUNS && (micros.len() < 2 || now_micros() - started < PATIENCE_MICROS) {
         let (promise, deferred) = Deferred::new();
@@ -116,14 +116,18 @@ async fn try_out(
         let phases = property(&result, "record").and_then(|record| property(&record, "phases"));
         let run_micros = phases.and_then(|phases| property(&phases, "run_micros"));
         micros.push(run_micros.and_then(|micros| micros.as_f64()).unwrap_or(f64::INFINITY));
-        outputs = property(&result, "outputs").and_then(|outputs| Outputs::read(&outputs).ok());
+        last = result;
     }
+    let outputs = property(&last, "outputs").and_then(|outputs| Outputs::read(&outputs).ok());
     candidate.measured = Some(Measured { micros: micros.split_off(1), outputs });
     candidate
 }
 
-/// Inputs of the right types and shapes, for a model of which nothing else is known.
-fn made_up(specs: &[TensorHeader]) -> JsValue {
+/// Inputs of the right types and shapes, for a model of which nothing else is known; `None` for one that states none.
+fn made_up(specs: &[TensorHeader]) -> Option<JsValue> {
+    if specs.is_empty() {
+        return None;
+    }
     let inputs = object(&[]);
     for spec in specs {
         let size = |(place, &dim): (usize, &u32)| match dim {
@@ -142,7 +146,7 @@ fn made_up(specs: &[TensorHeader]) -> JsValue {
         let tensor = object(&[("dtype", spec.dtype.as_str().into()), ("dims", dims.into()), ("data", data)]);
         set(&inputs, &spec.name, &tensor);
     }
-    inputs
+    Some(inputs)
 }
 
 /// Floats between -1 and 1; ones for integers, which are token ids and masks more often than not.

@@ -10,16 +10,6 @@ impl<K, V> Default for FlatMap<K, V> {
     }
 }
 
-impl<K, V> IntoIterator for FlatMap<K, V> {
-    type Item = (K, V);
-    type IntoIter = std::vec::IntoIter<(K, V)>;
-
-    /// In the order of the keys.
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
 impl<K: Ord + Copy, V> FlatMap<K, V> {
     pub(crate) fn get(&self, key: K) -> Option<&V> {
         self.find(key).ok().map(|index| &self.0[index].1)

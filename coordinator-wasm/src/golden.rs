@@ -1,12 +1,12 @@
 //! Known inputs with known outputs: a component that failed is tried with them before any job is, and one that answers
 //! wrongly stays open.
 
-use js_sys::{Array, BigInt64Array, Float64Array, Object};
+use js_sys::{Array, ArrayBuffer, BigInt64Array, Float64Array, Object};
 use wasm_bindgen::prelude::*;
 use wire::Fault;
 
 use crate::fault::invalid;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, array_length};
 use crate::object::property;
 
 /// Elements of all outputs that are kept at most: 1 MiB.
@@ -63,20 +63,19 @@ impl Outputs {
     pub(crate) fn read(outputs: &JsValue) -> Result<Self, Fault> {
         let object =
             outputs.dyn_ref::<Object>().ok_or_else(|| invalid("probe", "outputs are not tensors by name"))?;
-        let mut read = Vec::new();
+        let mut arrays = Vec::new();
         for name in Object::keys(object).iter().filter_map(|name| name.as_string()) {
             let data = property(outputs, &name).and_then(|tensor| property(&tensor, "data"));
-            let values = data.as_ref().and_then(numbers);
-            let values =
-                values.ok_or_else(|| invalid("probe", format!("output '{name}' has no typed array")))?;
-            read.push((name, values));
+            let data = data.filter(|data| ArrayBuffer::is_view(data) || Array::is_array(data));
+            let data = data.ok_or_else(|| invalid("probe", format!("output '{name}' has no typed array")))?;
+            arrays.push((name, data));
         }
-        let n_elements: usize = read.iter().map(|(_, values)| values.len()).sum();
+        let n_elements: usize = arrays.iter().map(|(_, data)| array_length(data)).sum();
         if !(1..=MOST_ELEMENTS).contains(&n_elements) {
             let what = format!("outputs have {n_elements} elements, it takes 1 to {MOST_ELEMENTS}");
             return Err(invalid("probe", what));
         }
-        Ok(Self(read))
+        Ok(Self(arrays.into_iter().map(|(name, data)| (name, numbers(&data))).collect()))
     }
 
     #[cfg(test)]
@@ -128,14 +127,13 @@ fn difference(expected: &[f64], actual: &[f64], limits: Limits) -> Option<&'stat
     (norms > 0.0 && dot(expected, actual) < limits.cosine * norms).then_some("points elsewhere")
 }
 
-/// The elements of a typed array; `None` for anything else.
-fn numbers(data: &JsValue) -> Option<Vec<f64>> {
+/// The elements of an array, typed or not.
+fn numbers(data: &JsValue) -> Vec<f64> {
     if let Some(integers) = data.dyn_ref::<BigInt64Array>() {
         #[expect(clippy::cast_precision_loss, reason = "token ids and the like are far below 2^53")]
-        return Some(integers.to_vec().into_iter().map(|value| value as f64).collect());
+        return integers.to_vec().into_iter().map(|value| value as f64).collect();
     }
-    let is_array = js_sys::ArrayBuffer::is_view(data) || Array::is_array(data);
-    is_array.then(|| Float64Array::new(data).to_vec())
+    Float64Array::new(data).to_vec()
 }
 
 #[cfg(test)]

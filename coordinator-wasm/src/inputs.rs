@@ -182,7 +182,7 @@ impl Inputs {
     /// # Errors
     /// `inputs-transferred` the second time, when the arrays were handed over the first.
     pub(crate) fn buffers(&mut self) -> Result<Vec<ArrayBuffer>, Fault> {
-        if self.transfer && self.is_sent {
+        if self.are_gone() {
             return Err(invalid("inputs-transferred", "the inputs were handed over to a worker that failed")
                 .with_hint("run again with new arrays, or without `transfer`"));
         }
@@ -218,7 +218,7 @@ fn array_kind(data: &JsValue) -> Option<String> {
 }
 
 /// Elements of a typed array; 0 for anything else.
-fn array_length(data: &JsValue) -> usize {
+pub(crate) fn array_length(data: &JsValue) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

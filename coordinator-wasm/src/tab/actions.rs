@@ -79,14 +79,11 @@ impl Tab {
     fn recreate(&mut self, id: ConnectionId, call: CallId, backend: wire::Backend) {
         self.calls.insert(call, Call::of(id));
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let details = core::mem::take(&mut connection.details);
-        for ((model, on), detail) in details {
-            if on == backend {
-                // A worker that cannot be told is found out by the question that follows.
-                drop(connection.post(None, &Request::Unload { key: &key(model, on) }, &[]));
-            } else {
-                connection.details.insert((model, on), detail);
-            }
+        let loaded = connection.details.iter().map(|(loaded, _)| loaded);
+        for (model, on) in loaded.filter(|(_, on)| *on == backend).collect::<Vec<_>>() {
+            connection.details.remove((model, on));
+            // A worker that cannot be told is found out by the question that follows.
+            drop(connection.post(None, &Request::Unload { key: &key(model, on) }, &[]));
         }
         self.send(id, call, &Request::Ping, &[]);
     }

@@ -42,7 +42,7 @@ impl Tab {
     pub(crate) fn set_golden(&mut self, id: ModelId, inputs: &Inputs, outputs: Outputs, limits: Limits) {
         if let Some(model) = self.models.get_mut(id) {
             model.golden = Some(Golden::new(inputs, outputs, limits));
-            self.machine.set_golden(now(), id, true);
+            self.machine.set_golden(now(), id);
         }
     }
 

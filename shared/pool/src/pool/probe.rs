@@ -6,10 +6,10 @@ use crate::record::CallKind;
 use crate::{Action, Backend, BreakerState, Connection, ConnectionId, ModelId, Timestamp};
 
 impl Pool {
-    /// Says whether the driver can answer [`Action::Probe`] for a model: golden inputs may be found after it was registered.
-    pub fn set_golden(&mut self, now: Timestamp, model: ModelId, has_golden: bool) {
+    /// The driver can answer [`Action::Probe`] for a model from now on: golden inputs were found after it was registered.
+    pub fn set_golden(&mut self, now: Timestamp, model: ModelId) {
         let Some(entry) = self.models.get_mut(model.0 as usize) else { return };
-        entry.spec.has_golden = has_golden;
+        entry.spec.has_golden = true;
         let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
         for id in ids {
             self.reindex(now, id);

@@ -63,7 +63,7 @@ fn a_new_worker_shows_on_golden_inputs_that_it_works() {
     let mut world = World::with_workers(1, &[Backend::Wasm]);
     let model = world.model("minilm");
     crash_until_open(&mut world, model);
-    world.pool.set_golden(world.now, model, true);
+    world.pool.set_golden(world.now, model);
     world.pass(Duration::from_secs(6));
     world.open_all(&[Backend::Wasm]);
     world.submit(model);
