@@ -9,7 +9,7 @@
     python3 tests/regression.py target/ab report       # what came of them, as Markdown
 
 Everything is kept in the folder that is named first, so that the parts can be run at different times. A part is worth
-something only on a machine that does nothing else. `slow-for-tests` runs the first fifth of every plan twice.
+something only on a machine that does nothing else. With `slow-for-tests` every run takes 20 % longer: severe.
 """
 
 import collections
@@ -96,7 +96,7 @@ def report(work):
         path = work / f"{kind}.jsonl"
         documents[kind] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     print(f"\n## Real browsers\n\nMade by `tests/regression.py`: {MODELS} in {BROWSERS}, the unchanged build and one")
-    print("whose first fifth of every plan runs twice. A family is what one call of the gate judges.\n")
+    print("whose runs take 20 % longer, which is severe. A family is what one call of the gate judges.\n")
     print("| part | families | with an alarm | passed | not enough data |\n| --- | --- | --- | --- | --- |")
     names = {
         "null": "unchanged, against the last good campaign",
