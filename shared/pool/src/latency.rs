@@ -1,18 +1,20 @@
 //! How long calls take: log-normal estimates that forget, per model, shape class, batch size, backend and group, with a
 //! factor per connection.
 //!
-//! A run's logarithm is modelled as `group mean + member offset`. Where a group was never measured, coarser means stand in
-//! with little weight, and at last the configured prior. The weight of what was seen halves with every half-life, so that a
-//! place which was slow once is tried again.
+//! A run's logarithm is modelled as `group and shape mean + member offset`. Where a group has not seen a shape class, its
+//! mean over all shapes stands in, with what the class costs more or less elsewhere, at little weight; else coarser means,
+//! and at last the configured prior. The weight of what was seen halves with every half-life, so that a place which was slow
+//! once is tried again. A model's precision is part of its id: variants are models of their own.
 
 use core::time::Duration;
 
 use crate::config::RoutingConfig;
+use crate::sort::sort;
 use crate::sorted_map::SortedMap;
 use crate::time::micros;
 use crate::{Backend, ConnectionId, GroupId, ModelId, ShapeClass, Strategy, Timestamp};
 
-/// Most keys kept; the one not updated for longest makes room.
+/// Most keys kept; a quarter, those not updated for longest, makes room.
 const MAX_KEYS: usize = 8192;
 /// Variance of one log-latency before there is data: a factor of about 1.6 either way.
 const PRIOR_VARIANCE: f64 = 0.25;
@@ -22,6 +24,8 @@ const PRIOR_WEIGHT: f64 = 3.0;
 const PAST_CALLS: f64 = 500.0;
 /// Weight of a coarser estimate that stands in, in calls.
 const STAND_IN_WEIGHT: f64 = 1.0;
+/// Weight from which an estimate is taken as it is; below, the coarser one is mixed in, so that one odd call decides little.
+const TRUSTED_WEIGHT: f64 = 8.0;
 
 /// What a latency depends on. `None`: over all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,18 +131,35 @@ impl Latencies {
         }
     }
 
-    /// A run's estimate in its group, the member's own factor left out.
+    /// A run's estimate in its group as it was measured there, the member's own factor left out; else what stands in.
     pub(crate) fn run(&self, key: LatencyKey) -> Estimate {
-        if let Some(&exact) = self.runs.get(&key) {
+        self.runs.get(&key).copied().unwrap_or_else(|| self.coarse(key))
+    }
+
+    /// A run's estimate for a choice between places: where little was measured, what stands in takes part.
+    pub(crate) fn expected(&self, key: LatencyKey) -> Estimate {
+        let Some(&exact) = self.runs.get(&key) else { return self.coarse(key) };
+        if exact.weight >= TRUSTED_WEIGHT || key.shape.is_none() {
             return exact;
         }
+        let coarse = self.coarse(key);
+        let mean_ln = (exact.mean_ln * exact.weight + coarse.mean_ln * coarse.weight)
+            / (exact.weight + coarse.weight).max(f64::MIN_POSITIVE);
+        Estimate { mean_ln, ..exact }
+    }
+
+    /// What stands in for a shape class that a group has not seen.
+    fn coarse(&self, key: LatencyKey) -> Estimate {
         let any_shape = LatencyKey { shape: None, ..key };
         let anywhere = LatencyKey { group: None, ..any_shape };
-        let stand_in = self.runs.get(&any_shape).or_else(|| self.runs.get(&anywhere));
-        stand_in.map_or_else(
-            || Estimate::prior(self.config.prior_latency),
-            |&coarse| Estimate { weight: coarse.weight.min(STAND_IN_WEIGHT), ..coarse },
-        )
+        let (everywhere, this_shape) =
+            (self.runs.get(&anywhere), self.runs.get(&LatencyKey { group: None, ..key }));
+        let Some(&all) = self.runs.get(&any_shape).or(everywhere).or(this_shape) else {
+            return Estimate::prior(self.config.prior_latency);
+        };
+        // How this class compares with all of them elsewhere.
+        let shape_ln = this_shape.zip(everywhere).map_or(0.0, |(shape, all)| shape.mean_ln - all.mean_ln);
+        Estimate { weight: all.weight.min(STAND_IN_WEIGHT), mean_ln: all.mean_ln + shape_ln, ..all }
     }
 
     /// What is known of the model on the backend with other shapes, or in other groups, with its full weight.
@@ -187,7 +208,8 @@ impl Latencies {
             member.past.remember(now, sample_ln - expected_ln, &self.config, PAST_CALLS);
         }
         let any_shape = LatencyKey { shape: None, ..key };
-        for key in [key, any_shape, LatencyKey { group: None, ..any_shape }] {
+        let anywhere = |key| LatencyKey { group: None, ..key };
+        for key in [key, any_shape, anywhere(key), anywhere(any_shape)] {
             let prior = Estimate { weight: 0.0, mean_ln: sample_ln, ..Estimate::NEUTRAL };
             self.runs.get_or_insert(key, prior).observe(now, sample_ln, &self.config);
         }
@@ -231,6 +253,7 @@ impl Latencies {
     /// Puts in what is known from elsewhere, unless something was measured already.
     pub(crate) fn seed(&mut self, key: LatencyKey, estimate: Estimate) {
         self.runs.get_or_insert(key, estimate);
+        self.trim();
     }
 
     pub(crate) fn forget_member(&mut self, connection: ConnectionId) {
@@ -253,11 +276,15 @@ impl Latencies {
 
     fn trim(&mut self) {
         if self.runs.len() > MAX_KEYS {
-            let oldest =
-                self.runs.iter().min_by_key(|(_, estimate)| estimate.updated_at).map(|(&key, _)| key);
-            if let Some(key) = oldest {
-                self.runs.remove(&key);
-            }
+            let mut times: Vec<Timestamp> = self.runs.values().map(|estimate| estimate.updated_at).collect();
+            sort(&mut times, |a, b| a < b);
+            let oldest_kept = times[times.len() / 4];
+            let mut n_left = MAX_KEYS;
+            self.runs.retain(|_, estimate| {
+                let is_kept = estimate.updated_at >= oldest_kept && n_left > 0;
+                n_left -= usize::from(is_kept);
+                is_kept
+            });
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Weighted fair queueing by virtual finish tags (Demers, Keshav, Shenker 1989; self-clocked after Golestani 1994): each
 //! model and priority is a flow, a job's cost is its expected time, and its tag is fixed when it is submitted. Flows share
-//! the pool by weight and none waits for ever, whatever the others submit. Jobs that may run in the same places wait
-//! in one lane, so that placing costs one decision per lane and not per job.
+//! the pool by weight and none waits for ever, whatever the others submit. Jobs that may run in the same places and should
+//! take equally long there wait in one lane, so that placing costs one decision per lane and not per job.
 
 use std::collections::BTreeSet;
 
@@ -16,10 +16,18 @@ pub(crate) struct LaneKey {
     pub(crate) model: ModelId,
     pub(crate) backends: BackendSet,
     pub(crate) pinned: Option<ConnectionId>,
-    /// Set when its jobs may share a call.
-    pub(crate) batch: Option<ShapeClass>,
+    pub(crate) shape: ShapeClass,
+    /// Whether its jobs may share a call.
+    pub(crate) is_batch: bool,
     /// Set for a retried job, which has constraints of its own.
     pub(crate) solo: Option<JobId>,
+}
+
+impl LaneKey {
+    /// Stands for every lane whose jobs wait for the same places.
+    const fn crowd(self) -> Self {
+        Self { shape: ShapeClass(0), is_batch: false, ..self }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +42,8 @@ pub(crate) struct Queue {
     /// Head of each lane that is not blocked.
     active: SortedMap<(u64, LaneKey), ()>,
     blocked: Vec<LaneKey>,
+    /// Jobs that wait for the same places, whatever their shape.
+    crowds: SortedMap<LaneKey, usize>,
     /// Tag of the last job of each flow.
     flows: SortedMap<(ModelId, Priority), u64>,
     virtual_time: u64,
@@ -72,6 +82,7 @@ impl Queue {
             }
         }
         self.n_jobs += 1;
+        *self.crowds.get_or_insert(key.crowd(), 0) += 1;
     }
 
     /// The lane whose head is next, and that head.
@@ -97,6 +108,12 @@ impl Queue {
             return false;
         }
         self.n_jobs -= 1;
+        if let Some(n_jobs) = self.crowds.get_mut(&key.crowd()) {
+            *n_jobs -= 1;
+            if *n_jobs == 0 {
+                self.crowds.remove(&key.crowd());
+            }
+        }
         let new_head = lane.jobs.first().map(|&(tag, _)| tag);
         if !lane.is_blocked && old_head != new_head {
             if let Some(head) = old_head {
@@ -140,6 +157,11 @@ impl Queue {
     /// Jobs that wait in a lane.
     pub(crate) fn lane_len(&self, key: &LaneKey) -> usize {
         self.lanes.get(key).map_or(0, |lane| lane.jobs.len())
+    }
+
+    /// Jobs that wait for the same places as those of a lane, these included.
+    pub(crate) fn crowd_len(&self, key: &LaneKey) -> usize {
+        self.crowds.get(&key.crowd()).copied().unwrap_or(0)
     }
 
     fn activate(active: &mut SortedMap<(u64, LaneKey), ()>, key: LaneKey, lane: &Lane) {

@@ -58,7 +58,7 @@ impl Pool {
 
     /// Whether a batch need not wait for more jobs.
     fn is_batch_due(&mut self, now: Timestamp, key: &LaneKey, head: JobId) -> bool {
-        if key.batch.is_none() || self.config.batch_delay.is_zero() {
+        if !key.is_batch || self.config.batch_delay.is_zero() {
             return true;
         }
         let max_batch = self.models[key.model.0 as usize].spec.max_batch as usize;
@@ -76,7 +76,7 @@ impl Pool {
         let Some(permit) = self.admit(now, place.connection, place.backend.component()) else {
             return self.queue.block(key);
         };
-        let max_jobs = key.batch.map_or(1, |_| self.models[place.model.0 as usize].spec.max_batch.max(1));
+        let max_jobs = self.batch_len(key);
         let jobs: Vec<JobId> = (0..max_jobs).map_while(|_| self.queue.pop(key)).collect();
         let Some(call) = self.start_run(now, place.connection, place.backend, place.model, permit, jobs)
         else {

@@ -1,40 +1,51 @@
 //! What a place would mean for a job: time, waiting, memory.
 
 use super::Pool;
-use super::pick::Place;
+use super::dispatch::log2;
+use super::pick::{Place, Wish};
 use crate::latency::{Estimate, LatencyKey};
 use crate::queue::LaneKey;
 use crate::record::CallKind;
-use crate::{Backend, BackendSet, Component, ConnectionId, GroupId, ModelId};
+use crate::{Backend, Component, ConnectionId, GroupId, ModelId, ShapeClass};
 
 /// ln of how much slower a software adapter is taken to be than wasm until it is measured (FACTS: 3–100×).
 const FALLBACK_ADAPTER_LN: f64 = 2.3;
 /// ln of how much slower each further backend of the preference list `webgpu, webnn, wasm` is taken to be.
 const PREFERENCE_LN: f64 = 0.1;
 
+/// What a run's time depends on beside its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task {
+    pub(super) model: ModelId,
+    /// Class of the inputs' shapes and ⌈log₂⌉ of the batch size; `None`: over all.
+    pub(super) shape: Option<(ShapeClass, u8)>,
+}
+
+impl Task {
+    pub(super) fn new(model: ModelId, shape: ShapeClass, n_jobs: usize) -> Self {
+        Self { model, shape: Some((shape, log2(n_jobs))) }
+    }
+}
+
 impl Pool {
-    /// Expected microseconds until busy places that hold the model have served `n_ahead` calls; `None` without any.
+    /// Expected microseconds until busy places that hold the model have a result, after `n_ahead` calls; `None` without any.
     /// Places of the group and backend of `free` are left out, because one of them is free.
-    pub(super) fn busy_wait(
-        &self,
-        model: ModelId,
-        backends: BackendSet,
-        n_ahead: f64,
-        free: Option<Place>,
-    ) -> Option<f64> {
+    pub(super) fn busy_wait(&self, wish: Wish, n_ahead: f64, free: Option<Place>) -> Option<f64> {
+        let model = wish.task.model;
         let free_kind =
             free.and_then(|place| Some((self.connection(place.connection)?.group, place.backend)));
         let mut calls_per_micro = 0.0;
         let mut fastest = f64::INFINITY;
         for group in (0..self.groups.len() as u16).map(GroupId) {
-            for backend in backends.iter().filter(|&backend| Some((group, backend)) != free_kind) {
+            for backend in wish.backends.iter().filter(|&backend| Some((group, backend)) != free_kind) {
                 let n_places = self.index.n_serving(Some(model), backend, group);
                 if n_places == 0 || self.index.best(Some(model), backend, group, |_| true).is_some() {
                     continue;
                 }
-                let micros = self.estimate(model, backend, group).mean_ln.exp().max(1.0);
-                calls_per_micro += f64::from(n_places) / micros;
-                fastest = fastest.min(micros);
+                let micros = |task| self.estimate(task, backend, group).mean_ln.exp().max(1.0);
+                // What is ahead has any shape.
+                calls_per_micro += f64::from(n_places) / micros(Task { shape: None, ..wish.task });
+                fastest = fastest.min(micros(wish.task));
             }
         }
         (calls_per_micro > 0.0).then(|| fastest + n_ahead / calls_per_micro)
@@ -86,18 +97,22 @@ impl Pool {
         loaded.unwrap_or_else(|| self.models[resident.0.0 as usize].spec.memory_bytes)
     }
 
-    /// Calls that the lane's jobs make.
-    pub(super) fn n_calls_waiting(&self, key: &LaneKey) -> f64 {
-        let n_jobs = self.queue.lane_len(key) as f64;
-        match key.batch {
-            Some(_) => (n_jobs / f64::from(self.models[key.model.0 as usize].spec.max_batch.max(1))).ceil(),
-            None => n_jobs,
-        }
+    /// Jobs that the next call of a lane runs together.
+    pub(super) fn batch_len(&self, key: &LaneKey) -> usize {
+        let max_batch = self.models[key.model.0 as usize].spec.max_batch.max(1) as usize;
+        if key.is_batch { self.queue.lane_len(key).min(max_batch) } else { 1 }
     }
 
-    /// The model's latency in a group over all shapes, with what is believed where nothing was measured.
-    pub(super) fn estimate(&self, model: ModelId, backend: Backend, group: GroupId) -> Estimate {
-        let mut estimate = self.latencies.run(LatencyKey { model, backend, group: Some(group), shape: None });
+    /// Calls that are made by the jobs which wait for the same places as a lane's.
+    pub(super) fn n_calls_waiting(&self, key: &LaneKey) -> f64 {
+        let n_jobs = self.queue.crowd_len(key) as f64;
+        (n_jobs / self.batch_len(key).max(1) as f64).ceil()
+    }
+
+    /// A run's latency in a group, with what is believed where nothing was measured.
+    pub(super) fn estimate(&self, task: Task, backend: Backend, group: GroupId) -> Estimate {
+        let Task { model, shape } = task;
+        let mut estimate = self.latencies.expected(LatencyKey { model, backend, group: Some(group), shape });
         if estimate.weight <= 0.0 {
             estimate.mean_ln += PREFERENCE_LN * f64::from(backend as u8);
             if backend == Backend::Webgpu && self.groups[usize::from(group.0)].is_fallback_adapter {
@@ -107,8 +122,8 @@ impl Pool {
         estimate
     }
 
-    pub(super) fn cost_ln(&self, model: ModelId, id: ConnectionId, backend: Backend) -> f64 {
+    pub(super) fn cost_ln(&self, task: Task, id: ConnectionId, backend: Backend) -> f64 {
         let Some(connection) = self.connection(id) else { return f64::INFINITY };
-        self.estimate(model, backend, connection.group).mean_ln + self.latencies.member_offset(id, backend)
+        self.estimate(task, backend, connection.group).mean_ln + self.latencies.member_offset(id, backend)
     }
 }

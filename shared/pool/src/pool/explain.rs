@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::Pool;
+use super::estimate::Task;
 use crate::connection::{Connection, ConnectionState};
 use crate::named::named_enum;
 use crate::sort::sort;
@@ -135,7 +136,8 @@ impl Pool {
     ) -> Option<Candidate> {
         let health = self.component_health(now, id, backend.component());
         let connection = self.connection(id)?;
-        let estimate = self.estimate(job.model, backend, connection.group);
+        let task = Task::new(job.model, job.shape, 1);
+        let estimate = self.estimate(task, backend, connection.group);
         let member_ln = self.latencies.member_offset(id, backend);
         let run_micros = (estimate.mean_ln + member_ln).exp();
         let is_loaded = connection.residents.contains_key(&(job.model, backend));
@@ -164,7 +166,8 @@ impl Pool {
         let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
         let left = calls.filter_map(|call| {
             let (model, backend) = (call.model?, call.backend?);
-            let run_micros = self.cost_ln(model, connection.id, backend).exp();
+            let task = Task::new(model, call.shape, call.jobs.len());
+            let run_micros = self.cost_ln(task, connection.id, backend).exp();
             let load_micros = micros(self.latencies.load(model, backend).median()) as f64;
             let expected = if call.component == Component::Loader { load_micros } else { run_micros };
             Some(Duration::from_micros(expected as u64).saturating_sub(now.since(call.started)))

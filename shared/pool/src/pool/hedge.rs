@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Pool;
+use super::estimate::Task;
 use super::state::JobState;
 use crate::latency::LatencyKey;
 use crate::record::{CallKind, Event};
@@ -45,12 +46,13 @@ impl Pool {
             return;
         };
         let slow = call.connection;
+        let task = Task::new(model, call.shape, 1);
         let backends = entry.job.backends.and(self.models[model.0 as usize].spec.backends);
         let groups = (0..self.groups.len() as u16).map(GroupId);
         let places = groups.flat_map(|group| backends.iter().map(move |backend| (group, backend)));
         let free = places.filter_map(|(group, backend)| {
             let entry = self.index.best(Some(model), backend, group, |connection| connection != slow)?;
-            Some((entry.connection, backend, self.cost_ln(model, entry.connection, backend)))
+            Some((entry.connection, backend, self.cost_ln(task, entry.connection, backend)))
         });
         let Some((connection, backend, cost_ln)) = free.min_by(|a, b| a.2.total_cmp(&b.2)) else { return };
         let Some(permit) = self.admit(now, connection, backend.component()) else { return };

@@ -7,6 +7,7 @@
 //! waiting instead of loading has cost is kept as the model's regret.
 
 use super::Pool;
+use super::estimate::Task;
 use super::regret::LEAK;
 use super::state::JobEntry;
 use crate::queue::LaneKey;
@@ -53,7 +54,7 @@ pub(super) struct Place {
 /// What a job insists on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish {
-    pub(super) model: ModelId,
+    pub(super) task: Task,
     pub(super) backends: BackendSet,
     connection: Option<ConnectionId>,
     /// First group of the browser to avoid.
@@ -68,7 +69,7 @@ impl Pool {
             return self.pick_on(pinned, wish);
         }
         if key.solo.is_none() {
-            self.models[wish.model.0 as usize].regret.count(now, submitted);
+            self.models[wish.task.model.0 as usize].regret.count(now, submitted);
         }
         if key.solo.is_none()
             && let Some(place) = self.pick_half_open(wish)
@@ -84,7 +85,7 @@ impl Pool {
         if let Pick::Run(place) = best
             && key.solo.is_none()
             && !place.is_exploration
-            && self.is_worth_waiting(key, place)
+            && self.is_worth_waiting(key, wish, place)
         {
             // What it waits for may be too few places: one more load may still be better.
             return match self.pick_load(now, key, wish) {
@@ -98,10 +99,11 @@ impl Pool {
 
     /// What the job asks for now: its constraints lapse when they were insisted on long enough.
     fn wish(&self, now: Timestamp, key: &LaneKey, entry: &JobEntry) -> Wish {
-        let mut wish = Wish { model: key.model, backends: key.backends, connection: None, browser: None };
+        let task = Task::new(key.model, key.shape, self.batch_len(key));
+        let mut wish = Wish { task, backends: key.backends, connection: None, browser: None };
         if let Some(retry) = entry.retry.as_deref() {
             if let Some(model) = retry.model {
-                wish.model = model;
+                wish.task.model = model;
                 wish.backends = entry.job.backends.and(self.models[model.0 as usize].spec.backends);
             }
             if now < retry.insists_until {
@@ -118,7 +120,7 @@ impl Pool {
         let state = &self.groups[usize::from(group.0)];
         state.n_ready > 0
             && wish.browser != Some(state.browser_id)
-            && !self.models[wish.model.0 as usize].unsupported.contains(&(group, backend))
+            && !self.models[wish.task.model.0 as usize].unsupported.contains(&(group, backend))
     }
 
     fn may_explore(&self) -> bool {
@@ -138,14 +140,20 @@ impl Pool {
             wish.backends.contains(backend)
                 && self.connection(id).is_some_and(|connection| {
                     self.is_allowed(wish, connection.group, backend)
-                        && (connection.residents.contains_key(&(wish.model, backend))
-                            || self.could_load(id, wish.model, backend))
+                        && (connection.residents.contains_key(&(wish.task.model, backend))
+                            || self.could_load(id, wish.task.model, backend))
                 })
         })?;
-        let cost_ln = self.cost_ln(wish.model, connection, backend);
-        let is_loaded = self.connection(connection)?.residents.contains_key(&(wish.model, backend));
-        let place =
-            Place { connection, backend, model: wish.model, cost_ln, is_exploration: false, is_probe: true };
+        let cost_ln = self.cost_ln(wish.task, connection, backend);
+        let is_loaded = self.connection(connection)?.residents.contains_key(&(wish.task.model, backend));
+        let place = Place {
+            connection,
+            backend,
+            model: wish.task.model,
+            cost_ln,
+            is_exploration: false,
+            is_probe: true,
+        };
         Some(if is_loaded { Pick::Run(place) } else { Pick::Load(place) })
     }
 
@@ -165,11 +173,11 @@ impl Pool {
                     continue;
                 }
                 let is_allowed = |connection| Some(connection) != wish.connection;
-                let loaded = self.index.best(Some(wish.model), backend, group, is_allowed);
+                let loaded = self.index.best(Some(wish.task.model), backend, group, is_allowed);
                 if loaded.is_none() && !is_review {
                     continue;
                 }
-                let estimate = self.estimate(wish.model, backend, group);
+                let estimate = self.estimate(wish.task, backend, group);
                 let uncertainty =
                     if may_explore { estimate.uncertainty_ln(now, self.latencies.config()) } else { 0.0 };
                 if let Some(entry) = loaded {
@@ -184,9 +192,9 @@ impl Pool {
                         }
                     }
                 } else if let Some(entry) = self.index.best(None, backend, group, is_allowed)
-                    && self.could_hold(entry.connection, wish.model, backend)
+                    && self.could_hold(entry.connection, wish.task.model, backend)
                 {
-                    let load = micros(self.latencies.load(wish.model, backend).median()) as f64;
+                    let load = micros(self.latencies.load(wish.task.model, backend).median()) as f64;
                     let mean_ln = estimate.mean_ln + f64::from(entry.rank) / RANK_SCALE;
                     let draw = mean_ln + uncertainty * self.rng.normal();
                     let cost_ln = (draw.exp() + load / LOAD_SHARED_BY).ln();
@@ -206,7 +214,7 @@ impl Pool {
         let place = Place {
             connection: entry.connection,
             backend: entry.backend,
-            model: wish.model,
+            model: wish.task.model,
             cost_ln,
             is_exploration,
             is_probe: false,
@@ -215,28 +223,29 @@ impl Pool {
     }
 
     /// Whether busy places that hold the model will have served the lane before `place` could serve its head.
-    fn is_worth_waiting(&self, key: &LaneKey, place: Place) -> bool {
+    fn is_worth_waiting(&self, key: &LaneKey, wish: Wish, place: Place) -> bool {
         let n_ahead = self.n_calls_waiting(key);
-        self.busy_wait(key.model, key.backends, n_ahead, Some(place))
+        self.busy_wait(wish, n_ahead, Some(place))
             .is_some_and(|wait_micros| place.cost_ln.exp() > HOLD_FACTOR * wait_micros)
     }
 
     /// The best free place that could load the model, if loading there beats waiting for those that hold it.
     fn pick_load(&mut self, now: Timestamp, key: &LaneKey, wish: Wish) -> Pick {
-        if self.models[wish.model.0 as usize].breaker.state() == crate::BreakerState::Open {
+        if self.models[wish.task.model.0 as usize].breaker.state() == crate::BreakerState::Open {
             return Pick::Wait;
         }
         let mut best: Option<(Entry, f64, f64)> = None;
         for group in (0..self.groups.len() as u16).map(GroupId) {
             for backend in wish.backends.iter().filter(|&backend| self.is_allowed(wish, group, backend)) {
                 let entry = self.index.best(None, backend, group, |connection| {
-                    Some(connection) != wish.connection && self.could_hold(connection, wish.model, backend)
+                    Some(connection) != wish.connection
+                        && self.could_hold(connection, wish.task.model, backend)
                 });
                 let Some(entry) = entry else { continue };
-                let run = (self.estimate(wish.model, backend, group).mean_ln
+                let run = (self.estimate(wish.task, backend, group).mean_ln
                     + f64::from(entry.rank) / RANK_SCALE)
                     .exp();
-                let load = micros(self.latencies.load(wish.model, backend).median()) as f64;
+                let load = micros(self.latencies.load(wish.task.model, backend).median()) as f64;
                 if best.is_none_or(|(_, best_run, best_load)| run + load < best_run + best_load) {
                     best = Some((entry, run, load));
                 }
@@ -246,29 +255,30 @@ impl Pool {
         let place = Place {
             connection: entry.connection,
             backend: entry.backend,
-            model: wish.model,
+            model: wish.task.model,
             cost_ln: (run + load).ln(),
             is_exploration: false,
             is_probe: false,
         };
         if key.solo.is_none() {
             let n_ahead = self.n_calls_waiting(key);
-            let busy_wait = self.busy_wait(wish.model, wish.backends, n_ahead, None);
+            let busy_wait = self.busy_wait(wish, n_ahead, None);
             let mut wait = busy_wait.unwrap_or(f64::INFINITY);
-            let loading = wish.backends.iter().filter_map(|backend| self.loading.get(&(wish.model, backend)));
+            let loading =
+                wish.backends.iter().filter_map(|backend| self.loading.get(&(wish.task.model, backend)));
             let n_loading: u32 = loading.sum();
             if n_loading > 0 {
                 // Half of a load is left on average; then those places work through the lane as well.
-                let run = self.estimate(wish.model, entry.backend, entry.group).mean_ln.exp();
+                let run = self.estimate(wish.task, entry.backend, entry.group).mean_ln.exp();
                 wait = wait.min(load / 2.0 + run * n_ahead / f64::from(n_loading));
             }
             if wait < run + load {
                 // A place is missed if a job would run there now that no load under way is for.
                 let is_missed = busy_wait.is_some_and(|wait| run <= HOLD_FACTOR * wait)
                     && n_ahead > f64::from(n_loading)
-                    && !self.models[wish.model.0 as usize].is_retired
-                    && self.has_room(now, entry.connection, wish.model, (LEAK as f64 * load) as u64);
-                let regret = &mut self.models[wish.model.0 as usize].regret;
+                    && !self.models[wish.task.model.0 as usize].is_retired
+                    && self.has_room(now, entry.connection, wish.task.model, (LEAK as f64 * load) as u64);
+                let regret = &mut self.models[wish.task.model.0 as usize].regret;
                 regret.is_waiting |= is_missed;
                 let is_grown = is_missed && wait + regret.micros as f64 >= run + load;
                 return if is_grown { Pick::Grow(place) } else { Pick::Wait };
@@ -298,18 +308,18 @@ impl Pool {
                 || connection.is_reachable(backend)
                     && connection.breaker(backend.component()).n_probes_free() > 0
         };
-        let cost = |backend: &Backend| self.cost_ln(wish.model, id, *backend);
+        let cost = |backend: &Backend| self.cost_ln(wish.task, id, *backend);
         let best = |is_loaded: bool| {
             let kind = candidates.iter().copied().filter(is_usable).filter(|&backend| {
-                let holds = connection.residents.contains_key(&(wish.model, backend));
-                holds == is_loaded && (holds || self.could_hold(id, wish.model, backend))
+                let holds = connection.residents.contains_key(&(wish.task.model, backend));
+                holds == is_loaded && (holds || self.could_hold(id, wish.task.model, backend))
             });
             kind.min_by(|a, b| cost(a).total_cmp(&cost(b)))
         };
         let place = |backend: Backend| Place {
             connection: id,
             backend,
-            model: wish.model,
+            model: wish.task.model,
             cost_ln: cost(&backend),
             is_exploration: false,
             is_probe: !connection.is_serving(backend),
@@ -317,13 +327,13 @@ impl Pool {
         if let Some(backend) = best(true) {
             return Pick::Run(place(backend));
         }
-        let is_held = self.models[wish.model.0 as usize].breaker.state() == crate::BreakerState::Open;
+        let is_held = self.models[wish.task.model.0 as usize].breaker.state() == crate::BreakerState::Open;
         best(false).filter(|_| !is_held).map_or(Pick::Wait, |backend| Pick::Load(place(backend)))
     }
 
     /// Tells a place that is only busy from one that does not exist.
     fn never_or_wait(&self, wish: Wish) -> Pick {
-        let model = &self.models[wish.model.0 as usize];
+        let model = &self.models[wish.task.model.0 as usize];
         let mut has_unknown = false;
         let mut is_too_large = false;
         for connection in self.connections() {

@@ -9,7 +9,7 @@ use crate::queue::LaneKey;
 use crate::record::Event;
 use crate::time::micros;
 use crate::timers::Timer;
-use crate::{Action, FaultCategory, Job, JobEnd, JobId, ModelId, Refusal, Timestamp, Verdict};
+use crate::{Action, FaultCategory, Job, JobEnd, JobId, ModelId, Refusal, ShapeClass, Timestamp, Verdict};
 
 impl Pool {
     /// Accepts a job, which then ends exactly once with [`Action::Finish`].
@@ -23,7 +23,7 @@ impl Pool {
             return Err(refusal);
         }
         let deadline = job.deadline.unwrap_or(now + self.config.job_timeout);
-        let cost_micros = self.expected_cost_micros(job.model);
+        let cost_micros = self.expected_cost_micros(job.model, job.shape);
         let tag = self.queue.tag(job.model, job.priority, cost_micros);
         let family = self.models[job.model.0 as usize].family;
         self.families[family].last_submitted = Some(now);
@@ -117,16 +117,19 @@ impl Pool {
 
     /// Time in which the pool should free one place of the queue.
     pub(super) fn expected_wait_per_place(&self) -> Duration {
-        let cost_micros = self.queue.next().map_or(100_000, |(key, _)| self.expected_cost_micros(key.model));
+        let cost_micros = self.queue.next();
+        let cost_micros =
+            cost_micros.map_or(100_000, |(key, _)| self.expected_cost_micros(key.model, key.shape));
         Duration::from_micros(cost_micros / u64::from(self.n_slots.max(1))).max(Duration::from_millis(1))
     }
 
     /// Expected time of one run of a model, wherever it runs: the fair queue's measure of cost.
-    fn expected_cost_micros(&self, model: ModelId) -> u64 {
+    fn expected_cost_micros(&self, model: ModelId, shape: ShapeClass) -> u64 {
         let backends = self.models[model.0 as usize].spec.backends;
+        let shape = Some((shape, 0));
         let cheapest = backends
             .iter()
-            .map(|backend| self.latencies.run(LatencyKey { model, backend, group: None, shape: None }))
+            .map(|backend| self.latencies.expected(LatencyKey { model, backend, group: None, shape }))
             .filter(|estimate| estimate.weight > 0.0)
             .map(|estimate| micros(estimate.median()))
             .min();
@@ -141,7 +144,8 @@ impl Pool {
             model: entry.job.model,
             backends: entry.job.backends.and(model.backends),
             pinned: entry.job.pinned,
-            batch: is_batchable.then_some(entry.job.shape),
+            shape: entry.job.shape,
+            is_batch: is_batchable,
             solo: entry.retry.is_some().then_some(id),
         }
     }

@@ -15,6 +15,7 @@ mod policies;
 mod regret;
 mod repairs;
 mod residency;
+mod shapes;
 mod world;
 
 #[test]

@@ -6,7 +6,14 @@ use super::*;
 use crate::BackendSet;
 
 fn key(model: u32) -> LaneKey {
-    LaneKey { model: ModelId(model), backends: BackendSet::ALL, pinned: None, batch: None, solo: None }
+    LaneKey {
+        model: ModelId(model),
+        backends: BackendSet::ALL,
+        pinned: None,
+        shape: ShapeClass(0),
+        is_batch: false,
+        solo: None,
+    }
 }
 
 /// Pops the next job of any lane.

@@ -65,10 +65,10 @@ fn random_member(rng: &mut Rng) -> Member {
         &[Backend::Webgpu, Backend::Webnn, Backend::Wasm],
     ][rng.below(4)];
     let mut member = Member::worker(browser, backends, rng.between(0.5, 3.0));
-    member.slowness[0] *= [0.3, 10.0][rng.below(2)];
-    member.capabilities.is_fallback_adapter = member.slowness[0] > 3.0;
+    member.slowness[Backend::Webgpu as usize] *= [0.3, 10.0][rng.below(2)];
+    member.capabilities.is_fallback_adapter = member.slowness[Backend::Webgpu as usize] > 3.0;
     member.capabilities.adapter =
-        if member.slowness[0] > 3.0 { "swiftshader" } else { "hardware" }.to_owned();
+        if member.slowness[Backend::Webgpu as usize] > 3.0 { "swiftshader" } else { "hardware" }.to_owned();
     member.capabilities.capacity = 1 + rng.below(3) as u32;
     member.capabilities.memory_limit_bytes = if rng.chance(0.3) { 300_000_000 } else { 0 };
     member.fault_factor = [0.0, 1.0, 1.0, 5.0][rng.below(4)];

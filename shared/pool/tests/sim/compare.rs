@@ -156,7 +156,7 @@ pub(crate) fn even(seed: u64) -> Scenario {
     let mut scenario = faulty(seed);
     scenario.members.iter_mut().for_each(|member| {
         member.capabilities.backends = BackendSet::of(&[Backend::Wasm]);
-        member.slowness = [1.0; 3];
+        member.slowness = [1.0; Backend::ALL.len()];
     });
     scenario.arrivals = Arrivals::Open(0.15 * scenario.jobs_per_second());
     scenario.outages.retain(|outage| matches!(outage.kind, OutageKind::Link { .. }));
@@ -216,8 +216,8 @@ fn mixed_fleet() -> Vec<Member> {
             let slowness = if worker == 3 { 2.0 } else { 1.0 };
             let mut member = Member::worker(browser, backends, slowness);
             // FACTS: software WebGPU takes tens of times as long as wasm, WebNN about half.
-            member.slowness[0] = if browser == "chromium" { 0.4 } else { 20.0 };
-            member.slowness[1] = 0.5 * slowness;
+            member.slowness[Backend::Webgpu as usize] = if browser == "chromium" { 0.4 } else { 20.0 };
+            member.slowness[Backend::Webnn as usize] = 0.5 * slowness;
             member.capabilities.is_fallback_adapter = browser == "firefox";
             member.capabilities.adapter =
                 if browser == "firefox" { "llvmpipe" } else { "hardware" }.to_owned();

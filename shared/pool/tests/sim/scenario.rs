@@ -43,7 +43,7 @@ pub(crate) struct Member {
     pub(crate) spec: ConnectionSpec,
     pub(crate) capabilities: Capabilities,
     /// Times a model's base latency that a run takes on each backend.
-    pub(crate) slowness: [f64; 3],
+    pub(crate) slowness: [f64; Backend::ALL.len()],
     /// Times the scenario's fault rates.
     pub(crate) fault_factor: f64,
     pub(crate) open_millis: f64,
@@ -96,7 +96,7 @@ impl Member {
         Self {
             spec: ConnectionSpec::worker(browser),
             capabilities: Capabilities::new(BackendSet::of(backends)),
-            slowness: [slowness; 3],
+            slowness: [slowness; Backend::ALL.len()],
             fault_factor: 1.0,
             open_millis: 200.0,
         }

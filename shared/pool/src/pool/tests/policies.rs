@@ -177,7 +177,7 @@ fn an_explanation_names_every_place_and_its_terms() {
     let (load, loaded, _) = world.take_load();
     world.finish(load);
     let candidates = world.pool.explain(world.now, &job);
-    assert_eq!(candidates.len(), 6);
+    assert_eq!(candidates.len(), 2 * Backend::ALL.len());
     let allowed: Vec<_> = candidates.iter().filter(|candidate| candidate.exclusion.is_none()).collect();
     assert_eq!(allowed.len(), 2);
     for candidate in allowed {
