@@ -7,10 +7,9 @@ pub(crate) mod batch;
 pub(crate) mod driver;
 pub(crate) mod host;
 pub(crate) mod input;
+pub(crate) mod operator;
 pub(crate) mod output;
 pub(crate) mod prior;
 mod record;
 pub(crate) mod summary;
 mod translate;
-
-pub(crate) use translate::to_pool_backend;

@@ -31,6 +31,18 @@ impl Host {
     }
 }
 
+/// Memory that this process and what it starts may take, bytes: the machine's, or that of the control group if it is less.
+/// `None` where the system does not tell.
+pub(crate) fn memory_bytes() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let total: u64 = total.split_whitespace().next()?.parse().ok()?;
+    // Version 2 and version 1; without a limit they say `max`, or a number beyond every machine.
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limits = limits.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    limits.chain([1024 * total]).min()
+}
+
 /// One-minute load average, where the system has one.
 pub(crate) fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()

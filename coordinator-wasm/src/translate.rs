@@ -1,92 +1,12 @@
-//! Between the pool's words and the wire's: backends, faults, refusals, ends.
+//! The pool's refusals and ends in a caller's words; what needs no words is translated by [`wire::translate`].
 
-mod event;
+use pool::{CallKind, FaultCategory as PoolCategory, JobEnd, Refusal, Verdict};
+use wire::{Fault, FaultCategory};
 
-pub(crate) use event::to_wire_event;
-
-use pool::{BackendSet, CallKind, FaultCategory as PoolCategory, JobEnd, Refusal, Verdict};
-use wire::{Backend, Capabilities, Fault, FaultCategory, Precision};
-
-/// The pool's name for a wire backend.
-pub(crate) fn to_pool_backend(backend: Backend) -> pool::Backend {
-    match backend {
-        Backend::Webgpu => pool::Backend::Webgpu,
-        Backend::Webnn => pool::Backend::Webnn,
-        Backend::Wasm => pool::Backend::Wasm,
-    }
-}
-
-/// The wire's name for a pool backend.
-pub(crate) fn to_wire_backend(backend: pool::Backend) -> Backend {
-    match backend {
-        pool::Backend::Webgpu => Backend::Webgpu,
-        pool::Backend::Webnn => Backend::Webnn,
-        pool::Backend::Wasm => Backend::Wasm,
-    }
-}
-
-/// The pool's precision; `None` when nobody said.
-pub(crate) fn to_pool_precision(precision: Precision) -> Option<pool::Precision> {
-    match precision {
-        Precision::F32 => Some(pool::Precision::F32),
-        Precision::F16 => Some(pool::Precision::F16),
-        Precision::Int8 => Some(pool::Precision::Int8),
-        Precision::Unknown => None,
-    }
-}
-
-/// The pool's category of a fault.
-pub(crate) fn to_pool_category(category: FaultCategory) -> PoolCategory {
-    match category {
-        FaultCategory::ConnectionLost => PoolCategory::ConnectionLost,
-        FaultCategory::WorkerCrash => PoolCategory::WorkerCrash,
-        FaultCategory::DeviceLost => PoolCategory::DeviceLost,
-        FaultCategory::OutOfMemory => PoolCategory::OutOfMemory,
-        FaultCategory::Timeout => PoolCategory::Timeout,
-        FaultCategory::UnsupportedOperator => PoolCategory::UnsupportedOperator,
-        FaultCategory::Validation => PoolCategory::Validation,
-        FaultCategory::Numeric => PoolCategory::Numeric,
-        FaultCategory::ModelLoad => PoolCategory::ModelLoad,
-        FaultCategory::Integrity => PoolCategory::Integrity,
-        FaultCategory::Overload => PoolCategory::Overload,
-        FaultCategory::Cancelled => PoolCategory::Cancelled,
-        FaultCategory::Internal => PoolCategory::Internal,
-    }
-}
-
-/// The wire's category of a fault.
-pub(crate) fn to_wire_category(category: PoolCategory) -> FaultCategory {
-    match category {
-        PoolCategory::ConnectionLost => FaultCategory::ConnectionLost,
-        PoolCategory::WorkerCrash => FaultCategory::WorkerCrash,
-        PoolCategory::DeviceLost => FaultCategory::DeviceLost,
-        PoolCategory::OutOfMemory => FaultCategory::OutOfMemory,
-        PoolCategory::Timeout => FaultCategory::Timeout,
-        PoolCategory::UnsupportedOperator => FaultCategory::UnsupportedOperator,
-        PoolCategory::Validation => FaultCategory::Validation,
-        PoolCategory::Numeric => FaultCategory::Numeric,
-        PoolCategory::ModelLoad => FaultCategory::ModelLoad,
-        PoolCategory::Integrity => FaultCategory::Integrity,
-        PoolCategory::Overload => FaultCategory::Overload,
-        PoolCategory::Cancelled => FaultCategory::Cancelled,
-        PoolCategory::Internal => FaultCategory::Internal,
-    }
-}
-
-/// What a worker reported, as the pool takes it. A worker serves one call at a time.
-pub(crate) fn to_pool_capabilities(capabilities: &Capabilities) -> pool::Capabilities {
-    let backends: Vec<pool::Backend> = capabilities.backends.iter().copied().map(to_pool_backend).collect();
-    let adapter = capabilities.adapter.as_ref();
-    let adapter_name = adapter.map_or_else(
-        || capabilities.wasm_build.clone(),
-        |adapter| format!("{} {} {}", adapter.vendor, adapter.architecture, capabilities.wasm_build),
-    );
-    pool::Capabilities {
-        adapter: adapter_name,
-        is_fallback_adapter: adapter.is_some_and(|adapter| adapter.is_fallback),
-        ..pool::Capabilities::new(BackendSet::of(&backends))
-    }
-}
+pub(crate) use wire::translate::{
+    to_pool_backend, to_pool_capabilities, to_pool_category, to_pool_precision, to_wire_backend,
+    to_wire_category, to_wire_event,
+};
 
 /// Why the pool did not take a job, for its caller.
 pub(crate) fn refused(refusal: &Refusal) -> Fault {

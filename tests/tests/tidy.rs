@@ -9,7 +9,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("shared/stats", &[]),
     ("shared/model", &[]),
     ("shared/content", &[]),
-    ("shared/wire", &[]),
+    ("shared/wire", &["pool"]),
     ("coordinator-wasm", &["pool", "stats", "content", "wire"]),
     ("coordinator-wasm/engine", &["model", "content", "wire"]),
     ("coordinator-wasm/bundler", &[]),

@@ -32,9 +32,25 @@ impl Watch {
     }
 }
 
+/// Memory of `root` and its descendants, bytes. Pages that they share count once; those shared with other programs by
+/// their part. `None` where the system does not tell.
+pub(crate) fn proportional_bytes(root: u32) -> Option<u64> {
+    let own = |(id, resident_bytes): (u32, u64)| {
+        let rollup = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup"));
+        // A process may refuse to be looked at so closely.
+        rollup.map_or(resident_bytes, |rollup| 1024 * number(&rollup, "Pss"))
+    };
+    Some(family(root)?.into_iter().map(own).sum())
+}
+
 /// Resident memory of `root` and its descendants, bytes. Pages that processes share count once for each, at rest as at the
 /// peak.
 fn resident_bytes(root: u32) -> Option<u64> {
+    Some(family(root)?.into_iter().map(|(_, bytes)| bytes).sum())
+}
+
+/// `root` and its descendants, with their resident bytes.
+fn family(root: u32) -> Option<Vec<(u32, u64)>> {
     let mut processes: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
         // A process may end between the listing and the reading.
@@ -52,16 +68,24 @@ fn resident_bytes(root: u32) -> Option<u64> {
             is_root
         })
     };
-    Some(processes.iter().filter(|&(&id, _)| is_descendant(id)).map(|(_, &(_, bytes))| bytes).sum())
+    Some(
+        processes
+            .iter()
+            .filter(|&(&id, _)| is_descendant(id))
+            .map(|(&id, &(_, bytes))| (id, bytes))
+            .collect(),
+    )
 }
 
 /// Parent and resident bytes of a process from its `/proc/<id>/status`.
 fn parse(status: &str) -> (u32, u64) {
-    let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default()
-    };
-    (u32::try_from(number("PPid")).unwrap_or_default(), 1024 * number("VmRSS"))
+    (u32::try_from(number(status, "PPid")).unwrap_or_default(), 1024 * number(status, "VmRSS"))
+}
+
+/// The number in the line that starts with `name`; 0 without one.
+fn number(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

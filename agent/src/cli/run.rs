@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wire::Backend;
 
 use super::{DbArgs, WwwArgs};
+use crate::fleet::operator::Switch;
 
 /// What a line of input looks like.
 const AFTER_HELP: &str = "\
@@ -57,6 +58,17 @@ pub(crate) struct RunArgs {
     /// How long a job may take, tries and waiting included, e.g. 30s, 5m, 1h
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     pub(crate) deadline: Duration,
+    /// Memory that all browsers may take together, e.g. 800MB, 4GB; from 80 % of it on the pool closes browsers down to
+    /// --min, then unloads models [default: the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_limit: Option<u64>,
+    /// Try a job in a second browser when it takes longer than 19 of 20 of its kind; at most 5 % of the calls
+    #[arg(long)]
+    pub(crate) hedge: bool,
+    /// Take breakers into your own hands, e.g. firefox/webgpu=forced-open,loader=disabled. Modes: automatic, forced-open
+    /// (never used), disabled (always used), metrics-only (always used, and watched)
+    #[arg(long, value_name = "NAME=MODE", value_delimiter = ',', value_parser = str::parse::<Switch>)]
+    pub(crate) breaker: Vec<Switch>,
     /// Words to find this run by
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
@@ -86,6 +98,16 @@ fn time(text: &str) -> Result<Duration, String> {
     };
     let count: u32 = text[..text.len() - 1].parse().map_err(|_not_a_number| wrong())?;
     if count == 0 { Err(wrong()) } else { Ok(Duration::from_secs(u64::from(count) * seconds_per_unit)) }
+}
+
+/// A whole number and a unit: `MB` or `GB`. In bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a size is a whole number from 1 on and MB or GB, e.g. 800MB".to_owned();
+    let units = [("MB", 1_000_000), ("GB", 1_000_000_000)];
+    let (count, unit_bytes) =
+        units.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes))).ok_or_else(wrong)?;
+    let count: u32 = count.parse().map_err(|_not_a_number| wrong())?;
+    if count == 0 { Err(wrong()) } else { Ok(u64::from(count) * unit_bytes) }
 }
 
 #[cfg(test)]

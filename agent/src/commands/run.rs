@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use pool::BackendSet;
 use serde::Serialize;
 use wire::engine::Part;
+use wire::translate::to_pool_backend;
 use wire::{Backend, Browser};
 
 use crate::browser::{self, Found, Launcher};
@@ -24,10 +25,10 @@ use crate::fleet::driver::{Driver, Setup, Subject};
 use crate::fleet::host::LocalBrowsers;
 use crate::fleet::input::{self, Contract};
 use crate::fleet::output;
+use crate::fleet::prior;
 use crate::fleet::summary::Summary;
-use crate::fleet::{prior, to_pool_backend};
 use crate::golden::{self, Golden};
-use crate::host::{Host, git_branch, git_commit, load_average, now_unix_micros};
+use crate::host::{Host, git_branch, git_commit, load_average, memory_bytes, now_unix_micros};
 use crate::output::Printer;
 use crate::server::{self, App};
 use crate::store::{EventFilter, Filter, NewCampaign, Store};
@@ -69,6 +70,14 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
         (None, Some(max)) => (args.min, max),
         (None, None) => (n_named, n_named),
     };
+    let is_here = |name: &String| found.iter().any(|found| found.kind.name == name);
+    if let Some(name) =
+        args.breaker.iter().filter_map(|switch| switch.browser.as_ref()).find(|name| !is_here(name))
+    {
+        let failure =
+            Failure::usage(format!("--breaker names {name}, which is none of the browsers of this run"));
+        return Err(failure.into());
+    }
     let www = find_built_www(&args.www)?;
     fetch(&args.model, &zoo, &cache, printer)?;
     let store = open_store(&args.db)?;
@@ -92,6 +101,9 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
         size,
         n_workers: args.workers,
         deadline: args.deadline,
+        memory_limit_bytes: args.memory_limit.or_else(memory_bytes).unwrap_or_default(),
+        is_hedged: args.hedge,
+        switches: args.breaker.clone(),
         epoch_unix_micros: now_unix_micros(),
         seed: now_unix_micros().unsigned_abs(),
     };

@@ -13,14 +13,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pool::{
-    CallId, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, Job, JobId, LatencyEvidence, ModelId,
-    ModelSpec, Pool, ScalingConfig, ShapeClass, StrategyEvidence, Timestamp,
+    CallId, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, HedgingConfig, Job, JobId,
+    LatencyEvidence, ModelId, ModelSpec, Pool, ScalingConfig, ShapeClass, StrategyEvidence, Timestamp,
 };
 use wire::Fault;
+use wire::translate::{to_pool_category, to_pool_precision};
 
 use crate::fleet::input::Line;
 use crate::fleet::output::Finished;
-use crate::fleet::translate::{cancelled, refused, to_pool_category, to_pool_precision};
+use crate::fleet::translate::{cancelled, refused};
 
 pub(super) use member::Member;
 pub(crate) use parts::{Happening, Host, Launch, Setup, Subject, What};
@@ -80,17 +81,22 @@ impl<H: Host> Driver<H> {
                         .iter()
                         .map(|one| ConnectionSpec::browser(&one.name, 0))
                         .collect(),
+                    memory_limit_bytes: setup.memory_limit_bytes,
                     ..ScalingConfig::default()
                 },
+                hedging: HedgingConfig { is_enabled: setup.is_hedged, ..HedgingConfig::default() },
                 ..Config::default()
             },
             setup.seed,
         );
+        // What nobody stated counts as full precision.
+        let precision = to_pool_precision(subject.precision).unwrap_or(pool::Precision::F32);
         let model = pool.register_model(ModelSpec {
-            memory_bytes: subject.n_bytes,
+            // Each worker has a copy of its own.
+            memory_bytes: subject.n_bytes * u64::from(setup.n_workers),
             backends: subject.backends,
             has_golden: subject.golden.is_some(),
-            ..ModelSpec::new(&subject.id, &subject.family, to_pool_precision(subject.precision))
+            ..ModelSpec::new(&subject.id, &subject.family, precision)
         });
         Self {
             pool,

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pool::ConnectionId;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval};
 use wire::fleet::encode_frame;
 use wire::{Fault, FaultCategory, FleetCommand};
 
+use crate::bench::memory::proportional_bytes;
 use crate::bench::page::browser_ended;
 use crate::browser::{Found, Launcher};
 use crate::fleet::driver::{Happening, Host, Launch, What};
@@ -17,6 +20,10 @@ use crate::host::now_unix_micros;
 use crate::server::App;
 use crate::server::session::{Errand, Report};
 use crate::store::{Ending, StoreError};
+
+/// How often the memory of a browser is looked at. A look at Chromium's nine processes takes 10 ms, and a browser that
+/// fills the memory of a machine takes longer than this.
+const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Launches browsers on this machine.
 pub(crate) struct LocalBrowsers {
@@ -115,6 +122,24 @@ impl Host for LocalBrowsers {
     }
 }
 
+/// Says again and again what a launch's processes hold, until nobody listens or the system does not tell.
+async fn watch_memory(
+    root: u32,
+    connection: ConnectionId,
+    launch: u32,
+    happenings: mpsc::UnboundedSender<Happening>,
+) {
+    let mut ticks = interval(MEMORY_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Ok(Some(bytes)) = spawn_blocking(move || proportional_bytes(root)).await else { return };
+        if happenings.send(Happening { connection, launch, what: What::Memory(bytes) }).is_err() {
+            return;
+        }
+    }
+}
+
 /// One launch, from its start to its end.
 struct Visit {
     app: Arc<App>,
@@ -160,6 +185,10 @@ impl Visit {
                 return Ending::ConnectionLost;
             }
         };
+        let mut watch = JoinSet::new();
+        if let Some(root) = running.root() {
+            watch.spawn(watch_memory(root, self.connection, self.launch.number, self.happenings.clone()));
+        }
         let ending = loop {
             tokio::select! {
                 // Reports first: what a browser said before it ended still counts.

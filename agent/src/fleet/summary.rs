@@ -4,6 +4,7 @@ use pool::{BreakerState, Component, Timestamp};
 use serde::Serialize;
 use stats::Sample;
 
+use crate::commands::dash;
 use crate::fleet::driver::{Counts, Driver, Host};
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
@@ -30,6 +31,8 @@ struct BrowserLine {
     n_ok: u64,
     n_failed: u64,
     median_micros: Option<f64>,
+    /// The most that its processes held, bytes; `None` where nobody measures them.
+    peak_memory_bytes: Option<u64>,
     /// 0–100.
     health: f64,
     /// State of the connection, e.g. `ready`.
@@ -71,6 +74,7 @@ impl Summary {
                 Column::right("jobs"),
                 Column::right("failed tries"),
                 Column::right("median"),
+                Column::right("memory"),
                 Column::right("health"),
                 Column::left("breakers"),
                 Column::right("restarts"),
@@ -84,7 +88,8 @@ impl Summary {
                 (quantity::browser(&line.browser, &line.version), Tone::Plain),
                 (line.n_ok.to_string(), Tone::Plain),
                 (line.n_failed.to_string(), bad(line.n_failed)),
-                (line.median_micros.map_or_else(crate::commands::dash, quantity::micros), Tone::Plain),
+                (line.median_micros.map_or_else(dash, quantity::micros), Tone::Plain),
+                (line.peak_memory_bytes.map_or_else(dash, quantity::bytes), Tone::Plain),
                 (format!("{:.0}", line.health), Tone::Plain),
                 (breakers, if line.breakers.is_empty() { Tone::Good } else { Tone::Bad }),
                 (line.n_restarts.to_string(), bad(line.n_restarts.into())),
@@ -131,6 +136,7 @@ fn lines<H: Host>(driver: &mut Driver<H>, now: Timestamp) -> Vec<BrowserLine> {
             n_ok: member.tally.n_ok,
             n_failed: member.tally.n_failed,
             median_micros: Sample::new(&latencies).ok().map(|sample| sample.median()),
+            peak_memory_bytes: Some(member.peak_bytes).filter(|&bytes| bytes > 0),
             health: pool.health(now, id),
             state,
             breakers,

@@ -1,57 +1,8 @@
-//! Between the pool's words and the wire's: names are the same, types are not; and faults that nobody else described.
+//! The pool's refusals and ends in the words of a run, and faults that nobody else described.
 
-use pool::{BackendSet, CallKind, JobEnd, Refusal, Verdict};
-use wire::{Backend, Capabilities, Fault, FaultCategory, Precision};
-
-/// The pool's name for a backend.
-pub(crate) fn to_pool_backend(backend: Backend) -> pool::Backend {
-    match backend {
-        Backend::Webgpu => pool::Backend::Webgpu,
-        Backend::Webnn => pool::Backend::Webnn,
-        Backend::Wasm => pool::Backend::Wasm,
-    }
-}
-
-/// The wire's name for a backend.
-pub(super) fn to_wire_backend(backend: pool::Backend) -> Backend {
-    match backend {
-        pool::Backend::Webgpu => Backend::Webgpu,
-        pool::Backend::Webnn => Backend::Webnn,
-        pool::Backend::Wasm => Backend::Wasm,
-    }
-}
-
-/// The pool's precision. What nobody stated counts as full precision.
-pub(super) fn to_pool_precision(precision: Precision) -> pool::Precision {
-    precision.as_str().parse().unwrap_or(pool::Precision::F32)
-}
-
-/// The pool's category of a fault.
-pub(super) fn to_pool_category(category: FaultCategory) -> pool::FaultCategory {
-    category.as_str().parse().unwrap_or(pool::FaultCategory::Internal)
-}
-
-/// The wire's category of a fault.
-pub(super) fn to_wire_category(category: pool::FaultCategory) -> FaultCategory {
-    let found = FaultCategory::ALL.into_iter().find(|one| one.as_str() == category.as_str());
-    found.unwrap_or(FaultCategory::Internal)
-}
-
-/// What the workers of a browser reported, as the pool takes it.
-pub(super) fn to_pool_capabilities(capabilities: &Capabilities, n_workers: u32) -> pool::Capabilities {
-    let backends: Vec<pool::Backend> = capabilities.backends.iter().copied().map(to_pool_backend).collect();
-    let adapter = capabilities.adapter.as_ref();
-    let build = &capabilities.wasm_build;
-    pool::Capabilities {
-        adapter: adapter.map_or_else(
-            || build.clone(),
-            |adapter| format!("{} {} {build}", adapter.vendor, adapter.architecture),
-        ),
-        is_fallback_adapter: adapter.is_some_and(|adapter| adapter.is_fallback),
-        capacity: n_workers,
-        ..pool::Capabilities::new(BackendSet::of(&backends))
-    }
-}
+use pool::{CallKind, JobEnd, Refusal, Verdict};
+use wire::translate::to_wire_category;
+use wire::{Fault, FaultCategory};
 
 /// Why the pool did not take a job; `None` when it only has no room now.
 pub(super) fn refused(refusal: &Refusal) -> Option<Fault> {

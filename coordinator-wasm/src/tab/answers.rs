@@ -67,7 +67,7 @@ impl Tab {
     fn on_ready(&mut self, id: ConnectionId, capabilities: Capabilities) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.opening.take() else { return };
-        let for_pool = to_pool_capabilities(&capabilities);
+        let for_pool = to_pool_capabilities(&capabilities, 1);
         connection.capabilities = Some(capabilities);
         self.machine.on_ready(now(), call, for_pool);
     }

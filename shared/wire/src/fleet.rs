@@ -75,7 +75,7 @@ pub enum FleetReport {
         /// Index of the worker.
         worker: u32,
         /// The answer.
-        reply: EngineReply,
+        reply: Box<EngineReply>,
         /// What a decoded file became.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         decoded: Option<TensorHeader>,

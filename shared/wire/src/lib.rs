@@ -2,7 +2,7 @@
 //!
 //! Four boundaries exist: page ↔ worker ([`engine`]), page ↔ agent ([`record`], [`event`], [`tuning`], [`bench`], [`fleet`],
 //! [`catalogue`]), agent ↔ store, and page ↔ its next visit ([`evidence`]). Headers are JSON; tensor data travels beside them
-//! as raw little-endian bytes ([`tensor`]).
+//! as raw little-endian bytes ([`tensor`]). With the feature `pool`, `translate` puts the pool's words into messages.
 
 pub mod bench;
 pub mod catalogue;
@@ -14,6 +14,8 @@ pub mod fault;
 pub mod fleet;
 pub mod record;
 pub mod tensor;
+#[cfg(feature = "pool")]
+pub mod translate;
 pub mod tuning;
 
 pub use bench::{BenchBuild, BenchCase, BenchEvent, BenchPlan, PeerEngine};

@@ -16,5 +16,7 @@ fn memory_that_is_taken_is_seen() {
     let taken = vec![1_u8; 64 << 20];
     watch.sample();
     assert!(watch.peak_over_rest_bytes() > 32 << 20, "{watch:?}");
+    let own = proportional_bytes(std::process::id()).expect("the system tells");
+    assert!(own > 64 << 20 && own <= watch.rest_bytes + watch.peak_bytes, "{own} beside {watch:?}");
     drop(taken);
 }

@@ -1,4 +1,4 @@
-//! Times are read, and nothing else.
+//! Times and sizes are read, and nothing else.
 
 use super::*;
 
@@ -8,5 +8,14 @@ fn times() {
     assert_eq!(time("2h"), Ok(Duration::from_secs(7200)));
     for wrong in ["", "s", "0s", "30", "1.5m", "-1s", "3d", "1é"] {
         time(wrong).unwrap_err();
+    }
+}
+
+#[test]
+fn sizes() {
+    assert_eq!(size("800MB"), Ok(800_000_000));
+    assert_eq!(size("4GB"), Ok(4_000_000_000));
+    for wrong in ["", "MB", "0MB", "800", "1.5GB", "4GiB", "4 GB"] {
+        size(wrong).unwrap_err();
     }
 }

@@ -1,11 +1,11 @@
 //! Doing what the pool wants done.
 
 use pool::{Action, CallId, CallKind, ConnectionId, JobId, Scope, Timestamp};
+use wire::translate::to_wire_backend;
 use wire::{EngineRequest, Fault, FaultCategory, FleetCommand, Media, Request};
 
 use super::member::{self, Member, Worker};
 use super::{Call, Driver, Host, Launch};
-use crate::fleet::translate::to_wire_backend;
 
 /// What one request to a worker is about.
 struct Errand<'a> {
@@ -20,7 +20,10 @@ struct Errand<'a> {
 impl<H: Host> Driver<H> {
     pub(super) fn perform(&mut self, now: Timestamp, action: Action) {
         match action {
-            Action::Open { connection, call } => self.open(connection, call, Scope::Browser),
+            Action::Open { connection, call } => {
+                self.open(connection, call, Scope::Browser);
+                self.switch(now, connection);
+            }
             Action::Respawn { connection, call, scope } => self.open(connection, call, scope),
             Action::Close { connection } => {
                 self.host.close(connection);
@@ -56,6 +59,14 @@ impl<H: Host> Driver<H> {
         }
     }
 
+    /// Puts the breakers of a new browser under the operator's hand, as far as one wants that.
+    fn switch(&mut self, now: Timestamp, id: ConnectionId) {
+        let Some(member) = self.members.get(&id) else { return };
+        for switch in self.setup.switches.iter().filter(|switch| switch.concerns(&member.browser.name)) {
+            self.pool.set_breaker_mode(now, id, switch.component, switch.mode);
+        }
+    }
+
     /// Launches a browser, or starts the workers of one that runs again.
     fn open(&mut self, id: ConnectionId, call: CallId, scope: Scope) {
         let Some(name) = self.pool.connection(id).map(|connection| connection.spec().browser.clone()) else {
@@ -77,6 +88,7 @@ impl<H: Host> Driver<H> {
                 self.host.close(id);
             }
             member.launch += 1;
+            member.process_bytes = None;
             member.is_running = true;
             member.session = format!("{}-{name}-{}-{}", self.setup.campaign, id.0, member.launch);
             let launch = Launch {

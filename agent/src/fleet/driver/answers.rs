@@ -1,13 +1,13 @@
 //! What browsers and their workers say, told to the pool.
 
 use pool::{CallId, CallKind, ConnectionId, LatencyEvidence, Measured, Timestamp};
+use wire::translate::to_pool_capabilities;
 use wire::{EngineReply, Fault, FaultCategory, FleetReport, Phases, Reply, TensorHeader};
 
 use super::member::Request;
 use super::state::{Output, Ran};
 use super::{Driver, Happening, Host, What};
 use crate::fleet::output::Outputs;
-use crate::fleet::translate::to_pool_capabilities;
 use crate::golden::compare::compare;
 
 /// The data of [`Reply::Ran`] with its buffers.
@@ -32,6 +32,10 @@ impl<H: Host> Driver<H> {
                 member.is_running = false;
                 self.lose(now, connection, fault);
             }
+            What::Memory(bytes) => {
+                member.note_memory(bytes);
+                self.pool.on_memory(now, connection, bytes);
+            }
             What::Report(report, buffers) => self.on_report(now, connection, *report, buffers),
         }
         self.drain(now);
@@ -49,7 +53,7 @@ impl<H: Host> Driver<H> {
             }
             FleetReport::Lost { start, fault } if start == member.start => self.lose(now, id, fault),
             FleetReport::Engine { start, worker, reply, decoded } if start == member.start => {
-                self.on_reply(now, id, worker, reply, decoded, buffers);
+                self.on_reply(now, id, worker, *reply, decoded, buffers);
             }
             FleetReport::Lost { .. } | FleetReport::Engine { .. } => {}
         }
@@ -75,7 +79,11 @@ impl<H: Host> Driver<H> {
                     && let Some(call) = member.opening.take()
                 {
                     let n_workers = member.workers.len() as u32;
-                    let for_pool = to_pool_capabilities(&capabilities, n_workers);
+                    let for_pool = pool::Capabilities {
+                        memory_limit_bytes: self.setup.memory_limit_bytes
+                            / u64::from(self.setup.size.1.max(1)),
+                        ..to_pool_capabilities(&capabilities, n_workers)
+                    };
                     member.capabilities = Some(capabilities);
                     let browser = member.browser.name.clone();
                     self.seed_latencies(now, &browser, &for_pool.adapter);

@@ -1,12 +1,13 @@
 //! What happened, for the job's owner and for the history: ends of jobs, rows of runs, events.
 
 use pool::{CallKind, Called, ConnectionId, ConnectionState, Event, Job, JobEnd, JobId, Timestamp};
-use wire::{Fault, FaultCategory};
+use wire::translate::{to_wire_backend, to_wire_event};
+use wire::{EventRecord, EventSource, Fault, FaultCategory};
 
 use super::{Call, Driver, Host, Ran};
 use crate::fleet::output::Finished;
-use crate::fleet::record::{Try, event_record, run_record};
-use crate::fleet::translate::{failure, to_wire_backend, undescribed};
+use crate::fleet::record::{Try, run_record};
+use crate::fleet::translate::{failure, undescribed};
 
 impl<H: Host> Driver<H> {
     pub(super) fn on_event(&mut self, now: Timestamp, event: Event) {
@@ -23,13 +24,19 @@ impl<H: Host> Driver<H> {
             | Event::Quarantined { .. }
             | Event::Scaled { .. } => {}
         }
-        let at_unix_micros = self.unix_micros(now);
-        let id = format!("{}-fleet-{}", self.setup.campaign, self.n_events);
-        let browser = |id: ConnectionId| self.members.get(&id).map(|member| member.browser.clone());
-        if let Some(record) = event_record(id, at_unix_micros, event, &self.subject.id, browser) {
-            self.n_events += 1;
-            self.said.events.push(record);
-        }
+        let Some((connection, event)) = to_wire_event(&event, |_| self.subject.id.clone()) else { return };
+        let of =
+            |connection| self.members.get(&ConnectionId(connection)).map(|member| member.browser.clone());
+        self.said.events.push(EventRecord {
+            id: format!("{}-fleet-{}", self.setup.campaign, self.n_events),
+            session: None,
+            at_unix_micros: self.unix_micros(now),
+            source: EventSource::Fleet,
+            browser: connection.and_then(of).unwrap_or_default(),
+            connection,
+            event,
+        });
+        self.n_events += 1;
     }
 
     /// A browser that is gone, or back, is news. One that is open gets the model at once: the pool sees only the few jobs

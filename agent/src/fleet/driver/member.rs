@@ -29,6 +29,10 @@ pub(crate) struct Member {
     pub(crate) ping: Option<CallId>,
     /// Its workers.
     pub(crate) workers: Vec<Worker>,
+    /// Memory of the latest launch's processes, bytes; `None` before it was measured.
+    pub(crate) process_bytes: Option<u64>,
+    /// The most that was measured of any launch, bytes.
+    pub(crate) peak_bytes: u64,
     /// Requests without an answer.
     pub(crate) requests: BTreeMap<u32, Request>,
     /// Never reused, so that late answers are recognised.
@@ -88,9 +92,15 @@ impl Member {
         (0..self.workers.len() as u32).min_by_key(n_busy).unwrap_or(0)
     }
 
-    /// Memory of all its workers, bytes.
+    /// Memory of its processes, or of its workers where nobody measures processes, bytes.
     pub(super) fn memory_bytes(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.memory_bytes).sum()
+        self.process_bytes.unwrap_or_else(|| self.workers.iter().map(|worker| worker.memory_bytes).sum())
+    }
+
+    /// Its processes were measured.
+    pub(super) fn note_memory(&mut self, bytes: u64) {
+        self.process_bytes = Some(bytes);
+        self.peak_bytes = self.peak_bytes.max(bytes);
     }
 }
 

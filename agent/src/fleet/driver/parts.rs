@@ -7,6 +7,7 @@ use pool::{BackendSet, ConnectionId};
 use wire::engine::Part;
 use wire::{Browser, Fault, FleetCommand, FleetReport, PipelineKind};
 
+use crate::fleet::operator::Switch;
 use crate::golden;
 
 /// Launches browsers and carries messages to their pages. What comes of it arrives as [`Happening`]s.
@@ -46,6 +47,8 @@ pub(crate) struct Happening {
 pub(crate) enum What {
     /// The page said something.
     Report(Box<FleetReport>, Vec<Vec<u8>>),
+    /// Memory of all its processes, bytes.
+    Memory(u64),
     /// The browser could not be launched, or has ended by itself.
     Ended(Fault),
 }
@@ -86,6 +89,12 @@ pub(crate) struct Setup {
     pub(crate) n_workers: u32,
     /// How long a job may take.
     pub(crate) deadline: Duration,
+    /// Memory that all browsers may take together, bytes; 0 when nobody knows.
+    pub(crate) memory_limit_bytes: u64,
+    /// Whether jobs that take unusually long are tried in a second browser meanwhile.
+    pub(crate) is_hedged: bool,
+    /// Breakers under an operator's hand.
+    pub(crate) switches: Vec<Switch>,
     /// Microseconds since the Unix epoch at [`Timestamp::ZERO`].
     pub(crate) epoch_unix_micros: i64,
     /// Of the pool's random choices.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pool::{BackendSet, Estimate};
+use wire::translate::to_pool_backend;
 use wire::{
     Browser, Capabilities, DType, EngineReply, EngineRequest, EventRecord, FaultCategory, FleetCommand,
     FleetReport, Outcome, Phases, PoolEvent, Precision, Reply, Request, RunRecord, TensorHeader,
@@ -13,7 +14,6 @@ use super::*;
 use crate::analysis::advice::{Measured, advise};
 use crate::fleet::input::JobInput;
 use crate::fleet::prior;
-use crate::fleet::translate::to_pool_backend;
 use crate::golden::Golden;
 use crate::store::{Point, Series};
 use crate::testing::{GOLDEN, series};
@@ -69,6 +69,9 @@ fn world_on(backend: wire::Backend, n_browsers: u32, n_workers: u32) -> World {
         size: (n_browsers, n_browsers),
         n_workers,
         deadline: Duration::from_secs(600),
+        memory_limit_bytes: 0,
+        is_hedged: false,
+        switches: Vec::new(),
         epoch_unix_micros: 1_000_000,
         seed: 1,
     };
@@ -183,7 +186,7 @@ impl World {
 
     fn reply(&mut self, connection: ConnectionId, worker: u32, id: u32, reply: Reply, buffers: Vec<Vec<u8>>) {
         let start = self.driver.members[&connection].start;
-        let reply = EngineReply { id, reply };
+        let reply = Box::new(EngineReply { id, reply });
         self.report(connection, FleetReport::Engine { start, worker, reply, decoded: None }, buffers);
     }
 
