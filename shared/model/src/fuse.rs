@@ -122,7 +122,7 @@ fn both_orders(node: &Node) -> Option<[[ValueId; 2]; 2]> {
 
 /// The float that a constant of one element holds.
 fn scalar_of(graph: &Graph, value: ValueId) -> Option<f32> {
-    match graph.constant(value)?.data().as_f32()? {
+    match graph.constant(value).filter(|tensor| tensor.n_elements() == 1)?.data().as_f32()? {
         &[scalar] => Some(scalar),
         _ => None,
     }

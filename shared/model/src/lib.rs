@@ -32,4 +32,5 @@ pub use load::{Model, ModelError};
 pub use onnx::{DecodeError, WireError};
 pub use op::{Fact, Op};
 pub use plan::Plan;
+pub use tensor::scaled::ScaledBytes;
 pub use tensor::{DType, Data, DataRef, Tensor, View};

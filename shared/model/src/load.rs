@@ -1,5 +1,7 @@
 //! A model in memory: names resolved, weights decoded, everything that depends on no input computed.
 
+mod scaled;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -248,13 +250,15 @@ impl Model {
         for node in nodes {
             let is_constant =
                 |input: &Option<ModelValue>| input.is_none_or(|value| self.constants[value].is_some());
-            let folded = if node.branches.is_empty() && node.inputs.iter().all(is_constant) {
+            let folded = if !(node.branches.is_empty() && node.inputs.iter().all(is_constant)) {
+                None
+            } else if let Some(scaled) = self.scaled(&node) {
+                Some(vec![Arc::new(scaled)])
+            } else {
                 let mut budget = self.constant_budget;
                 let folded = lower::fold_node(self, &node, &mut budget)?;
                 self.constant_budget = budget;
                 folded
-            } else {
-                None
             };
             match folded {
                 Some(results) => {
@@ -268,6 +272,14 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// The result of a node that turns 8-bit weights into floats. It counts with the memory that reading it takes.
+    fn scaled(&mut self, node: &ModelNode) -> Option<Tensor> {
+        let scaled = scaled::fold(self, node)?;
+        let n_bytes = scaled.n_elements() * DType::F32.size_bytes();
+        self.constant_budget = self.constant_budget.checked_sub(n_bytes)?;
+        Some(scaled)
     }
 
     /// Frees what only nodes read that are computed already.

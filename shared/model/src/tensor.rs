@@ -1,5 +1,10 @@
 //! Tensors in memory: the types that plans compute with, owned and borrowed.
 
+pub mod scaled;
+
+use std::sync::OnceLock;
+
+use self::scaled::ScaledBytes;
 use crate::dtype::ElementType;
 
 /// An element type that plans compute with. Half floats are widened to `F32` when a file is read.
@@ -251,38 +256,64 @@ pub struct View<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     dims: Vec<usize>,
-    data: Data,
+    elements: Elements,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Elements {
+    Plain(Data),
+    /// Floats that are made when they are read.
+    Scaled(ScaledBytes, OnceLock<Data>),
 }
 
 impl Tensor {
     /// A tensor; `None` when the shape asks for another number of elements than there are.
     #[must_use]
     pub fn new(dims: Vec<usize>, data: Data) -> Option<Self> {
-        (checked_n_elements(&dims)? == data.len()).then_some(Self { dims, data })
+        (checked_n_elements(&dims)? == data.len()).then_some(Self { dims, elements: Elements::Plain(data) })
     }
 
     /// A one-dimensional integer tensor.
     #[must_use]
     pub fn from_i64s(values: Vec<i64>) -> Self {
-        Self { dims: vec![values.len()], data: Data::I64(values) }
+        Self { dims: vec![values.len()], elements: Elements::Plain(Data::I64(values)) }
     }
 
     /// A scalar.
     #[must_use]
     pub fn scalar(value: f32) -> Self {
-        Self { dims: Vec::new(), data: Data::F32(vec![value]) }
+        Self { dims: Vec::new(), elements: Elements::Plain(Data::F32(vec![value])) }
+    }
+
+    /// Floats that stay in 8 bits until somebody reads them.
+    #[must_use]
+    pub fn scaled(scaled: ScaledBytes) -> Self {
+        Self { dims: scaled.bytes().dims().to_vec(), elements: Elements::Scaled(scaled, OnceLock::new()) }
+    }
+
+    /// The 8-bit form of floats that have one.
+    #[must_use]
+    pub fn as_scaled(&self) -> Option<&ScaledBytes> {
+        match &self.elements {
+            Elements::Plain(_) => None,
+            Elements::Scaled(scaled, _) => Some(scaled),
+        }
     }
 
     /// The same type and shape, for elements that are kept in another form elsewhere.
     #[must_use]
     pub fn released(&self) -> Self {
-        Self { dims: self.dims.clone(), data: Data::with_capacity(self.dtype(), 0) }
+        let nothing = Data::with_capacity(self.dtype(), 0);
+        Self { dims: self.dims.clone(), elements: Elements::Plain(nothing) }
     }
 
     /// True when the elements are elsewhere: [`Self::data`] is empty though the shape has elements.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.data.len() != n_elements(&self.dims)
+        match &self.elements {
+            Elements::Plain(data) => data.len() != self.n_elements(),
+            Elements::Scaled(..) => false,
+        }
     }
 
     /// Shape, outermost dimension first; empty for a scalar.
@@ -294,13 +325,36 @@ impl Tensor {
     /// The elements; none of a tensor that is [released](Self::is_released).
     #[must_use]
     pub fn data(&self) -> DataRef<'_> {
-        self.data.first(self.data.len())
+        let data = match &self.elements {
+            Elements::Plain(data) => data,
+            Elements::Scaled(scaled, floats) => floats.get_or_init(|| {
+                let mut floats = vec![0.0; self.n_elements()];
+                scaled.read(0, &mut floats);
+                Data::F32(floats)
+            }),
+        };
+        data.first(data.len())
+    }
+
+    /// True for a scaled tensor that nobody has read.
+    #[cfg(test)]
+    pub(crate) fn is_in_bytes(&self) -> bool {
+        matches!(&self.elements, Elements::Scaled(_, floats) if floats.get().is_none())
+    }
+
+    /// Number of elements that the shape asks for.
+    #[must_use]
+    pub fn n_elements(&self) -> usize {
+        n_elements(&self.dims)
     }
 
     /// Element type.
     #[must_use]
     pub fn dtype(&self) -> DType {
-        self.data().dtype()
+        match &self.elements {
+            Elements::Plain(data) => data.first(0).dtype(),
+            Elements::Scaled(..) => DType::F32,
+        }
     }
 
     /// Borrows everything.
@@ -312,7 +366,10 @@ impl Tensor {
     /// Gives up the elements.
     #[must_use]
     pub fn into_data(self) -> Data {
-        self.data
+        match self.elements {
+            Elements::Plain(data) => data,
+            Elements::Scaled(..) => self.data().to_data(),
+        }
     }
 }
 

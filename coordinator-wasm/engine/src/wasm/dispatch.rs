@@ -19,6 +19,7 @@ use super::kernel::padded::{Image, Size, Window};
 use super::kernel::pool::pool;
 use super::kernel::reduce::reduce;
 use super::kernel::resample::resize_axis;
+use super::kernel::scaled::scaled_gemm;
 use super::kernel::simd::{F32x4, LANES};
 use super::kernel::transposed::{Channels, TransposedFilters, add_transposed};
 use super::kernel::{movement, norm, recurrent};
@@ -85,6 +86,14 @@ pub(super) fn run_kernel(
             let positions = positions(operands.view(1)?, x.dims[*axis])?;
             movement::gather(*axis, x.dims, &positions, x.data, out);
         }
+        (Kernel::GatherScaled(weights), _) => {
+            let (dims, indices) = (weights.dims(), operands.view(1)?);
+            let n_inner = n_elements(&dims[1..]).max(1);
+            let bytes = weights.as_scaled().ok_or(wrong_shape)?;
+            for (row, out) in positions(indices, dims[0])?.into_iter().zip(out.chunks_exact_mut(n_inner)) {
+                bytes.read(row * n_inner, out);
+            }
+        }
         (Kernel::Softmax, _) => {
             start_with_first(out)?;
             let n = dims.last().copied().unwrap_or(1).max(1);
@@ -110,6 +119,16 @@ pub(super) fn run_kernel(
             reduce(*kind, x.dims, &axes, x.data, out);
         }
         (Kernel::MatMul(packed), _) => run_matmul(packed.as_deref(), operands, dims, scratch, out)?,
+        (Kernel::ScaledMatMul(weights), Op::MatMul { epilogue, .. }) => {
+            let x = operands.floats(0)?;
+            let (depth, n_columns) = (x.dims[x.dims.len() - 1], dims[dims.len() - 1]);
+            let [column_bias, residual] = operands.epilogue(epilogue, 2)?;
+            let rows = Rows { data: x.data, stride: depth, n_rows: out.len() / n_columns.max(1) };
+            let (addends, target) =
+                (Addends { column_bias, residual }, RowsMut { data: &mut *out, stride: n_columns });
+            scaled_gemm(rows, weights, addends, target, &mut scratch.columns);
+            elementwise::apply(&epilogue.activations, out);
+        }
         (Kernel::Quantized(weights), Op::QuantizedMatMul { epilogue }) => {
             let (x, scales) = (operands.floats(0)?.data, operands.floats(2)?.data);
             run_quantized(x, weights, scales, scratch, out);

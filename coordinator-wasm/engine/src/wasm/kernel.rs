@@ -14,6 +14,7 @@ pub mod pool;
 pub mod recurrent;
 pub mod reduce;
 pub mod resample;
+pub mod scaled;
 pub mod simd;
 pub mod simd_integer;
 pub mod transposed;

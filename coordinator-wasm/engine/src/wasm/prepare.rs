@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::op::{Binary, StridedRead};
 use model::plan::{Home, Plan, Step};
-use model::{DType, Data, DataRef, Op, Tensor};
+use model::{DType, Data, DataRef, Op, ScaledBytes, Tensor};
 
 use super::kernel::conv::PackedFilters;
 use super::kernel::depthwise::DepthwiseFilters;
@@ -14,6 +14,7 @@ use super::kernel::gemm::{PackedColumns, Rows};
 use super::kernel::integer_gemm::{Bytes, PackedBytes};
 use super::kernel::recurrent::PackedRecurrent;
 use super::kernel::reduce::can_reduce;
+use super::kernel::scaled::ScaledColumns;
 use super::kernel::transposed::TransposedFilters;
 
 /// What runs a step.
@@ -24,12 +25,15 @@ pub(super) enum Kernel {
     Strided(StridedRead),
     Concat,
     Gather,
+    /// Along the first dimension of weights that stay in 8 bits.
+    GatherScaled(Arc<Tensor>),
     Softmax,
     LayerNorm,
     ChannelAffine,
     Reduce,
     /// With packed weights, or operands that are packed per call.
     MatMul(Option<Rc<PackedColumns>>),
+    ScaledMatMul(Rc<ScaledColumns>),
     Quantized(Rc<PackedBytes>),
     Conv(Rc<PackedFilters>),
     Depthwise(Rc<DepthwiseFilters>),
@@ -48,7 +52,7 @@ pub(super) enum Kernel {
 
 /// Packed weights of a model, shared by its shape classes.
 #[derive(Debug, Default)]
-pub(super) struct Weights {
+pub(crate) struct Weights {
     /// By the address of the weight, which the cache keeps alive, and how it is packed.
     packed: BTreeMap<(*const Tensor, Form), (Arc<Tensor>, Packed)>,
 }
@@ -58,6 +62,10 @@ pub(super) struct Weights {
 enum Form {
     /// The right side of a product, its rows or its columns.
     Columns {
+        is_transposed: bool,
+    },
+    /// The same in 8 bits.
+    ScaledColumns {
         is_transposed: bool,
     },
     Bytes {
@@ -70,6 +78,7 @@ enum Form {
 #[derive(Debug, Clone)]
 enum Packed {
     Columns(Rc<PackedColumns>),
+    ScaledColumns(Rc<ScaledColumns>),
     Bytes(Rc<PackedBytes>),
     Filters(Rc<PackedFilters>),
     DepthwiseFilters(Rc<DepthwiseFilters>),
@@ -93,6 +102,10 @@ impl Weights {
         Some(packed)
     }
 
+    fn has(&self, tensor: &Arc<Tensor>, form: &Form) -> bool {
+        self.packed.contains_key(&(Arc::as_ptr(tensor), form.clone()))
+    }
+
     /// The elements of a released weight, from a packed form.
     fn restore(&self, tensor: &Arc<Tensor>) -> Option<Arc<Tensor>> {
         let &[n_rows, n_columns] = tensor.dims() else { return None };
@@ -105,6 +118,12 @@ impl Weights {
                     Data::F32(places.map(|(row, column)| packed.element(row, column)).collect())
                 }
                 (Form::Columns { is_transposed: true }, Packed::Columns(packed), _) => {
+                    Data::F32(places.map(|(row, column)| packed.element(column, row)).collect())
+                }
+                (Form::ScaledColumns { is_transposed: false }, Packed::ScaledColumns(packed), _) => {
+                    Data::F32(places.map(|(row, column)| packed.element(row, column)).collect())
+                }
+                (Form::ScaledColumns { is_transposed: true }, Packed::ScaledColumns(packed), _) => {
                     Data::F32(places.map(|(row, column)| packed.element(column, row)).collect())
                 }
                 (Form::Bytes { .. }, Packed::Bytes(packed), DType::I8) => {
@@ -199,7 +218,7 @@ pub(super) fn pack_weights(
 impl Kernel {
     /// The operand that is read in a packed form from which it can be restored.
     fn packed_operand(&self) -> Option<usize> {
-        matches!(self, Self::MatMul(Some(_)) | Self::Quantized(_)).then_some(1)
+        matches!(self, Self::MatMul(Some(_)) | Self::ScaledMatMul(_) | Self::Quantized(_)).then_some(1)
     }
 }
 
@@ -244,7 +263,7 @@ impl<'a> Chooser<'a> {
                 op.strided_read(self.dims(0), &out.dims).map(Kernel::Strided)
             }
             Op::Concat { .. } => Some(Kernel::Concat),
-            Op::Gather { .. } => Some(Kernel::Gather),
+            Op::Gather { axis } => Some(self.gather(*axis)),
             Op::Softmax { axis, is_log: false } if axis + 1 == out.dims.len() => Some(Kernel::Softmax),
             Op::LayerNorm { .. } => Some(Kernel::LayerNorm),
             Op::ChannelAffine => Some(Kernel::ChannelAffine),
@@ -263,6 +282,16 @@ impl<'a> Chooser<'a> {
         }
     }
 
+    fn gather(&self, axis: usize) -> Kernel {
+        let has_rows = |weights: &ScaledBytes| axis == 0 && weights.axis().is_none_or(|axis| axis == 0);
+        match self.constant(0) {
+            Some(tensor) if tensor.as_scaled().is_some_and(has_rows) => {
+                Kernel::GatherScaled(Arc::clone(tensor))
+            }
+            _ => Kernel::Gather,
+        }
+    }
+
     fn matmul(&self, trans_a: bool, trans_b: bool, weights: &mut Weights) -> Option<Kernel> {
         if self.dims(0).len() < 2 || self.dims(1).len() < 2 {
             return None;
@@ -270,6 +299,16 @@ impl<'a> Chooser<'a> {
         let (Some(tensor), &[_, n_columns], false) = (self.constant(1), self.dims(1), trans_a) else {
             return Some(Kernel::MatMul(None));
         };
+        let form = Form::ScaledColumns { is_transposed: trans_b };
+        let pack = |tensor: &Tensor| {
+            let packed = ScaledColumns::new(tensor.as_scaled()?, trans_b)?;
+            Some(Packed::ScaledColumns(Rc::new(packed)))
+        };
+        if (tensor.as_scaled().is_some() || weights.has(tensor, &form))
+            && let Some(Packed::ScaledColumns(packed)) = weights.get(tensor, form, pack)
+        {
+            return Some(Kernel::ScaledMatMul(packed));
+        }
         let packed = weights.get(tensor, Form::Columns { is_transposed: trans_b }, |tensor| {
             let rows = Rows::dense(tensor.data().as_f32()?, n_columns);
             let packed = if trans_b {

@@ -268,3 +268,71 @@ fn weights_are_read_from_where_the_file_is() {
     // Without its file, the weight is not there.
     assert!(matches!(Model::load(&detached.skeleton), Err(ModelError::Feature { .. })));
 }
+
+/// A file that looks rows up in an 8-bit table and multiplies them with 8-bit weights, both scaled by `nodes`.
+fn scaled_weights(nodes: impl Fn(FileBuilder, &str) -> FileBuilder) -> Vec<u8> {
+    let bytes = |name: &str, dims: &[i64], seed: i64| rten_onnx::onnx::TensorProto {
+        name: Some(format!("{name}_q")),
+        dims: dims.to_vec(),
+        data_type: Some(DataType::INT8),
+        raw_data: Some(
+            (0..dims[0] * dims[1]).map(|index| (index * seed % 256) as u8).collect::<Vec<u8>>().into(),
+        ),
+        ..Default::default()
+    };
+    let scales: Vec<f32> = (1..=80).map(|place| place as f32 / 500.0).collect();
+    let file = FileBuilder::new(17)
+        .input("ids", DataType::INT64, &[-1])
+        .initializer(bytes("table", &[80, 64], 37))
+        .initializer(bytes("w", &[64, 80], 41))
+        .floats("table_s", &[80, 1], &scales)
+        .floats("w_s", &[1, 80], &scales);
+    let file = nodes(nodes(file, "table"), "w");
+    file.node("Gather", "table ids", "rows").node("MatMul", "rows w", "y").bytes("y")
+}
+
+#[test]
+fn weights_of_8_bits_stay_so_until_they_are_read() {
+    let bytes = scaled_weights(|file, name| {
+        file.node_with("Cast", &format!("{name}_q"), &format!("{name}_f"), vec![int("to", 1)]).node(
+            "Mul",
+            &format!("{name}_f {name}_s"),
+            name,
+        )
+    });
+    let model = Model::load(&bytes).expect("the file loads");
+    let mut graph = model.specialise(&[Fact::new(DType::I64, vec![2])]).expect("the shapes fit");
+    crate::fuse::fuse(&mut graph);
+    let plan = crate::plan::Plan::new(graph.clone());
+    assert_eq!(plan.steps.len(), 2, "a gather and a product");
+    let constants: Vec<&Tensor> = graph.values.iter().filter_map(|value| value.constant.as_deref()).collect();
+    assert_eq!(constants.iter().filter(|tensor| tensor.is_in_bytes()).count(), 2);
+
+    let y = reference::run(&graph, &[Tensor::from_i64s(vec![79, 1])]).expect("it runs").remove(0);
+    let byte = |index: i64, seed: i64| f64::from((index * seed % 256) as u8 as i8);
+    let scale = |place: i64| f64::from((place + 1) as f32 / 500.0);
+    let expected: f64 =
+        (0..64).map(|k| byte(79 * 64 + k, 37) * scale(79) * byte(k * 80 + 5, 41) * scale(5)).sum();
+    let actual = f64::from(y.data().as_f32().expect("floats")[5]);
+    assert!((actual - expected).abs() <= 1e-4 * expected.abs(), "{actual}, expected {expected}");
+}
+
+#[test]
+fn dequantized_weights_stay_in_8_bits_too() {
+    let flat = |file: FileBuilder, name: &str| {
+        let axis = i64::from(name == "w");
+        let n = 80;
+        let scales: Vec<f32> = (1..=n).map(|place| place as f32 / 500.0).collect();
+        let scale = format!("{name}_flat");
+        file.floats(&scale, &[n], &scales).node_with(
+            "DequantizeLinear",
+            &format!("{name}_q {scale}"),
+            name,
+            vec![int("axis", axis)],
+        )
+    };
+    let model = Model::load(&scaled_weights(flat)).expect("the file loads");
+    let graph = model.specialise(&[Fact::new(DType::I64, vec![2])]).expect("the shapes fit");
+    let constants = graph.values.iter().filter_map(|value| value.constant.as_deref());
+    assert_eq!(constants.filter(|tensor| tensor.is_in_bytes()).count(), 2);
+}

@@ -136,19 +136,15 @@ impl Call<'_> {
         inputs: &[Option<ValueId>],
         facts: &[Fact],
     ) -> Result<Option<Vec<Tensor>>, Reason> {
-        let mut operands: Vec<Option<View<'_>>> = Vec::with_capacity(inputs.len());
-        let mut n_read = 0;
-        for input in inputs {
-            let Some(value) = *input else {
-                operands.push(None);
-                continue;
-            };
-            let Some(tensor) = self.graph.constant(value).filter(|tensor| !tensor.is_released()) else {
-                return Ok(None);
-            };
-            n_read += tensor.data().len();
-            operands.push(Some(tensor.view()));
+        let constant = |value| self.graph.constant(value).filter(|tensor| !tensor.is_released());
+        let is_constant = |input: &Option<ValueId>| input.is_none_or(|value| constant(value).is_some());
+        // All of them first: looking at 8-bit weights turns them into floats.
+        if !inputs.iter().all(is_constant) {
+            return Ok(None);
         }
+        let operands: Vec<Option<View<'_>>> =
+            inputs.iter().map(|input| Some(constant((*input)?)?.view())).collect();
+        let n_read: usize = operands.iter().flatten().map(|operand| operand.data.len()).sum();
         let n_written: usize = facts.iter().map(Fact::n_elements).sum();
         if n_written > MAX_FREE_FOLD.max(n_read.saturating_mul(8)) {
             return Ok(None);

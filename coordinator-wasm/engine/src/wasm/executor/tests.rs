@@ -10,8 +10,8 @@ use model::op::{
 use super::*;
 use crate::wasm::kernel::conv::tests::numbers;
 use crate::wasm::prepare::pack_weights;
-use model::Op;
 use model::op::{Binary, Window};
+use model::{Op, ScaledBytes};
 
 /// A graph being written down.
 #[derive(Default)]
@@ -413,6 +413,35 @@ fn an_index_out_of_range_names_its_node() {
     assert_eq!(error.to_string(), "index 7 is out of range for a dimension of 3");
 }
 
+/// Floats in 8 bits, with nine scales along an axis.
+fn scaled(dims: &[usize], axis: usize) -> Tensor {
+    let bytes = Data::I8((0..45_i8).map(|index| 2 * index - 44).collect());
+    let bytes = Arc::new(Tensor::new(dims.to_vec(), bytes).expect("45 elements"));
+    let scales = (1..10).map(|place| place as f32 / 16.0).collect();
+    Tensor::scaled(ScaledBytes::new(bytes, axis, scales, vec![3]).expect("they fit"))
+}
+
+#[test]
+fn rows_of_scaled_bytes_are_gathered() {
+    for axis in [0, 1] {
+        let weights = scaled(if axis == 0 { &[9, 5] } else { &[5, 9] }, axis);
+        let n_inner = weights.dims()[1];
+        let mut graph = Graph::default();
+        let table = graph.add_constant("table", Arc::new(weights));
+        let indices = graph.add_value("indices", Fact::new(DType::I64, vec![3]));
+        let y = graph.add_value("y", Fact::new(DType::F32, vec![3, n_inner]));
+        graph.inputs.push(indices);
+        let (op, inputs) = (Op::Gather { axis: 0 }, vec![Some(table), Some(indices)]);
+        graph.nodes.push(Node { name: "rows".to_owned(), op, inputs, outputs: vec![y] });
+        graph.outputs.push(("y".to_owned(), y));
+        let indices = Tensor::from_i64s(vec![4, 0, -1]);
+        let expected = reference::run(&graph, std::slice::from_ref(&indices)).expect("the plain form runs");
+        let executable = Executable::new(Plan::new(graph), &mut Weights::default());
+        let outputs = executable.run(&[indices.view()], &["y"], &mut Memory::default()).expect("it runs");
+        assert_eq!(outputs, expected);
+    }
+}
+
 /// Packs the weights of a product as a load does, and runs the product with the weight released; then reads the weight
 /// as it was.
 #[track_caller]
@@ -460,6 +489,8 @@ fn released_weights_are_used_and_restored() {
     let matmul = |trans_b| Op::MatMul { trans_a: false, trans_b, epilogue: Epilogue::default() };
     check_released(matmul(false), floats(&[5, 9]), &[]);
     check_released(matmul(true), floats(&[9, 5]), &[]);
+    check_released(matmul(false), scaled(&[5, 9], 1), &[]);
+    check_released(matmul(true), scaled(&[9, 5], 0), &[]);
     let quantized = Op::QuantizedMatMul { epilogue: Epilogue::default() };
     let bytes: Vec<u8> = (0..45).map(|index| index * 5).collect();
     let signed = bytes.iter().map(|byte| byte.cast_signed()).collect();

@@ -113,6 +113,13 @@ impl PackedColumns {
         }
     }
 
+    /// The panels of a matrix of another shape, to be written.
+    pub(super) fn panels_of(&mut self, depth: usize, n_columns: usize) -> &mut [[f32; TILE_COLUMNS]] {
+        (self.depth, self.n_columns) = (depth, n_columns);
+        self.panels.resize(n_columns.div_ceil(TILE_COLUMNS) * depth, [0.0; TILE_COLUMNS]);
+        &mut self.panels
+    }
+
     fn reset(&mut self, depth: usize, n_columns: usize) {
         (self.depth, self.n_columns) = (depth, n_columns);
         self.panels.clear();
