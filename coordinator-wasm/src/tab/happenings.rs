@@ -61,7 +61,11 @@ impl Tab {
             }
             // These have no event of their own in the page beside `event`.
             Event::Placed { .. }
+            | Event::Ended { .. }
             | Event::Refused { .. }
+            | Event::ModelBreaker { .. }
+            | Event::BreakerMode { .. }
+            | Event::Unloaded { .. }
             | Event::Recovering { .. }
             | Event::Recovered { .. }
             | Event::Incident { .. }

@@ -200,9 +200,11 @@ pub struct ScalingConfig {
     pub cooldown: Duration,
     /// Time between two looks.
     pub interval: Duration,
-    /// Memory that all connections may use together, bytes; 0 when unknown.
+    /// Memory that all connections may use together, as they report it, bytes; 0 when unknown. No second copy of a model is
+    /// loaded that would exceed it.
     pub memory_limit_bytes: u64,
-    /// Share of the memory limit above which the pool shrinks at once, without regard to the cooldown, 0–1.
+    /// Share of the memory limit above which the pool shrinks at once, without regard to the cooldown, 0–1: it closes a
+    /// connection, or unloads models when there are as few as there may be or the driver alone adds and removes them.
     pub memory_ceiling: f64,
 }
 

@@ -82,7 +82,8 @@ pub struct Capabilities {
     pub is_fallback_adapter: bool,
     /// Calls it can serve at once; at least 1.
     pub capacity: u32,
-    /// Memory that its models may take, bytes; 0 when unknown.
+    /// Memory that its models may take together, bytes; 0 when unknown. Models that no call uses make way for others, the
+    /// least recently used first, and when more than this is reported to be in use.
     pub memory_limit_bytes: u64,
 }
 
@@ -139,7 +140,7 @@ pub struct Connection {
     pub(crate) capabilities: Capabilities,
     /// Times it was opened.
     pub(crate) incarnation: u32,
-    breakers: [Breaker; 5],
+    breakers: [Breaker; Component::ALL.len()],
     pub(crate) residents: SortedMap<(ModelId, Backend), Resident>,
     /// Calls that hold a slot.
     pub(crate) calls: Vec<CallId>,
@@ -153,6 +154,8 @@ pub struct Connection {
     pub(crate) n_device_failures: u32,
     pub(crate) backoff: Backoff,
     pub(crate) memory_bytes: u64,
+    /// Use at which models were last unloaded for it, bytes.
+    pub(crate) relieved_at_bytes: u64,
     /// Health when it was last lost.
     pub(crate) health_before: f64,
     pub(crate) ready_at: Timestamp,
@@ -202,6 +205,7 @@ impl Connection {
             n_device_failures: 0,
             backoff,
             memory_bytes: 0,
+            relieved_at_bytes: 0,
             health_before: 0.0,
             ready_at: Timestamp::ZERO,
             last_seen: Timestamp::ZERO,

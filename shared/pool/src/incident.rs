@@ -133,9 +133,10 @@ impl Incidents {
             successors.push((site, next));
             true
         });
-        for (_, recent) in self.recent.iter_mut() {
+        self.recent.retain(|_, recent| {
             recent.retain(|&(_, other)| other != id);
-        }
+            !recent.is_empty()
+        });
         successors
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::breaker::{Breaker, BreakerMode, Transition};
+use crate::breaker::{Breaker, BreakerConfig, BreakerMode, Transition};
 use crate::connection::{BreakerConfigs, Connection, ConnectionState};
 use crate::incident::Incidents;
 use crate::latency::Latencies;
@@ -14,6 +14,7 @@ use crate::recovery::Playbook;
 use crate::retry_budget::RetryBudget;
 use crate::rng::Rng;
 use crate::root_cause::Analyst;
+use crate::roster::Roster;
 use crate::router::Index;
 use crate::scaling::Scaler;
 use crate::slab::Slab;
@@ -32,6 +33,8 @@ pub(crate) mod evidence;
 pub(crate) mod explain;
 mod hedge;
 mod limits;
+mod loads;
+mod memory;
 mod pick;
 mod probe;
 mod recover;
@@ -85,6 +88,8 @@ pub struct PoolStats {
     pub n_connections: usize,
     /// Calls that the ready connections could serve at once.
     pub n_slots: usize,
+    /// Memory that the connections use together, as far as they reported it, bytes.
+    pub memory_bytes: u64,
 }
 
 /// What the driver measured about a call, as far as it knows.
@@ -104,8 +109,7 @@ pub struct Pool {
     families: Vec<Family>,
     groups: Vec<Group>,
     breaker_configs: SortedMap<String, BreakerConfigs>,
-    /// Indexed by id; `None` where one was closed.
-    connections: Vec<Option<Box<Connection>>>,
+    connections: Roster,
     jobs: Slab<JobEntry>,
     calls: Slab<Call>,
     queue: Queue,
@@ -127,6 +131,10 @@ pub struct Pool {
     stats: PoolStats,
     /// Calls that the ready connections could serve at once.
     n_slots: u32,
+    /// Memory that the connections which stay use together, as they last reported, bytes.
+    memory_bytes: u64,
+    /// Use at which models were last unloaded for it, bytes: memory that is not given back is no reason to unload more.
+    relieved_at_bytes: u64,
     /// Expected microseconds of all placements, and of those made to learn.
     placed_micros: f64,
     explored_micros: f64,
@@ -143,7 +151,7 @@ impl Pool {
             families: Vec::new(),
             groups: Vec::new(),
             breaker_configs: SortedMap::new(),
-            connections: Vec::new(),
+            connections: Roster::default(),
             jobs: Slab::new(),
             calls: Slab::new(),
             queue: Queue::default(),
@@ -162,6 +170,8 @@ impl Pool {
             actions: VecDeque::new(),
             stats: PoolStats::default(),
             n_slots: 0,
+            memory_bytes: 0,
+            relieved_at_bytes: 0,
             placed_micros: 0.0,
             explored_micros: 0.0,
             config,
@@ -184,13 +194,14 @@ impl Pool {
             self.models[model_index].is_retired = false;
             return ModelId(model_index as u32);
         }
-        let config = Arc::new(self.config.breaker_for(""));
+        // One load shows whether the file can be loaded.
+        let config = Arc::new(BreakerConfig { n_probes: 1, ..self.config.breaker_for("") });
         let breaker = Breaker::new(config, self.rng.next_u64());
         self.models.push(Model {
             spec,
             family,
             breaker,
-            failed_on: Vec::new(),
+            failed_on: None,
             is_refetch: false,
             is_retired: false,
             regret: Regret::default(),
@@ -219,12 +230,12 @@ impl Pool {
     /// One connection; `None` once it is closed.
     #[must_use]
     pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections.get(id.0 as usize)?.as_deref()
+        self.connections.get(id)
     }
 
     /// Every connection that is not closed.
     pub fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.connections.iter().filter_map(|connection| connection.as_deref())
+        self.connections.iter()
     }
 
     /// Health of a connection, 0–100; 0 when it is not open.
@@ -249,6 +260,7 @@ impl Pool {
             n_ready: self.connections().filter(is_ready).count(),
             n_connections: self.connections().count(),
             n_slots: self.n_slots as usize,
+            memory_bytes: self.memory_bytes,
             ..self.stats
         }
     }
@@ -263,6 +275,7 @@ impl Pool {
     ) {
         let Some(connection) = self.connection_mut(id) else { return };
         let transition = connection.breaker_mut(component).set_mode(now, mode);
+        self.record(now, Event::BreakerMode { connection: id, component, mode });
         self.on_transition(now, id, component, transition);
         if component == Component::Transport {
             self.on_open_due(now, id);
@@ -273,7 +286,7 @@ impl Pool {
     }
 
     fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.get_mut(id.0 as usize)?.as_deref_mut()
+        self.connections.get_mut(id)
     }
 
     fn act(&mut self, action: Action) {

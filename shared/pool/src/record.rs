@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use crate::breaker::Transition;
+use crate::breaker::{BreakerMode, Transition};
 use crate::named::named_enum;
 use crate::root_cause::RootCause;
 use crate::{
-    Backend, CallId, Component, ConnectionId, ConnectionState, FaultCategory, JobId, ModelId, Refusal,
-    Strategy, Timestamp,
+    Backend, CallId, Component, ConnectionId, ConnectionState, FaultCategory, JobEnd, JobId, ModelId,
+    Refusal, ShapeClass, Strategy, Timestamp,
 };
 
 /// Something that happened in the pool.
@@ -40,16 +40,24 @@ named_enum! {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A job found its place.
+    /// A job found its place, or a model gets one more.
     Placed {
-        /// Which job.
-        job: JobId,
+        /// The first of the call's jobs; `None` for a load that no job is waiting to run after.
+        job: Option<JobId>,
+        /// Jobs that run in the call.
+        n_jobs: u32,
+        /// The model.
+        model: ModelId,
+        /// Class of the inputs' shapes.
+        shape: ShapeClass,
         /// Where.
         connection: ConnectionId,
         /// On what.
         backend: Backend,
         /// Expected time until its result.
         expected: Duration,
+        /// Share of that for loading the model; zero where it is loaded.
+        load: Duration,
         /// Whether the place was chosen to learn, not because it is the best known.
         is_exploration: bool,
         /// Whether the call also tests a half-open breaker.
@@ -59,6 +67,17 @@ pub enum Event {
     },
     /// A call ended.
     Called(Called),
+    /// A job ended: comes just before its [`Action::Finish`](crate::Action::Finish).
+    Ended {
+        /// Which job.
+        job: JobId,
+        /// Its model.
+        model: ModelId,
+        /// How.
+        end: JobEnd,
+        /// From its submission on.
+        took: Duration,
+    },
     /// A job was not accepted.
     Refused {
         /// Its model.
@@ -76,6 +95,24 @@ pub enum Event {
         transition: Transition,
         /// Health after it, 0–100.
         health: f64,
+    },
+    /// The breaker on a model's loads, wherever they are made, changed its state.
+    ModelBreaker {
+        /// Whose.
+        model: ModelId,
+        /// From, to and why.
+        transition: Transition,
+        /// Health after it, 0–100.
+        health: f64,
+    },
+    /// An operator put a breaker under their hand, or back to work.
+    BreakerMode {
+        /// Whose.
+        connection: ConnectionId,
+        /// Of what.
+        component: Component,
+        /// What it does from now on.
+        mode: BreakerMode,
     },
     /// A connection changed its state.
     Connection {
@@ -140,6 +177,17 @@ pub enum Event {
         /// Distinct connections that failed on it.
         n_connections: u32,
     },
+    /// A connection forgets a model.
+    Unloaded {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The model.
+        model: ModelId,
+        /// On what it was loaded.
+        backend: Backend,
+        /// Why.
+        reason: UnloadReason,
+    },
     /// The number of connections was changed.
     Scaled {
         /// Connections before.
@@ -152,6 +200,10 @@ pub enum Event {
         utilization: f64,
         /// Jobs waiting.
         n_queued: usize,
+        /// Time that they should wait with the connections before.
+        queue_delay: Duration,
+        /// Memory in use by its limit, 0–1; 0 when no limit is known.
+        memory_ratio: f64,
     },
 }
 
@@ -191,6 +243,22 @@ named_enum! {
         Returning = "returning",
         /// Its first member failed again; another try follows.
         Failed = "failed",
+    }
+}
+
+named_enum! {
+    /// Why a model was unloaded.
+    pub enum UnloadReason {
+        /// Another one needs its memory.
+        Room = "room",
+        /// More memory is in use than should be.
+        Pressure = "pressure",
+        /// A call ran out of memory beside it.
+        OutOfMemory = "out_of_memory",
+        /// It failed, and is loaded anew when it is needed next.
+        Fault = "fault",
+        /// Nobody wants it any more, or not on this backend.
+        Unwanted = "unwanted",
     }
 }
 

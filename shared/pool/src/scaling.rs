@@ -51,6 +51,15 @@ impl Scaler {
         let utilization = load.utilization();
         self.smoothed += config.smoothing * (utilization - self.smoothed);
         let step = self.decide(now, load, config);
+        self.note(now, step)
+    }
+
+    /// The step that memory above the ceiling asks for, at any time.
+    pub(crate) fn relieve(&mut self, now: Timestamp, load: &Load, config: &ScalingConfig) -> Option<Step> {
+        self.note(now, for_memory(load, config))
+    }
+
+    fn note(&mut self, now: Timestamp, step: Option<Step>) -> Option<Step> {
         if matches!(step, Some(Step::Up(_) | Step::Down(_))) {
             self.stepped_at = Some(now);
         }
@@ -62,9 +71,8 @@ impl Scaler {
         if n > config.max_connections {
             return Some(Step::Down(ScaleReason::Maximum));
         }
-        if load.memory_ratio > config.memory_ceiling {
-            let can_shrink = n > config.min_connections.max(1);
-            return Some(if can_shrink { Step::Down(ScaleReason::Memory) } else { Step::Shed });
+        if let Some(step) = for_memory(load, config) {
+            return Some(step);
         }
         if n < config.min_connections {
             return Some(Step::Up(ScaleReason::Minimum));
@@ -72,8 +80,9 @@ impl Scaler {
         if self.stepped_at.is_some_and(|at| now.since(at) < config.cooldown) {
             return None;
         }
-        // What is still opening will take load off; more on top would overshoot.
-        if load.n_opening == 0 && n < config.max_connections {
+        // What is still opening will take load off; more on top would overshoot. One more like the others must fit.
+        let memory_ratio_then = load.memory_ratio * f64::from(n + 1) / f64::from(n.max(1));
+        if load.n_opening == 0 && n < config.max_connections && memory_ratio_then <= config.memory_ceiling {
             let utilization = load.utilization();
             if utilization > config.up_above && self.smoothed > config.up_above && load.n_queued > 0 {
                 return Some(Step::Up(ScaleReason::Utilization));
@@ -85,6 +94,13 @@ impl Scaler {
         let is_idle = load.utilization() < config.down_below && self.smoothed < config.down_below;
         (is_idle && load.n_queued == 0 && n > config.min_connections).then_some(Step::Down(ScaleReason::Idle))
     }
+}
+
+/// Memory above the ceiling costs a connection, if the pool may close one, else models.
+fn for_memory(load: &Load, config: &ScalingConfig) -> Option<Step> {
+    let can_shrink = !config.templates.is_empty() && load.n_connections > config.min_connections.max(1);
+    let step = if can_shrink { Step::Down(ScaleReason::Memory) } else { Step::Shed };
+    (load.memory_ratio > config.memory_ceiling).then_some(step)
 }
 
 #[cfg(test)]

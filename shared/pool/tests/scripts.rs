@@ -361,12 +361,18 @@ impl PoolScript {
             Event::Quarantined { n_connections, cause, .. } => {
                 Some(format!("quarantine: {cause} on {n_connections} connections"))
             }
+            Event::ModelBreaker { model, transition, .. } => {
+                Some(format!("loads of {model} are {}: {}", transition.to, transition.reason))
+            }
             Event::Placed { .. }
             | Event::Called(_)
+            | Event::Ended { .. }
             | Event::Refused { .. }
+            | Event::BreakerMode { .. }
             | Event::Connection { .. }
             | Event::Recovered { .. }
             | Event::RootCause(_)
+            | Event::Unloaded { .. }
             | Event::Scaled { .. } => None,
         }
     }

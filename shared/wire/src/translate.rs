@@ -103,7 +103,19 @@ pub fn to_wire_event(
 ) -> Option<(Option<u32>, PoolEvent)> {
     let mut concerned = None;
     let event = match event {
-        Event::Placed { .. } | Event::Called(_) | Event::Refused { .. } => return None,
+        Event::Placed { .. }
+        | Event::Called(_)
+        | Event::Ended { .. }
+        | Event::Refused { .. }
+        | Event::BreakerMode { .. }
+        | Event::Unloaded { .. } => return None,
+        Event::ModelBreaker { model: id, transition, health } => PoolEvent::Breaker {
+            component: "model".to_owned(),
+            from: transition.from.as_str().to_owned(),
+            to: transition.to.as_str().to_owned(),
+            reason: format!("{}: {}", model(*id), transition.reason),
+            health: *health,
+        },
         Event::Breaker { connection, component, transition, health } => {
             concerned = Some(connection.0);
             PoolEvent::Breaker {

@@ -16,8 +16,12 @@ impl<H: Host> Driver<H> {
             Event::Connection { connection, to, .. } => self.on_connection(now, *connection, *to),
             Event::RootCause(cause) => self.said.warnings.push(cause.to_string()),
             Event::Placed { .. }
+            | Event::Ended { .. }
             | Event::Refused { .. }
             | Event::Breaker { .. }
+            | Event::ModelBreaker { .. }
+            | Event::BreakerMode { .. }
+            | Event::Unloaded { .. }
             | Event::Recovering { .. }
             | Event::Recovered { .. }
             | Event::Incident { .. }

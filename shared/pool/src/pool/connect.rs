@@ -1,6 +1,7 @@
 //! Connections come and go.
 
 use super::Pool;
+use super::memory::is_leaving;
 use super::state::Call;
 use crate::backoff::Backoff;
 use crate::breaker::Admission;
@@ -17,12 +18,12 @@ impl Pool {
     /// Adds a connection; the pool then asks the driver to open it.
     pub fn add_connection(&mut self, now: Timestamp, spec: ConnectionSpec) -> ConnectionId {
         self.watch(now);
-        let id = ConnectionId(self.connections.len() as u32);
+        let id = self.connections.next_id();
         let configs = self.breaker_configs(&spec.browser);
         let group = self.group(&spec.browser, "");
         let backoff = Backoff::new(self.config.retry.backoff, self.config.retry.max_backoff);
         let connection = Connection::new(id, spec, group, &configs, &mut self.rng, backoff);
-        self.connections.push(Some(Box::new(connection)));
+        self.connections.add(connection);
         self.open(now, id, None);
         id
     }
@@ -94,14 +95,6 @@ impl Pool {
         self.dispatch(now);
     }
 
-    /// A connection reported how much memory it uses.
-    pub fn on_memory(&mut self, now: Timestamp, id: ConnectionId, memory_bytes: u64) {
-        if let Some(connection) = self.connection_mut(id) {
-            connection.memory_bytes = memory_bytes;
-            connection.last_seen = now;
-        }
-    }
-
     /// Takes a connection down. The fault counts once: against the component of the call that met it (`culprit`, else the
     /// oldest), or against the link, unless it `is_counted` already.
     pub(super) fn lose(
@@ -121,9 +114,11 @@ impl Pool {
         connection.residents.clear();
         connection.reloads.clear();
         connection.repairing = BackendSet::NONE;
+        connection.relieved_at_bytes = 0;
         let others = connection.calls.iter().chain(&connection.side_calls).copied();
         let calls: Vec<CallId> =
             culprit.into_iter().chain(others.filter(|&call| Some(call) != culprit)).collect();
+        self.set_memory(id, 0);
         let mut victims = Vec::new();
         for call_id in calls {
             let Some(call) = self.end_call(now, call_id, Some(category)) else { continue };
@@ -207,6 +202,10 @@ impl Pool {
             return;
         }
         connection.state = to;
+        let memory_bytes = connection.memory_bytes;
+        if is_leaving(to) && !is_leaving(from) {
+            self.memory_bytes -= memory_bytes;
+        }
         let group = &mut self.groups[usize::from(group.0)];
         match (from == ConnectionState::Ready, to == ConnectionState::Ready) {
             (false, true) => {
@@ -245,7 +244,7 @@ impl Pool {
         for &backend in Backend::ALL {
             self.index.set_half_open(backend, id, false);
         }
-        self.connections[id.0 as usize] = None;
+        self.connections.remove(id);
         self.forget_in_incidents(now, id);
         self.latencies.forget_member(id);
         self.act(Action::Close { connection: id });
@@ -292,9 +291,9 @@ impl Pool {
     pub(super) fn note_alive(&mut self, now: Timestamp, id: ConnectionId, measured: Measured) {
         if let Some(connection) = self.connection_mut(id) {
             connection.last_seen = now;
-            if let Some(memory_bytes) = measured.memory_bytes {
-                connection.memory_bytes = memory_bytes;
-            }
+        }
+        if let Some(memory_bytes) = measured.memory_bytes {
+            self.set_memory(id, memory_bytes);
         }
     }
 

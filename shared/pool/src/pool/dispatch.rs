@@ -9,9 +9,7 @@ use super::state::{Call, JobState};
 use crate::breaker::{Admission, Permit};
 use crate::queue::LaneKey;
 use crate::record::{CallKind, Event};
-use crate::{
-    Action, Backend, BreakerState, CallId, Component, ConnectionId, JobId, ModelId, Timestamp, Verdict,
-};
+use crate::{Action, Backend, CallId, Component, ConnectionId, JobId, ModelId, Timestamp, Verdict};
 
 /// A family that submitted within this time is kept a share of the slots for.
 const FAMILY_ACTIVE: Duration = Duration::from_secs(10);
@@ -42,7 +40,7 @@ impl Pool {
     }
 
     /// Whether a family has its share while others are about.
-    fn is_family_full(&self, now: Timestamp, model: ModelId) -> bool {
+    pub(super) fn is_family_full(&self, now: Timestamp, model: ModelId) -> bool {
         let own = self.models[model.0 as usize].family;
         let n_in_flight = self.families[own].n_in_flight;
         let others = self.families.iter().enumerate().filter(|&(other, _)| other != own);
@@ -88,14 +86,15 @@ impl Pool {
     /// Loads the model; with `is_for_head` the lane's head runs there next, else whichever job is next by then.
     fn start_load(&mut self, now: Timestamp, key: &LaneKey, place: Place, is_for_head: bool) {
         let Place { connection, backend, model, .. } = place;
-        if self.models[model.0 as usize].breaker.state() == BreakerState::Open {
+        if !self.is_loadable(model) {
             return self.queue.block(key);
         }
         let Some(permit) = self.admit(now, connection, Component::Loader) else {
             return self.queue.block(key);
         };
+        let load_permit = self.admit_load(now, model);
         let jobs = Vec::from_iter(if is_for_head { self.queue.pop(key) } else { None });
-        self.make_room(connection, model, backend);
+        self.make_room(now, connection, model);
         self.models[model.0 as usize].regret.micros = 0;
         let attempt = jobs.first().map_or(0, |&job| self.set_in_flight(job));
         let timeout = self.config.load_timeout;
@@ -106,7 +105,9 @@ impl Pool {
         let call = self.start_call(Call {
             backend: Some(backend),
             permit: Some(permit),
+            load_permit,
             model: Some(model),
+            shape: key.shape,
             jobs: jobs.clone(),
             attempt,
             queued,
@@ -173,32 +174,6 @@ impl Pool {
         }
     }
 
-    /// Unloads models that were not used for longest until the model fits.
-    fn make_room(&mut self, id: ConnectionId, model: ModelId, backend: Backend) {
-        let needed = self.models[model.0 as usize].spec.memory_bytes;
-        loop {
-            let Some(connection) = self.connection(id) else { return };
-            let limit = connection.capabilities.memory_limit_bytes;
-            let held: u64 = connection.residents.values().map(|resident| resident.memory_bytes).sum();
-            if limit == 0 || held.saturating_add(needed) <= limit {
-                return;
-            }
-            let last_used = |held: &_| connection.residents.get(held).map(|resident| resident.last_used);
-            let Some(oldest) = self.idle_models(connection).into_iter().min_by_key(last_used) else { return };
-            debug_assert!(oldest != (model, backend), "a resident model is not loaded again");
-            self.unload(id, oldest);
-        }
-    }
-
-    /// Forgets a resident model.
-    pub(super) fn unload(&mut self, id: ConnectionId, resident: (ModelId, Backend)) {
-        if let Some(connection) = self.connection_mut(id)
-            && connection.residents.remove(&resident).is_some()
-        {
-            self.act(Action::Unload { connection: id, model: resident.0, backend: resident.1 });
-        }
-    }
-
     pub(super) fn occupy(&mut self, now: Timestamp, id: ConnectionId, call: CallId) {
         if let Some(connection) = self.connection_mut(id) {
             connection.calls.push(call);
@@ -237,19 +212,30 @@ impl Pool {
             self.stats.n_explorations += 1;
             self.explored_micros += cost_micros;
         }
-        let Some(&job) = self.calls.get(call.0).and_then(|call| call.jobs.first()) else { return };
-        self.record(
-            now,
-            Event::Placed {
-                job,
-                connection: place.connection,
-                backend: place.backend,
-                expected: Duration::from_micros(cost_micros as u64),
-                is_exploration: place.is_exploration,
-                is_probe: place.is_probe,
-                is_hedge: false,
-            },
-        );
+        self.record_placed(now, call, &place, false);
+    }
+
+    pub(super) fn record_placed(&mut self, now: Timestamp, call: CallId, place: &Place, is_hedge: bool) {
+        let Some(call) = self.calls.get(call.0) else { return };
+        let load = if call.kind == CallKind::Load {
+            self.latencies.load(place.model, place.backend).median()
+        } else {
+            Duration::ZERO
+        };
+        let event = Event::Placed {
+            job: call.jobs.first().copied(),
+            n_jobs: call.jobs.len() as u32,
+            model: place.model,
+            shape: call.shape,
+            connection: place.connection,
+            backend: place.backend,
+            expected: Duration::from_micros(place.cost_ln.clamp(0.0, 34.0).exp() as u64),
+            load,
+            is_exploration: place.is_exploration,
+            is_probe: place.is_probe,
+            is_hedge,
+        };
+        self.record(now, event);
     }
 }
 

@@ -1,12 +1,13 @@
-//! What a place would mean for a job: time, waiting, memory.
+//! What a place would mean for a job: time and waiting.
 
 use super::Pool;
 use super::dispatch::log2;
 use super::pick::{Place, Wish};
+use super::state::Call;
 use crate::latency::{Estimate, LatencyKey};
 use crate::queue::LaneKey;
 use crate::record::CallKind;
-use crate::{Backend, Component, ConnectionId, GroupId, ModelId, ShapeClass};
+use crate::{Backend, Component, Connection, ConnectionId, GroupId, ModelId, ShapeClass};
 
 /// ln of how much slower a software adapter is taken to be than wasm until it is measured (FACTS: 3–100×).
 const FALLBACK_ADAPTER_LN: f64 = 2.3;
@@ -51,50 +52,47 @@ impl Pool {
         (calls_per_micro > 0.0).then(|| fastest + n_ahead / calls_per_micro)
     }
 
-    /// Whether a connection may load the model: its loader works and there is memory to be had.
+    /// Whether a connection may load the model: its loader works, it does not load it already, and there is memory to be had.
     pub(super) fn could_hold(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
-        let Some(connection) = self.connection(id) else { return false };
-        let loader = connection.breaker(Component::Loader);
-        if !loader.is_passing() && loader.n_probes_free() == 0 {
-            return false;
-        }
-        let mut calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
-        if calls.any(|call| {
-            call.kind == CallKind::Load && call.model == Some(model) && call.backend == Some(backend)
-        }) {
-            return false;
-        }
-        let limit = connection.capabilities.memory_limit_bytes;
-        let needed = self.models[model.0 as usize].spec.memory_bytes;
-        let in_use = self.busy_models(connection).filter(|&resident| resident != (model, backend));
-        let busy_bytes: u64 = in_use.map(|resident| self.resident_bytes(connection, resident)).sum();
-        limit == 0 || needed.saturating_add(busy_bytes) <= limit
+        self.connection(id).is_some_and(|connection| {
+            has_loader(connection)
+                && self.load_under_way(connection, model, backend).is_none()
+                && self.has_memory(connection, model, backend)
+        })
     }
 
     /// Whether a connection may load the model now: as [`Pool::could_hold`], and the model itself is not held back.
     pub(super) fn could_load(&self, id: ConnectionId, model: ModelId, backend: Backend) -> bool {
-        self.models[model.0 as usize].breaker.state() != crate::BreakerState::Open
+        self.is_loadable(model)
             && !self.loading.contains_key(&(model, backend))
             && self.could_hold(id, model, backend)
     }
 
+    /// The call that loads a model into a connection.
+    pub(super) fn load_under_way(
+        &self,
+        connection: &Connection,
+        model: ModelId,
+        backend: Backend,
+    ) -> Option<&Call> {
+        let mut calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
+        calls.find(|call| {
+            call.kind == CallKind::Load && call.model == Some(model) && call.backend == Some(backend)
+        })
+    }
+
     pub(super) fn busy_models<'a>(
         &'a self,
-        connection: &'a crate::Connection,
+        connection: &'a Connection,
     ) -> impl Iterator<Item = (ModelId, Backend)> + 'a {
         let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
         calls.filter_map(|call| Some((call.model?, call.backend?)))
     }
 
     /// What a connection holds and no call uses.
-    pub(super) fn idle_models(&self, connection: &crate::Connection) -> Vec<(ModelId, Backend)> {
+    pub(super) fn idle_models(&self, connection: &Connection) -> Vec<(ModelId, Backend)> {
         let busy: Vec<_> = self.busy_models(connection).collect();
         connection.residents().filter(|held| !busy.contains(held)).collect()
-    }
-
-    pub(super) fn resident_bytes(&self, connection: &crate::Connection, resident: (ModelId, Backend)) -> u64 {
-        let loaded = connection.residents.get(&resident).map(|resident| resident.memory_bytes);
-        loaded.unwrap_or_else(|| self.models[resident.0.0 as usize].spec.memory_bytes)
     }
 
     /// Jobs that the next call of a lane runs together.
@@ -126,4 +124,10 @@ impl Pool {
         let Some(connection) = self.connection(id) else { return f64::INFINITY };
         self.estimate(task, backend, connection.group).mean_ln + self.latencies.member_offset(id, backend)
     }
+}
+
+/// Whether a connection's loader is trusted with a load.
+pub(super) fn has_loader(connection: &Connection) -> bool {
+    let loader = connection.breaker(Component::Loader);
+    loader.is_passing() || loader.n_probes_free() > 0
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::Pool;
-use super::estimate::Task;
+use super::estimate::{Task, has_loader};
 use crate::connection::{Connection, ConnectionState};
 use crate::named::named_enum;
 use crate::sort::sort;
@@ -24,8 +24,14 @@ named_enum! {
         Unsupported = "unsupported",
         /// The component's breaker does not pass ordinary calls, or an incident or repair holds it.
         NotServing = "not_serving",
+        /// The model would have to be loaded, and the connection's loader is not trusted.
+        LoaderDown = "loader_down",
+        /// The model would have to be loaded, and failed to load on several connections.
+        ModelHeld = "model_held",
         /// The model fits neither into free memory nor into what could be freed.
         NoMemory = "no_memory",
+        /// The model's family has its share of the slots while another one is about.
+        FamilyFull = "family_full",
     }
 }
 
@@ -97,7 +103,10 @@ impl Exclusion {
             Self::NoBackend => "the connection lacks the backend",
             Self::Unsupported => "the backend lacks an operator of the model",
             Self::NotServing => "its breaker, a repair or an incident holds it",
-            Self::NoMemory => "the model does not fit into memory, or its loader is not trusted",
+            Self::LoaderDown => "its loader failed and is not trusted yet",
+            Self::ModelHeld => "loads of the model failed on several connections and are held back",
+            Self::NoMemory => "the model does not fit into memory",
+            Self::FamilyFull => "the model's family has its share of the slots",
         }
     }
 }
@@ -141,7 +150,14 @@ impl Pool {
         let member_ln = self.latencies.member_offset(id, backend);
         let run_micros = (estimate.mean_ln + member_ln).exp();
         let is_loaded = connection.residents.contains_key(&(job.model, backend));
-        let load = if is_loaded { Duration::ZERO } else { self.latencies.load(job.model, backend).median() };
+        let load_median = self.latencies.load(job.model, backend).median();
+        let load = match self.load_under_way(connection, job.model, backend) {
+            _ if is_loaded => Duration::ZERO,
+            // That is what the slot is waited for.
+            Some(_) if !connection.has_free_slot() => Duration::ZERO,
+            Some(call) => load_median.saturating_sub(now.since(call.started)),
+            None => load_median,
+        };
         let wait = self.slot_wait(now, connection);
         let weighed = Duration::from_micros((run_micros * 100.0 / health.max(1.0)) as u64);
         Some(Candidate {
@@ -154,7 +170,7 @@ impl Pool {
             uncertainty_ln: estimate.uncertainty_ln(now, self.latencies.config()),
             member_factor: member_ln.exp(),
             health,
-            exclusion: self.exclusion(job, connection, backend, is_loaded),
+            exclusion: self.exclusion(now, job, connection, backend),
         })
     }
 
@@ -177,12 +193,14 @@ impl Pool {
 
     fn exclusion(
         &self,
+        now: Timestamp,
         job: &Job,
         connection: &Connection,
         backend: Backend,
-        is_loaded: bool,
     ) -> Option<Exclusion> {
         let model = &self.models[job.model.0 as usize];
+        let is_there = connection.residents.contains_key(&(job.model, backend))
+            || self.load_under_way(connection, job.model, backend).is_some();
         let is_allowed = job.backends.and(model.spec.backends).contains(backend);
         if !is_allowed || job.pinned.is_some_and(|pinned| pinned != connection.id) {
             Some(Exclusion::NotAllowed)
@@ -194,8 +212,14 @@ impl Pool {
             Some(Exclusion::Unsupported)
         } else if !connection.is_serving(backend) {
             Some(Exclusion::NotServing)
-        } else if !is_loaded && !self.could_hold(connection.id, job.model, backend) {
+        } else if !is_there && !has_loader(connection) {
+            Some(Exclusion::LoaderDown)
+        } else if !is_there && !self.is_loadable(job.model) {
+            Some(Exclusion::ModelHeld)
+        } else if !is_there && !self.has_memory(connection, job.model, backend) {
             Some(Exclusion::NoMemory)
+        } else if self.is_family_full(now, job.model) {
+            Some(Exclusion::FamilyFull)
         } else {
             None
         }

@@ -1,12 +1,11 @@
 //! Second calls for jobs whose first takes unusually long.
 
-use core::time::Duration;
-
 use super::Pool;
 use super::estimate::Task;
+use super::pick::Place;
 use super::state::JobState;
 use crate::latency::LatencyKey;
-use crate::record::{CallKind, Event};
+use crate::record::CallKind;
 use crate::timers::Timer;
 use crate::{CallId, GroupId, Timestamp};
 
@@ -56,21 +55,10 @@ impl Pool {
         });
         let Some((connection, backend, cost_ln)) = free.min_by(|a, b| a.2.total_cmp(&b.2)) else { return };
         let Some(permit) = self.admit(now, connection, backend.component()) else { return };
-        if self.start_run(now, connection, backend, model, permit, vec![job]).is_some() {
+        if let Some(call) = self.start_run(now, connection, backend, model, permit, vec![job]) {
             self.stats.n_hedges += 1;
-            let expected = Duration::from_micros(cost_ln.clamp(0.0, 34.0).exp() as u64);
-            self.record(
-                now,
-                Event::Placed {
-                    job,
-                    connection,
-                    backend,
-                    expected,
-                    is_exploration: false,
-                    is_probe: false,
-                    is_hedge: true,
-                },
-            );
+            let place = Place { connection, backend, model, cost_ln, is_exploration: false, is_probe: false };
+            self.record_placed(now, call, &place, true);
         }
     }
 }

@@ -231,7 +231,7 @@ impl Pool {
 
     /// The best free place that could load the model, if loading there beats waiting for those that hold it.
     fn pick_load(&mut self, now: Timestamp, key: &LaneKey, wish: Wish) -> Pick {
-        if self.models[wish.task.model.0 as usize].breaker.state() == crate::BreakerState::Open {
+        if !self.is_loadable(wish.task.model) {
             return Pick::Wait;
         }
         let mut best: Option<(Entry, f64, f64)> = None;
@@ -327,8 +327,9 @@ impl Pool {
         if let Some(backend) = best(true) {
             return Pick::Run(place(backend));
         }
-        let is_held = self.models[wish.task.model.0 as usize].breaker.state() == crate::BreakerState::Open;
-        best(false).filter(|_| !is_held).map_or(Pick::Wait, |backend| Pick::Load(place(backend)))
+        best(false)
+            .filter(|_| self.is_loadable(wish.task.model))
+            .map_or(Pick::Wait, |backend| Pick::Load(place(backend)))
     }
 
     /// Tells a place that is only busy from one that does not exist.
@@ -343,8 +344,7 @@ impl Pool {
             }
             let mut backends = wish.backends.and(connection.capabilities.backends).iter();
             if backends.any(|backend| !model.unsupported.contains(&(connection.group, backend))) {
-                let limit = connection.capabilities.memory_limit_bytes;
-                if limit == 0 || model.spec.memory_bytes <= limit {
+                if self.could_fit(connection, wish.task.model) {
                     return Pick::Wait;
                 }
                 is_too_large = true;

@@ -44,7 +44,9 @@ impl Pool {
         self.families[family].n_in_flight -= 1;
         self.settle_trial(now, job, false);
         self.note_fault(now, job, call_id, call.connection, category);
-        if !category.is_retryable() {
+        // A batch may be refused for one member's inputs.
+        let is_split = category == FaultCategory::Validation && call.jobs.len() > 1;
+        if !category.is_retryable() && !is_split {
             return self.fail(now, job, category, Verdict::NotRetryable);
         }
         if self.is_poison(job, category) {
@@ -54,7 +56,8 @@ impl Pool {
         if n_attempts > self.config.retry.max_retries {
             return self.fail(now, job, category, Verdict::RetriesExhausted);
         }
-        let Some(strategy) = self.choose_for_job(job, call, category) else {
+        let split = is_split.then_some(Strategy::SmallerBatch);
+        let Some(strategy) = split.or_else(|| self.choose_for_job(job, call, category)) else {
             return self.fail(now, job, category, Verdict::NoCandidate);
         };
         self.apply(now, job, call, category, strategy);
@@ -253,8 +256,8 @@ impl Pool {
             retry.model = variant;
         }
         retry.trial = Some(Trial { category, component: call.component, strategy, since: now });
-        // A capability that is missing is known before anything ran: no reason to wait or to pay.
-        let is_free = category == FaultCategory::UnsupportedOperator;
+        // A capability that is missing, or inputs that do not fit, are known before anything ran: no reason to wait or to pay.
+        let is_free = matches!(category, FaultCategory::UnsupportedOperator | FaultCategory::Validation);
         retry.is_free = is_free;
         let after = if is_free { Duration::ZERO } else { retry.backoff.next(&mut self.rng) };
         let until = now + after;

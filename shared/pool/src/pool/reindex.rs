@@ -7,9 +7,7 @@ use crate::{Backend, BreakerState, ConnectionId, Timestamp, health};
 impl Pool {
     /// Brings the router's index up to date with a connection.
     pub(super) fn reindex(&mut self, now: Timestamp, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else {
-            return;
-        };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         for entry in connection.indexed.drain(..) {
             self.index.remove(&entry);
         }

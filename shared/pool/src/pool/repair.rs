@@ -6,7 +6,7 @@ use super::Pool;
 use super::state::Call;
 use crate::connection::ConnectionState;
 use crate::incident::Role;
-use crate::record::{CallKind, Event};
+use crate::record::{CallKind, Event, UnloadReason};
 use crate::recovery::{STABLE_AFTER, Trial, repair_ladder};
 use crate::timers::Timer;
 use crate::{Action, Backend, CallId, Component, ConnectionId, FaultCategory, Strategy, Timestamp};
@@ -27,7 +27,7 @@ impl Pool {
             FaultCategory::OutOfMemory => {
                 let Some(connection) = self.connection(id) else { return };
                 for held in self.idle_models(connection) {
-                    self.unload(id, held);
+                    self.unload(now, id, held, UnloadReason::OutOfMemory);
                 }
             }
             FaultCategory::Numeric | FaultCategory::Integrity | FaultCategory::ModelLoad => {
@@ -80,7 +80,7 @@ impl Pool {
         let Some(strategy) = self.playbook.choose(&mut self.rng, category, component, ladder) else { return };
         let trial = Trial { category, component, strategy, since: now };
         if strategy == Strategy::ReloadModel {
-            self.unload(id, (model, backend));
+            self.unload(now, id, (model, backend), UnloadReason::Fault);
             if let Some(connection) = self.connection_mut(id) {
                 connection.reloads.insert((model, backend), trial);
             }
@@ -144,9 +144,7 @@ impl Pool {
         }
         self.settle_repair(now, id, false);
         self.count_spontaneous(now, id, component);
-        let (Some(backend), Some(connection)) =
-            (call.backend, self.connections[id.0 as usize].as_deref_mut())
-        else {
+        let (Some(backend), Some(connection)) = (call.backend, self.connections.get_mut(id)) else {
             return;
         };
         connection.n_device_failures += 1;
@@ -184,7 +182,7 @@ impl Pool {
             .copied()
             .filter(|&strategy| !matches!(strategy, Strategy::RecreateDevice | Strategy::ReloadModel));
         let chosen = self.playbook.choose(&mut self.rng, category, Component::Transport, respawns);
-        let Some(connection) = self.connections[id.0 as usize].as_deref_mut() else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let after = connection.backoff.next(&mut self.rng);
         connection.open_at = now + after;
         self.timers.insert(now + after, Timer::Open(id));

@@ -1,6 +1,7 @@
 //! Models held without a run: jobs that only load one, and models that nobody wants any more.
 
 use super::Pool;
+use crate::record::UnloadReason;
 use crate::{BackendSet, Connection, ConnectionId, Job, JobEnd, JobId, ModelId, Timestamp};
 
 impl Pool {
@@ -13,7 +14,7 @@ impl Pool {
             let Some(connection) = self.connection(id) else { continue };
             for (held, on) in self.idle_models(connection) {
                 if held == model && !backends.contains(on) {
-                    self.unload(id, (held, on));
+                    self.unload(now, id, (held, on), UnloadReason::Unwanted);
                 }
             }
             self.reindex(now, id);
@@ -27,20 +28,20 @@ impl Pool {
         entry.is_retired = true;
         let connections: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
         for id in connections {
-            self.unload_retired(id);
+            self.unload_retired(now, id);
             self.reindex(now, id);
         }
     }
 
     /// Unloads what a connection holds of retired models and no call uses.
-    pub(super) fn unload_retired(&mut self, id: ConnectionId) {
+    pub(super) fn unload_retired(&mut self, now: Timestamp, id: ConnectionId) {
         let Some(connection) = self.connection(id) else { return };
         if !connection.residents.keys().any(|(model, _)| self.models[model.0 as usize].is_retired) {
             return;
         }
         for (model, backend) in self.idle_models(connection) {
             if self.models[model.0 as usize].is_retired {
-                self.unload(id, (model, backend));
+                self.unload(now, id, (model, backend), UnloadReason::Unwanted);
             }
         }
     }

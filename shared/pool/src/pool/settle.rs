@@ -10,8 +10,7 @@ use crate::latency::LatencyKey;
 use crate::record::{CallKind, Called, Event};
 use crate::timers::Timer;
 use crate::{
-    Action, Backend, BreakerState, CallId, Component, ConnectionId, FaultCategory, JobEnd, JobId, Measured,
-    Timestamp, TransitionReason,
+    Action, Backend, CallId, Component, ConnectionId, FaultCategory, JobEnd, JobId, Measured, Timestamp,
 };
 
 /// A call is slow when it takes this many times what is expected, if that is above the breaker's limit: a model that is
@@ -28,7 +27,7 @@ impl Pool {
         let Some(call) = self.end_call(now, call_id, None) else { return };
         self.note_alive(now, call.connection, measured);
         match call.kind {
-            CallKind::Load => self.on_loaded(now, &call, measured),
+            CallKind::Load => self.on_loaded(now, &call),
             CallKind::Run | CallKind::Probe => self.on_ran(now, call_id, &call),
             CallKind::RecreateDevice => self.on_recreated(now, &call),
             CallKind::Ping | CallKind::Open => self.arm_heartbeat(now, call.connection),
@@ -117,6 +116,7 @@ impl Pool {
         if !call.is_overdue {
             self.note_not_loading(&call);
         }
+        self.note_load(now, &call, fault.is_none());
         if let Some(connection) = self.connection_mut(call.connection) {
             connection.calls.retain(|&other| other != call_id);
             connection.side_calls.retain(|&other| other != call_id);
@@ -195,52 +195,20 @@ impl Pool {
         }
     }
 
-    /// A load that failed speaks against the connection's loader; once a second connection failed on the same model, it
-    /// speaks against the model.
-    fn count_load_failure(&mut self, now: Timestamp, call: &Call, permit: Permit, category: FaultCategory) {
-        let Some(model_id) = call.model else { return };
-        let model = &mut self.models[model_id.0 as usize];
-        model.is_refetch |= category == FaultCategory::Integrity;
-        if !model.failed_on.contains(&call.connection) {
-            model.failed_on.push(call.connection);
-        }
-        let is_models_fault = model.failed_on.len() > 1;
-        if is_models_fault {
-            let transition = match model.breaker.state() {
-                BreakerState::HalfOpen => {
-                    model.breaker.trip(now, TransitionReason::ProbesFailed { n_failed: 1, n_probes: 1 })
-                }
-                BreakerState::Closed | BreakerState::Open => model.breaker.on_spontaneous_failure(now),
-            };
-            if let (Some(_), Some(due)) = (transition, model.breaker.poll_timeout()) {
-                self.timers.insert(due, Timer::ModelBreaker(model_id));
-            }
-            self.ignore(call.connection, call.component, permit);
-        } else {
-            self.count_failure(now, call.connection, call.component, permit, call.started);
-        }
-    }
-
-    fn on_loaded(&mut self, now: Timestamp, call: &Call, measured: Measured) {
+    fn on_loaded(&mut self, now: Timestamp, call: &Call) {
         let (Some(backend), Some(model_id)) = (call.backend, call.model) else { return };
         let id = call.connection;
         let latency = now.since(call.started);
         self.latencies.observe_load(now, model_id, backend, latency);
         let model = &mut self.models[model_id.0 as usize];
-        model.failed_on.clear();
+        model.failed_on = None;
         let memory_bytes = model.spec.memory_bytes;
-        if model.breaker.state() != BreakerState::Closed {
-            model.breaker.set_mode(now, crate::BreakerMode::Automatic);
-        }
         let Some(connection) = self.connection_mut(id) else { return };
         // What was loaded onto a device that is gone meanwhile is gone with it.
         if connection.is_reachable(backend) {
             connection
                 .residents
                 .insert((model_id, backend), Resident { is_warm: false, last_used: now, memory_bytes });
-        }
-        if let Some(memory_bytes) = measured.memory_bytes {
-            connection.memory_bytes = memory_bytes;
         }
         // Loads take as long as the network and the file's size make them: none is slow.
         let transition = call.permit.and_then(|permit| {
@@ -321,7 +289,8 @@ impl Pool {
         if is_drained {
             self.remove_now(now, id);
         }
-        self.unload_retired(id);
+        self.unload_retired(now, id);
+        self.relieve(now, id);
         self.reindex(now, id);
         self.send_probes(now, id);
         self.queue.unblock_all();

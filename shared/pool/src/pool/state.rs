@@ -18,8 +18,8 @@ pub(super) struct Model {
     pub(super) family: usize,
     /// Guards loads of this model everywhere, so that a model which cannot be loaded costs no connection its loader.
     pub(super) breaker: Breaker,
-    /// Distinct connections that failed to load it since one succeeded.
-    pub(super) failed_on: Vec<ConnectionId>,
+    /// The first connection that failed to load it since one succeeded.
+    pub(super) failed_on: Option<ConnectionId>,
     pub(super) is_refetch: bool,
     /// Nobody wants it any more: it is unloaded wherever no call uses it.
     pub(super) is_retired: bool,
@@ -105,6 +105,8 @@ pub(super) struct Call {
     pub(super) kind: CallKind,
     pub(super) backend: Option<Backend>,
     pub(super) permit: Option<Permit>,
+    /// Of the breaker on the model's loads.
+    pub(super) load_permit: Option<Permit>,
     pub(super) model: Option<ModelId>,
     pub(super) shape: ShapeClass,
     pub(super) jobs: Vec<JobId>,
@@ -136,6 +138,7 @@ impl Call {
             kind,
             backend: component.backend(),
             permit: None,
+            load_permit: None,
             model: None,
             shape: ShapeClass(0),
             jobs: Vec::new(),

@@ -195,6 +195,8 @@ impl Pool {
             JobEnd::Failed { .. } => self.stats.n_failed += 1,
             JobEnd::Cancelled => self.stats.n_cancelled += 1,
         }
+        let took = now.since(entry.submitted);
+        self.record(now, Event::Ended { job: id, model: entry.job.model, end, took });
         self.act(Action::Finish { job: id, end });
     }
 

@@ -10,6 +10,9 @@ use crate::{
 };
 use world::World;
 
+mod batches;
+mod loads;
+mod memory;
 mod overdue;
 mod policies;
 mod regret;

@@ -20,10 +20,7 @@ impl Pool {
             match timer {
                 Timer::Call(call) => self.on_call_due(now, call),
                 Timer::Breaker(id, component) => self.on_breaker_due(now, id, component),
-                Timer::ModelBreaker(model) => {
-                    self.models[model.0 as usize].breaker.handle_timeout(now);
-                    self.queue.unblock_all();
-                }
+                Timer::ModelBreaker(model) => self.on_model_breaker_due(now, model),
                 Timer::Open(id) => self.on_open_due(now, id),
                 Timer::Heartbeat(id) => self.on_heartbeat_due(now, id),
                 Timer::Retry(job) => self.on_retry_due(now, job),

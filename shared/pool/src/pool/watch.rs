@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Pool;
+use super::memory::is_leaving;
 use crate::breaker::BreakerState;
 use crate::connection::ConnectionState;
 use crate::outlier::{Member, outliers};
@@ -52,7 +53,20 @@ impl Pool {
     /// Makes one step towards the right number of connections, if one is due.
     pub(super) fn scale(&mut self, now: Timestamp) {
         let load = self.load();
-        let Some(step) = self.scaler.step(now, &load, &self.config.scaling) else { return };
+        if let Some(step) = self.scaler.step(now, &load, &self.config.scaling) {
+            self.take_step(now, &load, step);
+        }
+    }
+
+    /// More memory is in use than should be: makes one step at once.
+    pub(super) fn scale_for_memory(&mut self, now: Timestamp) {
+        let load = self.load();
+        if let Some(step) = self.scaler.relieve(now, &load, &self.config.scaling) {
+            self.take_step(now, &load, step);
+        }
+    }
+
+    fn take_step(&mut self, now: Timestamp, load: &Load, step: Step) {
         let (to, reason) = match step {
             Step::Up(reason) => {
                 let templates = &self.config.scaling.templates;
@@ -62,14 +76,12 @@ impl Pool {
                 (load.n_connections + 1, reason)
             }
             Step::Down(reason) => {
-                let Some(id) = self.least_useful(now) else { return };
+                let Some(id) = self.least_useful(now, reason) else { return };
                 self.remove_connection(now, id);
                 (load.n_connections - 1, reason)
             }
-            Step::Shed => {
-                self.shed_models(now);
-                (load.n_connections, ScaleReason::Memory)
-            }
+            Step::Shed if self.shed_models(now) => (load.n_connections, ScaleReason::Memory),
+            Step::Shed => return,
         };
         self.record(
             now,
@@ -79,25 +91,17 @@ impl Pool {
                 reason,
                 utilization: load.utilization(),
                 n_queued: load.n_queued,
+                queue_delay: load.queue_delay,
+                memory_ratio: load.memory_ratio,
             },
         );
     }
 
     fn load(&self) -> Load {
-        let live = || {
-            self.connections()
-                .filter(|c| !matches!(c.state, ConnectionState::Draining | ConnectionState::Closed))
-        };
+        let live = || self.connections().filter(|connection| !is_leaving(connection.state));
         let ready = || live().filter(|connection| connection.state == ConnectionState::Ready);
         let n_slots: u32 = ready().map(|connection| connection.capabilities.capacity).sum();
         let n_busy: usize = ready().map(|connection| connection.calls.len()).sum();
-        let used: u64 = self.connections().map(|connection| connection.memory_bytes).sum();
-        let limit = self.config.scaling.memory_limit_bytes;
-        let shared = if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
-        let own =
-            ready().filter(|connection| connection.capabilities.memory_limit_bytes > 0).map(|connection| {
-                connection.memory_bytes as f64 / connection.capabilities.memory_limit_bytes as f64
-            });
         Load {
             n_connections: live().count() as u32,
             n_opening: live().filter(|c| c.state != ConnectionState::Ready).count() as u32,
@@ -105,31 +109,24 @@ impl Pool {
             n_busy: n_busy as u32,
             n_queued: self.queue.len(),
             queue_delay: self.expected_wait_per_place() * self.queue.len() as u32,
-            memory_ratio: own.fold(shared, f64::max),
+            memory_ratio: self.memory_ratio(),
         }
     }
 
-    /// The connection that is missed least: not open, else idle, else unhealthy.
-    fn least_useful(&mut self, now: Timestamp) -> Option<ConnectionId> {
+    /// The connection that is missed least: not open, else idle, else unhealthy; for want of memory, the one that uses most
+    /// of the idle.
+    fn least_useful(&mut self, now: Timestamp, reason: ScaleReason) -> Option<ConnectionId> {
+        let is_for_memory = reason == ScaleReason::Memory;
         let ids: Vec<ConnectionId> = self.connections().map(|connection| connection.id).collect();
         let ranked = ids.into_iter().filter_map(|id| {
             let connection = self.connection_mut(id)?;
-            let is_leaving = matches!(connection.state, ConnectionState::Draining | ConnectionState::Closed);
-            let is_ready = connection.state == ConnectionState::Ready;
-            (!is_leaving).then(|| (is_ready, connection.calls.len(), connection.health(now), id))
+            let is_ready = connection.state == ConnectionState::Ready && !is_for_memory;
+            let freed_bytes = if is_for_memory { connection.memory_bytes } else { 0 };
+            let rank = (is_ready, connection.calls.len(), u64::MAX - freed_bytes);
+            (!is_leaving(connection.state)).then(|| (rank, connection.health(now), id))
         });
-        let least =
-            ranked.min_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)).then(b.3.cmp(&a.3)));
+        let least = ranked.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(b.2.cmp(&a.2)));
         least.map(|(.., id)| id)
-    }
-
-    /// Unloads every model that no call uses.
-    fn shed_models(&mut self, now: Timestamp) {
-        let idle = |connection| self.idle_models(connection).into_iter().map(|held| (connection.id, held));
-        for (id, held) in self.connections().flat_map(idle).collect::<Vec<_>>() {
-            self.unload(id, held);
-            self.reindex(now, id);
-        }
     }
 
     /// Judges the members of every backend against each other, and ejects the outliers.
@@ -142,7 +139,7 @@ impl Pool {
             let component = backend.component();
             let mut ids = Vec::new();
             let mut members = Vec::new();
-            for connection in self.connections.iter_mut().filter_map(Option::as_deref_mut) {
+            for connection in self.connections.iter_mut() {
                 if connection.state != ConnectionState::Ready
                     || !connection.capabilities.backends.contains(backend)
                 {

@@ -1,6 +1,7 @@
 //! Each reason to step, and each reason not to.
 
 use super::*;
+use crate::ConnectionSpec;
 
 const IDLE: Load = Load {
     n_connections: 4,
@@ -13,11 +14,15 @@ const IDLE: Load = Load {
 };
 const BUSY: Load = Load { n_busy: 4, n_queued: 10, ..IDLE };
 
+fn config() -> ScalingConfig {
+    ScalingConfig { templates: vec![ConnectionSpec::worker("chromium")], ..ScalingConfig::default() }
+}
+
 /// The step after `n_looks` at the same load, one second apart.
 #[track_caller]
 fn check(load: Load, n_looks: u64, expected: Option<Step>) {
     let mut scaler = Scaler { smoothed: 0.5, stepped_at: None };
-    let config = ScalingConfig::default();
+    let config = config();
     let steps = (0..n_looks).map(|second| scaler.step(Timestamp::from_millis(1000 * second), &load, &config));
     assert_eq!(steps.last().flatten(), expected);
 }
@@ -51,9 +56,29 @@ fn bounds_and_memory_do_not_wait() {
 }
 
 #[test]
+fn one_more_connection_must_fit_into_memory() {
+    // Of four that use 70 % of it, a fifth would bring it to 88 %.
+    check(Load { memory_ratio: 0.70, ..BUSY }, 3, None);
+    check(Load { memory_ratio: 0.60, ..BUSY }, 3, Some(Step::Up(ScaleReason::Utilization)));
+}
+
+#[test]
+fn a_memory_emergency_does_not_wait_for_the_cooldown() {
+    let mut scaler = Scaler { smoothed: 0.5, stepped_at: Some(Timestamp::ZERO) };
+    let load = Load { memory_ratio: 0.9, ..BUSY };
+    assert_eq!(scaler.relieve(Timestamp::ZERO, &load, &config()), Some(Step::Down(ScaleReason::Memory)));
+    let of_the_driver = ScalingConfig::default();
+    assert_eq!(
+        scaler.relieve(Timestamp::ZERO, &load, &of_the_driver),
+        Some(Step::Shed),
+        "it adds and removes"
+    );
+}
+
+#[test]
 fn the_cooldown_holds_the_next_step_back() {
     let mut scaler = Scaler { smoothed: 1.0, stepped_at: None };
-    let config = ScalingConfig::default();
+    let config = config();
     let mut at = |second: u64| scaler.step(Timestamp::from_millis(1000 * second), &BUSY, &config);
     assert!(at(0).is_some());
     assert_eq!(at(29), None);

@@ -211,11 +211,15 @@ impl<'a> Checker<'a> {
             Event::RootCause(cause) => {
                 assert!(cause.factors.iter().all(|shared| shared.p_value <= 0.01), "seed {seed}: {cause}");
             }
-            Event::Refused { .. }
+            Event::Ended { .. }
+            | Event::Refused { .. }
+            | Event::ModelBreaker { .. }
+            | Event::BreakerMode { .. }
             | Event::Recovering { .. }
             | Event::Recovered { .. }
             | Event::Incident { .. }
             | Event::Quarantined { .. }
+            | Event::Unloaded { .. }
             | Event::Scaled { .. } => {}
         }
     }
@@ -279,6 +283,10 @@ fn happening(event: &Event) -> Option<&'static str> {
         Event::Scaled { reason, .. } => Some(reason.as_str()),
         Event::Placed { .. }
         | Event::Called(_)
+        | Event::Ended { .. }
+        | Event::ModelBreaker { .. }
+        | Event::BreakerMode { .. }
+        | Event::Unloaded { .. }
         | Event::Connection { .. }
         | Event::Recovering { .. }
         | Event::Recovered { .. }
