@@ -458,10 +458,9 @@ pub(crate) enum ModelCommand {
 }
 
 fn backend() -> impl TypedValueParser<Value = Backend> {
-    const ALL: [Backend; 3] = [Backend::Wasm, Backend::Webgpu, Backend::Webnn];
-    PossibleValuesParser::new(ALL.map(Backend::as_str)).map(|name| {
+    PossibleValuesParser::new(Backend::ALL.map(Backend::as_str)).map(|name| {
         // The parser lets only these names through.
-        ALL.into_iter().find(|backend| backend.as_str() == name).unwrap_or(Backend::Wasm)
+        Backend::ALL.into_iter().find(|backend| backend.as_str() == name).unwrap_or(Backend::Wasm)
     })
 }
 

@@ -1,8 +1,8 @@
 /** Element type, named as in ONNX. */
 export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
 
-/** What executes a model inside one worker. */
-export type Backend = 'webgpu' | 'webnn' | 'wasm';
+/** What executes a model inside one worker; WebNN's device types are backends of their own, `webnn` is the processor. */
+export type Backend = 'webgpu' | 'webnn' | 'webnn-gpu' | 'webnn-npu' | 'wasm';
 
 /** Name, type and shape of one model input or output; a symbolic dimension is 0. */
 export interface TensorSpec {
@@ -202,6 +202,7 @@ export interface Capabilities {
 }
 
 export interface ConnectionStats {
+    webnn_notes?: string[];
     /** A connection keeps its id when its worker is replaced. */
     id: number;
     state: ConnectionState;

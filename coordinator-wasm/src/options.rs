@@ -10,6 +10,7 @@ use wire::{Backend, Fault};
 
 use crate::fault::invalid;
 use crate::golden::Limits;
+use crate::joined::joined;
 use crate::object::property;
 use crate::sys;
 
@@ -129,13 +130,15 @@ impl LoadOptions {
     pub(crate) fn read(options: &JsValue) -> Result<Self, Fault> {
         Ok(Self {
             backend: match text(options, "backend").as_deref() {
-                None | Some("wasm") => Choice::One(Backend::Wasm),
-                Some("webgpu") => Choice::One(Backend::Webgpu),
-                Some("webnn") => Choice::One(Backend::Webnn),
+                None => Choice::One(Backend::Wasm),
                 Some("auto") => Choice::Auto,
-                Some(other) => {
-                    return Err(unfit("backend", &format!("'{other}' is none of webgpu, webnn, wasm, auto")));
-                }
+                Some(name) => match Backend::ALL.into_iter().find(|backend| backend.as_str() == name) {
+                    Some(backend) => Choice::One(backend),
+                    None => {
+                        let names = joined(Backend::ALL.into_iter().map(|backend| backend.as_str().to_owned()), ", ");
+                        return Err(unfit("backend", &format!("'{name}' is none of {names}, auto")));
+                    }
+                },
             },
             probe: probe(options)?,
             sha256: text(options, "sha256").map(|sha256| sha256.to_ascii_lowercase()),

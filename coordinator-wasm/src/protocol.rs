@@ -165,6 +165,11 @@ fn to_adapter(value: &JsValue) -> Result<Adapter, String> {
     Ok(Adapter {
         vendor: text(value, "vendor")?,
         architecture: text(value, "architecture")?,
+        webnn_notes: if property(value, "webnn_notes").is_some() {
+            list(value, "webnn_notes", to_text)?
+        } else {
+            Vec::new()
+        },
         description: text(value, "description")?,
         is_fallback: flag(value, "is_fallback"),
     })

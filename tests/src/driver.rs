@@ -26,7 +26,7 @@ pub enum Browser {
     Firefox,
     /// WebKitGTK's MiniBrowser through WebKitWebDriver, on a display of its own.
     Webkit,
-    /// The Chromium build that has WebNN contexts, through Debian's chromedriver.
+    /// The Chromium build that has WebNN contexts, and WebGPU on its software adapter, through Debian's chromedriver.
     ChromiumWebnn,
     /// Debian's Chromium with WebGPU on its software adapter.
     ChromiumWebgpu,
@@ -107,7 +107,7 @@ impl Browser {
             Self::ChromiumWebnn => json!({ "browserName": "chrome", "goog:chromeOptions": {
                 "binary": webnn_browser()?, "args": [
                     "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                    "--disable-component-update", "--disable-sync",
+                    "--disable-component-update", "--disable-sync", "--enable-unsafe-webgpu",
                     "--enable-features=WebMachineLearningNeuralNetwork",
             ] } }),
             Self::Firefox => json!({ "browserName": "firefox", "moz:firefoxOptions": {

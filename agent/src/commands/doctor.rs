@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<
         store,
         cache: cache.clone(),
         www,
-        ort_web: None,
+        peers: Vec::new(),
         builds: None,
         sessions: Default::default(),
     });
@@ -297,6 +297,9 @@ fn explain(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) {
         for (what, reason) in diagnosis.absences() {
             printer.note(&format!("{}: no {what}: {reason}", diagnosis.name));
         }
+        for note in diagnosis.capabilities.iter().flat_map(|capabilities| &capabilities.webnn_notes) {
+            printer.note(&format!("{}: WebNN {note}", diagnosis.name));
+        }
         if let Some(hint) = &diagnosis.hint {
             printer.hint(&format!("{}: {hint}", diagnosis.name));
         }
@@ -311,7 +314,9 @@ fn explain(diagnoses: &[Diagnosis], tools: &[ToolLine], printer: &Printer) {
 fn backends(capabilities: &Capabilities) -> String {
     let name = |backend: &Backend| match backend {
         Backend::Wasm => format!("wasm ({})", capabilities.wasm_build),
-        Backend::Webgpu | Backend::Webnn => backend.as_str().to_owned(),
+        Backend::Webgpu | Backend::Webnn | Backend::WebnnGpu | Backend::WebnnNpu => {
+            backend.as_str().to_owned()
+        }
     };
     capabilities.backends.iter().map(name).collect::<Vec<_>>().join(", ")
 }

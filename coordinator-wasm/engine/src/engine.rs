@@ -14,6 +14,7 @@ use crate::pipeline::{self, Parts, Pipeline};
 use crate::tensor::Tensor;
 
 /// Bytes that are hashed at once.
+use crate::webnn::device::Device;
 const BLOCK_BYTES: usize = 65_536;
 
 /// What the engine asks of the place it runs in.
@@ -51,12 +52,15 @@ impl Engine {
     pub fn ready(&self, found: Capabilities) -> Reply {
         let offered = |kind: &wire::Backend| match kind {
             wire::Backend::Wasm => true,
-            wire::Backend::Webnn => !found.webnn_devices.is_empty(),
             wire::Backend::Webgpu => found.adapter.is_some(),
         };
         let backends = self.backends.iter().map(|backend| backend.kind()).filter(offered).collect();
         Reply::Ready { capabilities: Capabilities { backends, ..found } }
     }
+            wire::Backend::Webnn | wire::Backend::WebnnGpu | wire::Backend::WebnnNpu => {
+                let device = Device::of(*kind).map(Device::as_str);
+                found.webnn_devices.iter().any(|found| Some(found.as_str()) == device)
+            }
 
     /// Loads a model, or a pipeline of models, under `key`; what was there is replaced.
     ///

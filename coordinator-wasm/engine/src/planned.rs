@@ -115,6 +115,12 @@ impl<E> Planned<E> {
         Ok(made)
     }
 
+    /// Keeps what was made of the plan that [`Self::load`] gave.
+    pub fn keep(&self, plan: &Plan, made: E) {
+        let dims = plan.inputs.iter().map(|&value| plan.values[value].fact.dims.clone()).collect();
+        self.prepared.borrow_mut().by_key.insert((dims, String::new()), Rc::new(made));
+    }
+
     /// Forgets what was prepared, because what it was prepared for is gone.
     pub fn forget(&self) {
         self.prepared.borrow_mut().by_key.clear();

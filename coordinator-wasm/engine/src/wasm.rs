@@ -10,13 +10,13 @@ use model::{Source, Tensor as Operand, View};
 use wire::Fault;
 
 use crate::backend::{Backend, File, LocalFuture, Session};
-use crate::fault;
 use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
 use crate::value::Contract;
 
-use self::executor::{Executable, Memory};
-use self::prepare::{Weights, pack_weights};
+pub(crate) use self::executor::{Executable, Memory};
+pub(crate) use self::prepare::Weights;
+use self::prepare::pack_weights;
 
 #[cfg(all(feature = "profile", target_arch = "wasm32"))]
 pub(crate) mod bench;
@@ -71,10 +71,8 @@ impl WasmSession {
         let prepare = async |plan| Ok(Executable::new(plan, &mut self.weights.borrow_mut()));
         let executable = self.planned.prepared(&operands, prepare).await?;
         let views: Vec<View<'_>> = operands.iter().map(Operand::view).collect();
-        let outputs = executable.run(&views, wanted, &mut self.memory.borrow_mut()).map_err(|error| {
-            let (operator, node) = &error.node;
-            fault::operator_failed(Some((operator, node)), &error)
-        })?;
+        let outputs = executable.run(&views, wanted, &mut self.memory.borrow_mut());
+        let outputs = outputs.map_err(|error| error.fault())?;
         Ok(planned::outputs(wanted, outputs))
     }
 }

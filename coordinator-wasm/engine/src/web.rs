@@ -15,6 +15,8 @@ use wire::{EngineReply, EngineRequest, Fault, FaultCategory, Reply, Request};
 use crate::backend::Backend;
 use crate::engine::{Engine, Platform};
 use crate::tensor::Tensor;
+#[cfg(not(feature = "rten"))]
+use crate::webnn::{WebnnBackend, device::Device};
 
 /// The engine of this worker.
 #[wasm_bindgen(js_name = Engine)]
@@ -98,7 +100,9 @@ pub fn failed_allocation_bytes() -> usize {
 fn backends() -> Vec<Box<dyn Backend>> {
     vec![
         Box::new(crate::wasm::WasmBackend),
-        Box::<crate::webnn::WebnnBackend>::default(),
+        Box::new(WebnnBackend::new(Device::Cpu)),
+        Box::new(WebnnBackend::new(Device::Gpu)),
+        Box::new(WebnnBackend::new(Device::Npu)),
         Box::<crate::webgpu::WebgpuBackend>::default(),
     ]
 }

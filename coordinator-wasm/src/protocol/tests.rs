@@ -103,6 +103,7 @@ fn replies_are_what_serde_wrote() {
         },
     });
     let tensors: Vec<TensorHeader> = DType::ALL.into_iter().map(tensor).collect();
+            webnn_notes: vec!["gpu: missing".to_owned()],
     check_reply(wire::Reply::Loaded {
         inputs: tensors.clone(),
         outputs: Vec::new(),

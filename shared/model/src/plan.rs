@@ -10,7 +10,10 @@ use crate::op::{Fact, Op};
 use crate::tensor::{DType, Tensor};
 
 mod cost;
+mod cut;
 mod kernel_name;
+
+pub use cut::{Cut, Roots};
 
 /// Most memory for results, bytes: wasm32 cannot address more.
 const MAX_BUFFER_BYTES: u64 = 1 << 32;

@@ -5,10 +5,12 @@
 mod builder;
 mod limits;
 mod lower;
+mod place;
 mod program;
 
 pub use limits::{Layout, Limits, OperandLimits};
 pub use lower::{Refusal, lower};
+pub use place::{Estimate, Part, Placement, Unplaced, place};
 pub use program::{Argument, Call, Constant, OperandId, Program, type_name};
 
 #[cfg(test)]

@@ -9,8 +9,12 @@ named_enum! {
     pub enum Backend {
         /// WebGPU compute.
         Webgpu = "webgpu",
-        /// WebNN graphs.
+        /// WebNN graphs on the processor.
         Webnn = "webnn",
+        /// WebNN graphs on a GPU.
+        WebnnGpu = "webnn-gpu",
+        /// WebNN graphs on a neural processor.
+        WebnnNpu = "webnn-npu",
         /// WebAssembly SIMD.
         Wasm = "wasm",
     }
@@ -21,8 +25,12 @@ named_enum! {
     pub enum Component {
         /// The WebGPU device and its queue.
         Webgpu = "webgpu",
-        /// The WebNN context.
+        /// The WebNN context for the processor.
         Webnn = "webnn",
+        /// The WebNN context for a GPU.
+        WebnnGpu = "webnn-gpu",
+        /// The WebNN context for a neural processor.
+        WebnnNpu = "webnn-npu",
         /// The wasm executor.
         Wasm = "wasm",
         /// Fetching, verifying and decoding models.
@@ -39,6 +47,8 @@ impl Backend {
         match self {
             Self::Webgpu => Component::Webgpu,
             Self::Webnn => Component::Webnn,
+            Self::WebnnGpu => Component::WebnnGpu,
+            Self::WebnnNpu => Component::WebnnNpu,
             Self::Wasm => Component::Wasm,
         }
     }
@@ -51,6 +61,8 @@ impl Component {
         match self {
             Self::Webgpu => Some(Backend::Webgpu),
             Self::Webnn => Some(Backend::Webnn),
+            Self::WebnnGpu => Some(Backend::WebnnGpu),
+            Self::WebnnNpu => Some(Backend::WebnnNpu),
             Self::Wasm => Some(Backend::Wasm),
             Self::Loader | Self::Transport => None,
         }
@@ -69,7 +81,7 @@ impl BackendSet {
     /// No backend.
     pub const NONE: Self = Self(0);
     /// Every backend.
-    pub const ALL: Self = Self(0b111);
+    pub const ALL: Self = Self(0b1_1111);
 
     /// The set of the given backends.
     #[must_use]
@@ -107,7 +119,7 @@ impl BackendSet {
         self.0 == 0
     }
 
-    /// The backends in declaration order: the default preference `webgpu, webnn, wasm`.
+    /// The backends in declaration order: the default preference `webgpu`, `webnn` with its devices, `wasm`.
     pub fn iter(self) -> impl Iterator<Item = Backend> {
         Backend::ALL.iter().copied().filter(move |&backend| self.contains(backend))
     }

@@ -10,13 +10,19 @@ pub enum Backend {
     Webgpu,
     /// WebNN graphs.
     Webnn,
+    /// WebNN graphs on a GPU.
+    #[serde(rename = "webnn-gpu")]
+    WebnnGpu,
+    /// WebNN graphs on a neural processor.
+    #[serde(rename = "webnn-npu")]
+    WebnnNpu,
     /// WebAssembly SIMD.
     Wasm,
 }
 
 impl Backend {
     /// Every backend, in declaration order.
-    pub const ALL: [Self; 3] = [Self::Webgpu, Self::Webnn, Self::Wasm];
+    pub const ALL: [Self; 5] = [Self::Webgpu, Self::Webnn, Self::WebnnGpu, Self::WebnnNpu, Self::Wasm];
 
     /// Stable name: the one in JSON, in the database and on the command line.
     #[must_use]
@@ -24,6 +30,8 @@ impl Backend {
         match self {
             Self::Webgpu => "webgpu",
             Self::Webnn => "webnn",
+            Self::WebnnGpu => "webnn-gpu",
+            Self::WebnnNpu => "webnn-npu",
             Self::Wasm => "wasm",
         }
     }
@@ -103,6 +111,9 @@ pub struct Capabilities {
     /// Why WebNN is not there, in the browser's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webnn_reason: Option<String>,
+    /// What else the browser says about WebNN: device types that are another in truth, tensors that it shares with WebGPU.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webnn_notes: Vec<String>,
     /// `crossOriginIsolated`: shared memory may be used.
     pub cross_origin_isolated: bool,
 }

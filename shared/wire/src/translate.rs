@@ -12,6 +12,8 @@ pub fn to_pool_backend(backend: Backend) -> pool::Backend {
     match backend {
         Backend::Webgpu => pool::Backend::Webgpu,
         Backend::Webnn => pool::Backend::Webnn,
+        Backend::WebnnGpu => pool::Backend::WebnnGpu,
+        Backend::WebnnNpu => pool::Backend::WebnnNpu,
         Backend::Wasm => pool::Backend::Wasm,
     }
 }
@@ -22,6 +24,8 @@ pub fn to_wire_backend(backend: pool::Backend) -> Backend {
     match backend {
         pool::Backend::Webgpu => Backend::Webgpu,
         pool::Backend::Webnn => Backend::Webnn,
+        pool::Backend::WebnnGpu => Backend::WebnnGpu,
+        pool::Backend::WebnnNpu => Backend::WebnnNpu,
         pool::Backend::Wasm => Backend::Wasm,
     }
 }

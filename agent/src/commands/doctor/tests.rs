@@ -16,6 +16,7 @@ fn diagnoses() -> Vec<Diagnosis> {
         webgpu_reason: None,
         webnn_devices: vec!["cpu".to_owned(), "npu".to_owned()],
         webnn_reason: None,
+        webnn_notes: Vec::new(),
         cross_origin_isolated: true,
     };
     let unable = Capabilities {

@@ -43,7 +43,7 @@ pub(super) fn run(
     match backend {
         Backend::Wasm => wasm::show(head, &plan, printer),
         Backend::Webgpu => webgpu::show(head, &plan, printer),
-        Backend::Webnn => webnn::show(head, &plan, printer),
+        Backend::Webnn | Backend::WebnnGpu | Backend::WebnnNpu => webnn::show(head, &plan, printer),
     }
 }
 

@@ -7,14 +7,16 @@ use model::plan::{Home, Plan, Step};
 use model::reference::{self, EvaluationError};
 use model::tensor::n_elements;
 use model::{DType, Data, DataRef, Tensor, View};
+use wire::Fault;
 
 use super::dispatch::{Scratch, run_kernel};
 use super::layout::{Arrangement, arrange, turn};
 use super::prepare::{Kernel, Weights, choose_kernels};
+use crate::fault;
 
 /// A plan with its kernels.
 #[derive(Debug)]
-pub(super) struct Executable {
+pub(crate) struct Executable {
     plan: Plan,
     kernels: Vec<Kernel>,
     arrangements: Vec<Arrangement>,
@@ -22,7 +24,7 @@ pub(super) struct Executable {
 
 /// Memory that runs of all shape classes share.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     buffers: Vec<Data>,
     scratch: Scratch,
     /// Operands of the running step that had to be turned, by position.
@@ -34,7 +36,7 @@ pub(super) struct Memory {
 /// Why a run stopped.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
-pub(super) struct ExecutionError {
+pub(crate) struct ExecutionError {
     /// Kernel and name of the node.
     pub(super) node: (&'static str, String),
     /// What is wrong.
@@ -42,8 +44,16 @@ pub(super) struct ExecutionError {
     pub(super) cause: EvaluationError,
 }
 
+impl ExecutionError {
+    /// The same for the caller.
+    pub(crate) fn fault(&self) -> Fault {
+        let (operator, node) = &self.node;
+        fault::operator_failed(Some((operator, node)), self)
+    }
+}
+
 impl Executable {
-    pub(super) fn new(mut plan: Plan, weights: &mut Weights) -> Self {
+    pub(crate) fn new(mut plan: Plan, weights: &mut Weights) -> Self {
         let kernels = choose_kernels(&mut plan, weights);
         let arrangements = arrange(&plan, &kernels);
         Self { plan, kernels, arrangements }
@@ -51,7 +61,7 @@ impl Executable {
 
     /// Runs every step; inputs are in the plan's order and have its types and shapes. Gives the outputs named in
     /// `wanted`, in that order; names that the plan does not have are left out.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         inputs: &[View<'_>],
         wanted: &[&str],

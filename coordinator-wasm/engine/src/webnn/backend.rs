@@ -1,4 +1,4 @@
-//! The backend: one context per worker, and the models loaded on it.
+//! The backend of one device type: one context per worker, and the models loaded on it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,18 +6,20 @@ use std::rc::Rc;
 use wire::Fault;
 
 use super::context::Context;
+use super::device::Device;
 use super::session::WebnnSession;
 use crate::backend::{Backend, File, LocalFuture, Session};
 
-/// The WebNN backend.
-#[derive(Debug, Default)]
+/// WebNN on one device type.
+#[derive(Debug)]
 pub struct WebnnBackend {
     contexts: Rc<Contexts>,
 }
 
 /// The context that all sessions of a worker share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Contexts {
+    device: Device,
     current: RefCell<Option<Rc<Context>>>,
 }
 
@@ -27,20 +29,28 @@ impl Contexts {
         if let Some(context) = self.current.borrow().as_ref().filter(|context| context.lost().is_none()) {
             return Ok(Rc::clone(context));
         }
-        let context = Rc::new(Context::open().await?);
+        let context = Rc::new(Context::open(self.device).await?);
         self.current.replace(Some(Rc::clone(&context)));
         Ok(context)
     }
 }
 
+impl WebnnBackend {
+    /// Without a context yet.
+    #[must_use]
+    pub fn new(device: Device) -> Self {
+        Self { contexts: Rc::new(Contexts { device, current: RefCell::default() }) }
+    }
+}
+
 impl Backend for WebnnBackend {
     fn kind(&self) -> wire::Backend {
-        wire::Backend::Webnn
+        self.contexts.device.backend()
     }
 
     fn detail(&self) -> String {
         let context = self.contexts.current.borrow();
-        format!("webnn {}", context.as_ref().map_or("without a context", |context| context.device()))
+        format!("webnn {}", context.as_ref().map_or("without a context", |context| context.detail()))
     }
 
     fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {

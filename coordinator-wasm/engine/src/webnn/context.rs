@@ -3,40 +3,44 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Error, JSON, Object, Reflect};
+use js_sys::{Error, JSON, Object, Promise, Reflect};
 use model::webnn::Limits;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use wire::{Fault, FaultCategory};
 
+use super::device::Device;
 use super::limits::read_limits;
 use super::sys::{self, Ml, MlContext, MlContextOptions};
-use crate::web::capabilities::{WEBNN_DEVICES, words};
+use super::trial::graph_devices;
+use crate::web::capabilities::words;
 
 /// One context and its limits.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) context: MlContext,
     pub(super) limits: Limits,
-    device: &'static str,
+    /// The device type, and what the browser says that graphs for it are for.
+    detail: String,
     lost: Rc<RefCell<Option<String>>>,
 }
 
 impl Context {
-    /// The first device type that gives a context.
-    pub(super) async fn open() -> Result<Self, Fault> {
+    /// A context for a device type.
+    pub(super) async fn open(device: Device) -> Result<Self, Fault> {
         let Some(ml) = sys::navigator_ml() else { return Err(unavailable("navigator.ml is undefined")) };
-        let mut reason = String::new();
-        for device in WEBNN_DEVICES {
-            match create(&ml, device).await {
-                Ok(context) => return Self::new(context, device),
-                Err(error) => reason = words(&error),
-            }
-        }
-        Err(unavailable(&reason))
-    }
-
-    fn new(context: MlContext, device: &'static str) -> Result<Self, Fault> {
+        let context = match create(&ml, device) {
+            Ok(promise) => JsFuture::from(promise).await,
+            Err(error) => Err(error),
+        };
+        let context: MlContext = context.map_err(|error| unavailable(&words(&error)))?.unchecked_into();
+        let devices = graph_devices(&context).await.map_err(|reason| unavailable(&reason))?;
+        let name = device.as_str();
+        let detail = if devices.is_empty() || devices == [name] {
+            name.to_owned()
+        } else {
+            format!("{name} ({})", devices.join(", "))
+        };
         let limits = JSON::stringify(&context.op_support_limits()).map(String::from);
         let limits = limits.ok().and_then(|json| serde_json::from_str(&json).ok());
         let limits = read_limits(&limits.ok_or_else(|| unavailable("opSupportLimits() gave no limits"))?);
@@ -47,12 +51,12 @@ impl Context {
             let message = Reflect::get(&info, &"message".into()).ok().and_then(|message| message.as_string());
             note.replace(Some(message.unwrap_or_default()));
         });
-        Ok(Self { context, limits, device, lost })
+        Ok(Self { context, limits, detail, lost })
     }
 
-    /// The device type that it was made for.
-    pub(super) fn device(&self) -> &'static str {
-        self.device
+    /// The device type that it was made for, and what the browser says of that.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Why the context was lost, once it is.
@@ -68,7 +72,7 @@ impl Context {
             return Fault::new(
                 FaultCategory::DeviceLost,
                 "webnn-context-lost",
-                format!("the WebNN context on {} was lost: {message}", self.device),
+                format!("the WebNN context on {} was lost: {message}", self.detail),
             )
             .with_hint("the next run makes a new context");
         }
@@ -91,11 +95,12 @@ impl Drop for Context {
     }
 }
 
-async fn create(ml: &Ml, device: &str) -> Result<MlContext, JsValue> {
+/// Gives an [`MlContext`].
+pub(super) fn create(ml: &Ml, device: Device) -> Result<Promise, JsValue> {
     let options: MlContextOptions = Object::new().unchecked_into();
-    options.set_device_type(device);
-    options.set_power_preference("high-performance");
-    JsFuture::from(ml.create_context(&options)?).await.map(JsCast::unchecked_into)
+    options.set_device_type(device.as_str());
+    options.set_power_preference(device.power_preference());
+    ml.create_context(&options)
 }
 
 fn unavailable(reason: &str) -> Fault {

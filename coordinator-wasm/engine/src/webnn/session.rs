@@ -3,36 +3,58 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use model::webnn::{Program, Refusal, lower};
-use model::{Plan, Source};
+use model::webnn::{Unplaced, place};
+use model::{Dim, Plan, Source};
 use wire::Fault;
 
 use super::backend::Contexts;
 use super::context::Context;
-use super::graph::Graph;
+use super::parts::{Kernels, Parts};
 use crate::backend::{LocalFuture, Session};
 use crate::fault;
 use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
-use crate::value::Contract;
+use crate::value::{Contract, ValueInfo};
 
 /// One model with the graphs of the shapes it was run with.
 pub(super) struct WebnnSession {
-    planned: Planned<Graph>,
+    planned: Planned<Parts>,
     contexts: Rc<Contexts>,
     /// The context that the graphs are in.
     context: RefCell<Rc<Context>>,
+    kernels: Kernels,
 }
 
 impl WebnnSession {
-    /// Reads the model, and refuses it when the context cannot do one of its operators.
+    /// Reads the model, and refuses it when the context can do none of its operators, or not enough of them.
     pub(super) async fn load(file: &dyn Source, contexts: Rc<Contexts>) -> Result<Self, Fault> {
         let context = contexts.get().await?;
         let (planned, plan) = Planned::load(file)?;
+        let session = Self { planned, contexts, context: RefCell::new(context), kernels: Kernels::default() };
         if let Some(plan) = plan {
-            program(&plan, &context)?;
+            session.prepare_first(&plan).await?;
         }
-        Ok(Self { planned, contexts, context: RefCell::new(context) })
+        Ok(session)
+    }
+
+    /// Builds the graphs of a model whose shapes are all known, so that what the browser refuses is refused now. Those of
+    /// others are built for shapes that are run; here they only have to be possible.
+    async fn prepare_first(&self, plan: &Plan) -> Result<(), Fault> {
+        let context = Rc::clone(&self.context.borrow());
+        let placed = place(plan, &context.limits);
+        let is_fixed =
+            |input: &ValueInfo| input.dims.iter().flatten().all(|dim| matches!(dim, Dim::Fixed(_)));
+        if self.contract().inputs.iter().all(is_fixed) {
+            let parts =
+                Parts::build(plan, placed.map_err(|error| refused(&error))?, &context, &self.kernels).await?;
+            self.planned.keep(plan, parts);
+            return Ok(());
+        }
+        match placed {
+            // Whether parts pay depends on the shapes.
+            Ok(_) | Err(Unplaced::Slow(..)) => Ok(()),
+            Err(error @ Unplaced::Missing(_)) => Err(refused(&error)),
+        }
     }
 
     /// The context that holds the model: after a loss a new one, which gets every graph again.
@@ -48,19 +70,19 @@ impl WebnnSession {
     async fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
         let context = self.context().await?;
         let operands = self.planned.operands(inputs)?;
-        let prepare = async |plan: Plan| Graph::build(&plan, &program(&plan, &context)?, &context).await;
-        let graph = self.planned.prepared(&operands, prepare).await?;
-        let outputs = graph.run(&context, &operands, wanted).await?;
+        let prepare = async |plan: Plan| {
+            let placement = place(&plan, &context.limits).map_err(|error| refused(&error))?;
+            Parts::build(&plan, placement, &context, &self.kernels).await
+        };
+        let parts = self.planned.prepared(&operands, prepare).await?;
+        let outputs = parts.run(&context, &operands, wanted, &self.kernels).await?;
         Ok(planned::outputs(wanted, outputs))
     }
 }
 
-/// What the context is asked to build.
-fn program(plan: &Plan, context: &Context) -> Result<Program, Fault> {
-    lower(plan, &context.limits).map_err(|refusal| {
-        let Refusal { operator, node, reason } = &refusal;
-        fault::unsupported_operator(Some((operator, node)), reason)
-    })
+fn refused(error: &Unplaced) -> Fault {
+    let refusal = error.refusal();
+    fault::unsupported_operator(Some((refusal.operator, &refusal.node)), error)
 }
 
 impl Session for WebnnSession {

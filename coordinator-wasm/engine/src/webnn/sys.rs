@@ -2,6 +2,7 @@
 
 use js_sys::{Array, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
+use web_sys::GpuDevice;
 
 #[wasm_bindgen]
 extern "C" {
@@ -63,6 +64,18 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = readTensor)]
     pub(crate) fn read_tensor(this: &MlContext, tensor: &MlTensor) -> Result<Promise, JsValue>;
 
+    /// Gives an [`MlTensor`] that WebGPU can have; not every browser has the method.
+    #[wasm_bindgen(method, catch, js_name = createExportableTensor)]
+    pub(crate) fn create_exportable_tensor(
+        this: &MlContext,
+        descriptor: &MlTensorDescriptor,
+        device: &GpuDevice,
+    ) -> Result<Promise, JsValue>;
+
+    /// Gives a `GPUBuffer`, and the tensor to WebGPU until that is destroyed.
+    #[wasm_bindgen(method, catch, js_name = exportToGPU)]
+    pub(crate) fn export_to_gpu(this: &MlContext, tensor: &MlTensor) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(method)]
     pub(crate) fn destroy(this: &MlContext);
 
@@ -92,6 +105,10 @@ extern "C" {
     #[derive(Debug)]
     pub(crate) type MlGraph;
 
+    /// The device types that the graph is for, where the browser tells.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn devices(this: &MlGraph) -> Option<Array>;
+
     #[wasm_bindgen(method, js_name = destroy)]
     pub(crate) fn destroy_graph(this: &MlGraph);
 
@@ -117,6 +134,9 @@ extern "C" {
         descriptor: &MlTensorDescriptor,
         data: &Uint8Array,
     ) -> Result<MlOperand, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn identity(this: &MlGraphBuilder, input: &MlOperand) -> Result<MlOperand, JsValue>;
 
     /// Gives an [`MlGraph`].
     #[wasm_bindgen(method, catch)]

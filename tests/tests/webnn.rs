@@ -1,0 +1,239 @@
+//! WebNN in the one browser here that has it: plans in parts, contexts that are lost, graphs that are refused, and the choice
+//! among all backends.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rten_onnx::onnx as proto;
+use serde_json::{Value, json};
+use tabpool_tests::demo_page::check;
+use tabpool_tests::driver::{Browser, Driven};
+use tabpool_tests::page_server::PageServer;
+
+/// The page has to import and compile a few megabytes.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+/// Rows and columns of products that are worth two graphs with wasm between them.
+const LARGE: u32 = 1024;
+
+/// A page with the pool in it.
+fn page() -> Result<(PageServer, Driven)> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
+    ensure!(package.join("tabpool.js").exists(), "www/pkg is not built\nhint: make bundle");
+    let server = PageServer::start(include_str!("../www/webnn.js"), &[("/pkg", &package)])?;
+    let driven = Browser::ChromiumWebnn.drive()?;
+    driven.session.goto(&server.url)?;
+    driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
+    Ok((server, driven))
+}
+
+/// What comes of a model on a backend; `steps` are shapes of its input `x`, or words for the worker.
+#[track_caller]
+fn story(model: &[u8], backend: &str, steps: &Value, verify: impl FnOnce(Value) -> Result<()>) {
+    check(Browser::ChromiumWebnn, |_| {
+        let (_server, driven) = page()?;
+        verify(driven.session.call("story", &json!([model, backend, steps]))?)
+    });
+}
+
+/// The data of the first output of a run.
+fn data(told: &Value) -> Result<Vec<f64>> {
+    Ok(serde_json::from_value(told["data"].clone())?)
+}
+
+fn node(operator: &str, inputs: &[&str], outputs: &[&str]) -> proto::NodeProto {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    proto::NodeProto {
+        op_type: Some(operator.to_owned()),
+        input: names(inputs),
+        output: names(outputs),
+        ..Default::default()
+    }
+}
+
+/// A file with input `x` and output `y`, square matrices of `n` rows; without `n` their lengths are open.
+fn file(nodes: Vec<proto::NodeProto>, n: Option<u32>) -> Result<Vec<u8>> {
+    let dim =
+        || proto::Dimension { dim_value: n.map(i64::from), dim_param: n.is_none().then(|| "n".to_owned()) };
+    let declaration = |name: &str| proto::ValueInfoProto {
+        name: Some(name.to_owned()),
+        r#type: Some(proto::TypeProto {
+            tensor_type: Some(proto::TypeProtoTensor {
+                elem_type: Some(proto::DataType::FLOAT),
+                shape: Some(proto::TensorShapeProto { dim: vec![dim(), dim()] }),
+            }),
+            ..Default::default()
+        }),
+    };
+    let k = proto::TensorProto {
+        name: Some("k".to_owned()),
+        dims: vec![1],
+        data_type: Some(proto::DataType::INT64),
+        int64_data: vec![i64::from(n.unwrap_or(1))],
+        ..Default::default()
+    };
+    let graph = proto::GraphProto {
+        node: nodes,
+        input: vec![declaration("x")],
+        output: vec![declaration("y")],
+        initializer: vec![k],
+        ..Default::default()
+    };
+    let model = proto::ModelProto {
+        ir_version: Some(8),
+        opset_import: vec![proto::OperatorSetIdProto { domain: None, version: Some(17) }],
+        graph: Some(graph),
+        ..Default::default()
+    };
+    model.write_buf().context("an in-memory model is written")
+}
+
+/// Two products with sorted rows between them, which WebNN has no operator for.
+fn sorted_between_products(n: u32) -> Result<Vec<u8>> {
+    let nodes = vec![
+        node("MatMul", &["x", "x"], &["a"]),
+        node("TopK", &["a", "k"], &["b", "places"]),
+        node("Tanh", &["b"], &["c"]),
+        node("MatMul", &["c", "a"], &["y"]),
+    ];
+    file(nodes, Some(n))
+}
+
+/// A model of any length that WebNN has all of.
+fn product() -> Result<Vec<u8>> {
+    file(vec![node("MatMul", &["x", "x"], &["a"]), node("Tanh", &["a"], &["y"])], None)
+}
+
+#[test]
+fn a_missing_operator_runs_on_wasm_between_two_graphs() {
+    let model = sorted_between_products(LARGE).expect("a model");
+    let steps = json!([[LARGE, LARGE], [LARGE, LARGE]]);
+    check(Browser::ChromiumWebnn, |_| {
+        let (_server, driven) = page()?;
+        let run = |backend: &str| driven.session.call("story", &json!([model, backend, steps]));
+        let (mixed, wasm) = (run("webnn")?, run("wasm")?);
+        ensure!(mixed["error"].is_null() && wasm["error"].is_null(), "{} {}", mixed["error"], wasm["error"]);
+        let n = |place: &str, what: &str| mixed[place][what].as_u64().context("a count");
+        ensure!(n("loaded", "graphs")? - n("started", "graphs")? == 3, "the small one and two: {mixed}");
+        let dispatches = |index: usize| mixed["told"][index]["counts"]["dispatches"].as_u64();
+        ensure!((dispatches(0), dispatches(1)) == (Some(2), Some(4)), "two graphs per run");
+        ensure!(mixed["told"][0]["record"]["backend"] == "webnn");
+        for run in 0..2 {
+            let (left, right) = (data(&mixed["told"][run])?, data(&wasm["told"][run])?);
+            ensure!(left.len() == (LARGE * LARGE) as usize && left.len() == right.len());
+            let largest = right.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+            let differences = left.iter().zip(&right).map(|(a, b)| (a - b).abs());
+            let worst = differences.fold(0.0, f64::max);
+            ensure!(worst < 1e-4 * largest, "run {run} differs by {worst}, the values go up to {largest}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_missing_operator_is_refused_at_load_where_parts_do_not_pay() {
+    let model = sorted_between_products(16).expect("a model");
+    story(&model, "webnn", &json!([[16, 16]]), |said| {
+        let error = &said["error"];
+        ensure!(error["category"] == "unsupported_operator", "{said}");
+        ensure!(error["message"].as_str().is_some_and(|message| message.contains("top-k")), "{error}");
+        Ok(())
+    });
+    story(&model, "auto", &json!([[16, 16]]), |said| {
+        ensure!(said["told"][0]["record"]["outcome"]["kind"] == "ok", "{said}");
+        ensure!(said["told"][0]["record"]["backend"] != "webnn", "{said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_lost_context_is_made_again() {
+    let model = product().expect("a model");
+    story(&model, "webnn", &json!([[64, 64], "lose", [64, 64], [64, 64]]), |said| {
+        ensure!(said["error"].is_null(), "{said}");
+        let told = said["told"].as_array().context("runs")?;
+        let before = data(&told[0])?;
+        for run in &told[1..] {
+            ensure!(run["record"]["backend"] == "webnn" && data(run)? == before, "{}", run["record"]);
+        }
+        let codes: Vec<&str> = said["faults"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|fault| fault["code"].as_str())
+            .collect();
+        ensure!(codes == ["webnn-context-lost"], "faults are {codes:?}");
+        ensure!(said["faults"][0]["category"] == "device_lost", "{said}");
+        let n = |run: usize, what: &str| told[run]["counts"][what].as_u64().context("a count");
+        ensure!(n(1, "contexts")? == n(0, "contexts")? + 1, "one new context");
+        ensure!(n(1, "graphs")? > n(0, "graphs")?, "the model's graph is built again");
+        ensure!(n(2, "graphs")? == n(1, "graphs")?, "and kept");
+        Ok(())
+    });
+}
+
+#[test]
+fn shapes_that_webnn_refuses_go_to_the_next_backend() {
+    let model = product().expect("a model");
+    // WebNN has no tensors without elements.
+    story(&model, "auto", &json!([[64, 64], [0, 0]]), |said| {
+        ensure!(said["error"].is_null(), "{said}");
+        let backends: Vec<&Value> = (0..2).map(|run| &said["told"][run]["record"]["backend"]).collect();
+        ensure!(backends[1] == "wasm", "ran on {backends:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn graphs_that_the_browser_refuses_go_to_the_next_backend() {
+    let model = product().expect("a model");
+    story(&model, "auto", &json!(["refuse", [300, 300]]), |said| {
+        ensure!(said["error"].is_null(), "{said}");
+        let record = &said["told"][0]["record"];
+        ensure!(record["outcome"]["kind"] == "ok", "{record}");
+        ensure!(!record["backend"].as_str().is_some_and(|name| name.starts_with("webnn")), "{record}");
+        Ok(())
+    });
+    story(&model, "webnn", &json!(["refuse", [300, 300]]), |said| {
+        let error = &said["error"];
+        ensure!(error["category"] == "unsupported_operator", "{said}");
+        ensure!(error["message"].as_str().is_some_and(|message| message.contains("not to be")), "{error}");
+        Ok(())
+    });
+}
+
+#[test]
+fn every_backend_takes_part_in_the_choice() {
+    check(Browser::ChromiumWebnn, |_| {
+        let (_server, driven) = page()?;
+        let said = driven.session.call("choose", &json!(["minilm-l3"]))?;
+        let sentence = said["chosen"]["sentence"].as_str().context("a sentence")?;
+        let chosen = said["chosen"]["backend"].as_str().context("a backend")?;
+        let mut measured = Vec::new();
+        for backend in ["webgpu", "webnn", "wasm"] {
+            ensure!(said["backends"].as_array().is_some_and(|list| list.contains(&json!(backend))), "{said}");
+            measured.push((median(sentence, backend)?, backend));
+        }
+        for backend in ["webnn-gpu", "webnn-npu"] {
+            if said["backends"].as_array().is_some_and(|list| list.contains(&json!(backend))) {
+                measured.push((median(sentence, backend)?, backend));
+            }
+        }
+        let fastest = measured.iter().map(|(millis, _)| *millis).fold(f64::INFINITY, f64::min);
+        ensure!(measured.contains(&(fastest, chosen)), "{sentence}");
+        Ok(())
+    });
+}
+
+/// The median that the finding gives for a backend, milliseconds: `NAME 12.3 ms (n = 5)`.
+fn median(sentence: &str, backend: &str) -> Result<f64> {
+    let figure = sentence
+        .split([';', ','])
+        .map(str::trim)
+        .find_map(|part| part.strip_prefix(backend)?.strip_prefix(' '));
+    let figure = figure.with_context(|| format!("{backend} is not in {sentence:?}"))?;
+    let (millis, rest) =
+        figure.split_once(" ms (n = ").with_context(|| format!("{backend} was not measured: {sentence}"))?;
+    ensure!(rest.ends_with(')'), "{backend} has a problem: {sentence}");
+    Ok(millis.parse()?)
+}
