@@ -1,7 +1,7 @@
 //! Calls a kernel with the operands of a step.
 
 use model::op::{Binary, Epilogue};
-use model::reference::{EvaluationError, resize_samples};
+use model::reference::{EvaluationError, ResizeSample};
 use model::tensor::{broadcast, broadcast_strides, n_elements, strides};
 use model::walk::rows;
 use model::{Data, Op, View};
@@ -150,7 +150,9 @@ pub(super) fn run_kernel(
                 pool(*kind, &window, Image { data, size }, out_width, out);
             }
         }
-        (Kernel::Resize, _) => run_resize(operands, dims, &mut scratch.resized, out)?,
+        (Kernel::Resize(samples), _) => {
+            run_resize(operands.floats(0)?, samples, dims, &mut scratch.resized, out);
+        }
         (&Kernel::Attention { is_double }, Op::Attention { .. }) => {
             run_attention(operands, is_double, scratch, out)?;
         }
@@ -459,29 +461,21 @@ impl<'a> Images<'a> {
 
 /// One axis after another, with what is between them in `resized`.
 fn run_resize(
-    operands: &Operands<'_>,
+    x: Floats<'_>,
+    samples: &[Vec<ResizeSample>],
     dims: &[usize],
     resized: &mut Vec<f32>,
     out: &mut [f32],
-) -> Result<(), EvaluationError> {
-    let Op::Resize { coordinates, mode, scales } = &operands.step.op else {
-        return Err(EvaluationError::Shape { operator: "resize" });
-    };
-    let x = operands.floats(0)?;
-    let samples = |axis: usize| {
-        // The channels are last, not second.
-        resize_samples(*coordinates, *mode, scales[axis + 1], x.dims[axis], dims[axis])
-    };
+) {
     let changed: Vec<usize> = (1..dims.len() - 1).filter(|&axis| x.dims[axis] != dims[axis]).collect();
     match changed[..] {
         [] => out.copy_from_slice(x.data),
-        [axis] => resize_axis(x.data, x.dims, axis, &samples(axis), out),
+        [axis] => resize_axis(x.data, x.dims, axis, &samples[axis - 1], out),
         [row, column, ..] => {
             let between = [&dims[..=row], &x.dims[row + 1..]].concat();
             resized.resize(n_elements(&between), 0.0);
-            resize_axis(x.data, x.dims, row, &samples(row), resized);
-            resize_axis(resized, &between, column, &samples(column), out);
+            resize_axis(x.data, x.dims, row, &samples[row - 1], resized);
+            resize_axis(resized, &between, column, &samples[column - 1], out);
         }
     }
-    Ok(())
 }

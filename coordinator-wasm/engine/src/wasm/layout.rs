@@ -179,7 +179,7 @@ impl Arranger<'_> {
                 | Kernel::Depthwise(_)
                 | Kernel::ConvTransposed(_)
                 | Kernel::Pool
-                | Kernel::Resize,
+                | Kernel::Resize(_),
                 _,
             ) => true,
             (Kernel::Unary | Kernel::ChannelAffine | Kernel::Concat, _) => self.reads_last(is_last),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::op::{Binary, StridedRead};
 use model::plan::{Home, Plan, Step};
+use model::reference::{ResizeSample, resize_samples};
 use model::{DType, Data, DataRef, Op, ScaledBytes, Tensor};
 
 use super::kernel::conv::PackedFilters;
@@ -39,7 +40,8 @@ pub(super) enum Kernel {
     Depthwise(Rc<DepthwiseFilters>),
     /// One set of filters per group.
     ConvTransposed(Rc<Vec<TransposedFilters>>),
-    Resize,
+    /// What each element along each spatial axis is mixed from.
+    Resize(Vec<Vec<ResizeSample>>),
     Pool,
     Attention {
         /// In double precision.
@@ -273,8 +275,14 @@ impl<'a> Chooser<'a> {
             Op::Conv { .. } => self.conv(weights),
             Op::ConvTranspose { .. } => self.conv_transposed(weights),
             Op::Pool { .. } => Some(Kernel::Pool),
-            Op::Resize { .. } if matches!(out.dims.len(), 3 | 4) && out.dims[..2] == self.dims(0)[..2] => {
-                Some(Kernel::Resize)
+            Op::Resize { coordinates, mode, scales }
+                if matches!(out.dims.len(), 3 | 4) && out.dims[..2] == self.dims(0)[..2] =>
+            {
+                let samples = |axis: usize| {
+                    let (from, to) = (self.dims(0)[axis], out.dims[axis]);
+                    resize_samples(*coordinates, *mode, scales[axis], from, to)
+                };
+                Some(Kernel::Resize((2..out.dims.len()).map(samples).collect()))
             }
             Op::Attention { .. } => Some(Kernel::Attention { is_double: self.plan.quantizes() }),
             Op::Recurrent { .. } => self.recurrent(weights),

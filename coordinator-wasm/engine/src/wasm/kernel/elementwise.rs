@@ -26,12 +26,12 @@ fn apply_one(function: Unary, data: &mut [f32]) {
     let splat = F32x4::splat;
     let math = Math::default();
     match function {
-        Unary::Relu => map(data, |x| x.max(splat(0.0))),
-        Unary::Clip { low, high } => map(data, |x| x.max(splat(low)).min(splat(high))),
+        Unary::Relu => map(data, |x| x.at_least(splat(0.0))),
+        Unary::Clip { low, high } => map(data, |x| x.at_least(splat(low)).at_most(splat(high))),
         Unary::Affine { scale, shift } => map(data, |x| x.mul_add(splat(scale), splat(shift))),
         Unary::LeakyRelu(slope) => map(data, |x| x.select_less(splat(0.0), x.mul(splat(slope)), x)),
         Unary::HardSigmoid { alpha, beta } => {
-            map(data, |x| x.mul_add(splat(alpha), splat(beta)).max(splat(0.0)).min(splat(1.0)));
+            map(data, |x| x.mul_add(splat(alpha), splat(beta)).at_least(splat(0.0)).at_most(splat(1.0)));
         }
         Unary::HardSwish => map(data, hard_swish),
         Unary::Sigmoid => map(data, |x| math.sigmoid(x)),
@@ -70,7 +70,7 @@ pub(in crate::wasm) fn channel_affine(scale: &[f32], shift: &[f32], n_inner: usi
 #[inline(always)]
 fn hard_swish(x: F32x4) -> F32x4 {
     let gate = x.mul_add(F32x4::splat(1.0 / 6.0), F32x4::splat(0.5));
-    x.mul(gate.max(F32x4::zero()).min(F32x4::splat(1.0)))
+    x.mul(gate.at_least(F32x4::zero()).at_most(F32x4::splat(1.0)))
 }
 
 /// Applies a function of four elements to all; the last few are padded with zeros.

@@ -12,8 +12,10 @@ pub const TILE_ROWS: usize = 4;
 /// Columns of a tile.
 pub const TILE_COLUMNS: usize = 8;
 
-/// Elements of `A` that are multiplied with all panels of `B` before the next ones: 256 kB stay in the second-level cache.
-const BLOCK_ELEMENTS: usize = 65_536;
+/// Elements of `A` that are multiplied with all panels of `B` before the next ones: 512 kB stay in the second-level cache.
+const BLOCK_ELEMENTS: usize = 131_072;
+/// Rows of panels that are asked for at once, 96 kB: waiting once for many is shorter than often for few.
+const PREFETCHED_ROWS: usize = 3_072;
 
 /// Rows of a matrix inside a larger buffer.
 #[derive(Debug, Clone, Copy)]
@@ -186,14 +188,17 @@ pub(super) fn product<S: Fn(usize) -> usize>(
     let depth = b.depth;
     assert_eq!(depth, a.runs.len() * a.run_length, "both sides have the same depth");
     let n_panels = b.n_columns.div_ceil(TILE_COLUMNS);
-    let panel_at = |index: usize| &b.panels[index * depth..(index + 1) * depth];
-    let n_block_rows = (BLOCK_ELEMENTS / depth.max(1)).max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
+    let panels = |first: usize, end: usize| &b.panels[first * depth..end.min(n_panels) * depth];
+    let n_prefetched = (PREFETCHED_ROWS / depth.max(1)).max(1);
+    let n_blocks = (a.n_rows * depth).div_ceil(BLOCK_ELEMENTS).max(1);
+    let n_block_rows = a.n_rows.div_ceil(n_blocks).next_multiple_of(TILE_ROWS).max(TILE_ROWS);
     for first in (0..a.n_rows).step_by(n_block_rows) {
         let end = (first + n_block_rows).min(a.n_rows);
         for index in 0..n_panels {
-            let panel = panel_at(index);
-            if index + 1 < n_panels {
-                prefetch(panel_at(index + 1));
+            let panel = panels(index, index + 1);
+            if index % n_prefetched == 0 {
+                // The first panel with those after it.
+                prefetch(panels(index + usize::from(index > 0), index + 1 + n_prefetched));
             }
             let column = index * TILE_COLUMNS;
             let width = TILE_COLUMNS.min(b.n_columns - column);
@@ -213,10 +218,10 @@ pub(super) fn product<S: Fn(usize) -> usize>(
     }
 }
 
-/// Asks for the cache lines of a panel, so that they are on their way while the one before is used.
+/// Asks for the cache lines of panels, all of them on their way at the same time.
 #[inline(always)]
-fn prefetch(panel: &[[f32; TILE_COLUMNS]]) {
-    for lanes in panel.iter().step_by(2) {
+fn prefetch(panels: &[[f32; TILE_COLUMNS]]) {
+    for lanes in panels.iter().step_by(2) {
         // SAFETY: a reference is valid to read; volatile keeps a read whose value nobody wants.
         unsafe { std::ptr::from_ref(lanes).cast::<f32>().read_volatile() };
     }
@@ -294,9 +299,9 @@ struct Output<'a, 'b, 'c> {
 impl<'a, 'b, 'c> Output<'a, 'b, 'c> {
     fn new(c: &'a mut RowsMut<'b>, column: usize, width: usize, addends: Addends<'c>) -> Self {
         let bias = addends.column_bias.map_or([F32x4::zero(); 2], |bias| {
-            let mut lanes = [0.0; TILE_COLUMNS];
-            lanes[..width].copy_from_slice(&bias[column..column + width]);
-            halves(&lanes)
+            let bias = &bias[column..column + width];
+            let (left, right) = bias.split_at(width.min(LANES));
+            bias.as_array().map_or([left, right].map(|half| F32x4::load_partial(half, 0.0)), halves)
         });
         Self { c, column, width, bias, residual: addends.residual }
     }

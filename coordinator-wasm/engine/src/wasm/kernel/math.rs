@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use super::simd::F32x4;
+use super::simd::{F32x4, ROUNDER};
 
 /// The functions, with their constants in memory.
 ///
@@ -16,11 +16,12 @@ pub struct Math(&'static Constants);
 
 #[derive(Debug)]
 struct Constants {
-    /// Above this e^x is infinite in 32 bits: ln(2^128).
+    /// From here on e^x is infinite in 32 bits; a little above ln(2^128).
     exp_overflow: f32,
-    /// Below this e^x is not a normal number in 32 bits, and is given as 0: ln(2^−126).
+    /// From here down e^x is given as 0; a little below ln(2^−126), where it is no normal number in 32 bits.
     exp_underflow: f32,
     log2_e: f32,
+    rounder: f32,
     /// −ln 2 in two parts, the first exact in few bits so that its products with whole numbers are exact.
     minus_ln_2: [f32; 2],
     exp: [f32; 6],
@@ -31,17 +32,17 @@ struct Constants {
     gelu: [f32; 3],
     half: f32,
     one: f32,
-    two: f32,
     four: f32,
-    infinity: f32,
+    /// 127 as the rounder gives it.
     largest_exponent: f32,
     tanh_near: f32,
 }
 
 static CONSTANTS: Constants = Constants {
-    exp_overflow: 88.722_84,
-    exp_underflow: -87.336_54,
+    exp_overflow: 89.0,
+    exp_underflow: -88.0,
     log2_e: std::f32::consts::LOG2_E,
+    rounder: ROUNDER,
     minus_ln_2: [-0.693_359_4, 2.121_944_4e-4],
     exp: [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_58e-2, 1.666_666_6e-1, 5.000_000_1e-1],
     erf: (
@@ -66,10 +67,8 @@ static CONSTANTS: Constants = Constants {
     gelu: [std::f32::consts::FRAC_1_SQRT_2, 0.797_884_6, 0.044_715],
     half: 0.5,
     one: 1.0,
-    two: 2.0,
     four: 4.0,
-    infinity: f32::INFINITY,
-    largest_exponent: 127.0,
+    largest_exponent: ROUNDER + 127.0,
     tanh_near: 0.625,
 };
 
@@ -80,40 +79,35 @@ impl Default for Math {
 }
 
 impl Math {
-    /// e^x. Relative error ≤ 3e-7; 0 where the result would be subnormal; NaN stays NaN.
+    /// e^x. Relative error ≤ 3e-7 where the result is a normal number, below that it may be 0; NaN stays NaN.
     ///
     /// Range reduction and coefficients: Cephes `expf` (S. L. Moshier, 1992).
     #[inline(always)]
     #[must_use]
     pub fn exp(self, x: F32x4) -> F32x4 {
         let c = self.0;
-        let (low, high) = (F32x4::splat(c.exp_underflow), F32x4::splat(c.exp_overflow));
-        let clamped = x.max(low).min(high);
-        let n = clamped.mul(F32x4::splat(c.log2_e)).round();
-        // 2^128 does not exist, so the last doubling is a multiplication.
-        let n_scaled = n.min(F32x4::splat(c.largest_exponent));
-        let one = F32x4::splat(c.one);
-        let y = self.exp_of_remainder(n, clamped);
-        let y = y.scale_by_power_of_two(n_scaled).mul(n.sub(n_scaled).add(one));
-        let y = x.select_less(low, F32x4::zero(), y);
-        high.select_less(x, F32x4::splat(c.infinity), y)
+        let clamped = x.at_least(F32x4::splat(c.exp_underflow)).at_most(F32x4::splat(c.exp_overflow));
+        let rounded = clamped.mul_add(F32x4::splat(c.log2_e), F32x4::splat(c.rounder));
+        // 2^128 does not exist, so the last doubling is a multiplication of its own, which may overflow as it should.
+        let scaled = rounded.at_most(F32x4::splat(c.largest_exponent));
+        let last = rounded.sub(scaled).add(F32x4::splat(c.one));
+        self.exp_of_remainder(rounded, clamped).mul(scaled.power_of_two()).mul(last)
     }
 
     /// e^x for x ≤ 0, as [`Self::exp`].
     #[inline(always)]
     #[must_use]
     pub fn exp_of_negative(self, x: F32x4) -> F32x4 {
-        let low = F32x4::splat(self.0.exp_underflow);
-        let clamped = x.max(low);
-        let n = clamped.mul(F32x4::splat(self.0.log2_e)).round();
-        let y = self.exp_of_remainder(n, clamped).scale_by_power_of_two(n);
-        x.select_less(low, F32x4::zero(), y)
+        let clamped = x.at_least(F32x4::splat(self.0.exp_underflow));
+        let rounded = clamped.mul_add(F32x4::splat(self.0.log2_e), F32x4::splat(self.0.rounder));
+        self.exp_of_remainder(rounded, clamped).mul(rounded.power_of_two())
     }
 
-    /// e^(x − n · ln 2)
+    /// e^(x − n · ln 2), where `rounded` is n plus the rounder.
     #[inline(always)]
-    fn exp_of_remainder(self, n: F32x4, x: F32x4) -> F32x4 {
+    fn exp_of_remainder(self, rounded: F32x4, x: F32x4) -> F32x4 {
         let [high, low] = self.0.minus_ln_2;
+        let n = rounded.sub(F32x4::splat(self.0.rounder));
         let remainder = n.mul_add(F32x4::splat(high), x);
         let remainder = n.mul_add(F32x4::splat(low), remainder);
         let series = polynomial(remainder, &self.0.exp);
@@ -126,25 +120,27 @@ impl Math {
     #[inline(always)]
     #[must_use]
     pub fn erf(self, x: F32x4) -> F32x4 {
-        let (four, one) = (F32x4::splat(self.0.four), F32x4::splat(self.0.one));
-        let magnitude = x.abs().min(four);
-        let square = magnitude.mul(magnitude);
+        let [four, one] = [self.0.four, self.0.one].map(F32x4::splat);
+        let [minus_four, minus_one] = [four, one].map(|x| F32x4::zero().sub(x));
+        let clamped = x.at_least(minus_four).at_most(four);
+        let square = clamped.mul(clamped);
         let (numerator, denominator) = &self.0.erf;
-        let ratio = magnitude.mul(polynomial(square, numerator)).div(polynomial(square, denominator));
-        ratio.min(one).copy_sign(x)
+        let ratio = clamped.mul(polynomial(square, numerator)).div(polynomial(square, denominator));
+        ratio.at_least(minus_one).at_most(one)
     }
 
     /// Hyperbolic tangent. Relative error ≤ 5e-7; NaN stays NaN.
     ///
-    /// Coefficients below 0.625: Cephes `tanhf`; above, 1 − 2 / (e^2x + 1).
+    /// Coefficients below 0.625: Cephes `tanhf`; above, (1 − e^−2x) / (1 + e^−2x).
     #[inline(always)]
     #[must_use]
     pub fn tanh(self, x: F32x4) -> F32x4 {
         let magnitude = x.abs();
         let square = magnitude.mul(magnitude);
         let near = polynomial(square, &self.0.tanh).mul(square).mul_add(magnitude, magnitude);
-        let (one, two) = (F32x4::splat(self.0.one), F32x4::splat(self.0.two));
-        let far = one.sub(two.div(self.exp(magnitude.add(magnitude)).add(one)));
+        let one = F32x4::splat(self.0.one);
+        let power = self.exp_of_negative(F32x4::zero().sub(magnitude.add(magnitude)));
+        let far = one.sub(power).div(one.add(power));
         magnitude.select_less(F32x4::splat(self.0.tanh_near), near, far).copy_sign(x)
     }
 

@@ -12,7 +12,7 @@ pub fn softmax(row: &mut [f32]) {
 
 /// Replaces a row by e^(x − max) and gives its sum. A row of −∞ only becomes NaN.
 pub(super) fn exponentials(row: &mut [f32]) -> f32 {
-    let largest = F32x4::splat(reduce_row(f32::NEG_INFINITY, F32x4::max, row));
+    let largest = F32x4::splat(reduce_row(f32::NEG_INFINITY, F32x4::at_least, row));
     let math = Math::default();
     let (quads, rest) = row.as_chunks_mut::<{ 4 * LANES }>();
     let mut sums = [F32x4::zero(); 4];
@@ -30,9 +30,14 @@ pub(super) fn exponentials(row: &mut [f32]) -> f32 {
         *sum = sum.add(power);
         power.store(lanes);
     }
-    math.exp_of_negative(F32x4::load_partial(last, f32::NEG_INFINITY).sub(largest)).store_partial(last);
     let [a, b, c, d] = sums;
-    a.add(b).add(c.add(d)).sum() + last.iter().sum::<f32>()
+    let mut sum = a.add(b).add(c.add(d)).sum();
+    if !last.is_empty() {
+        let power = math.exp_of_negative(F32x4::load_partial(last, f32::NEG_INFINITY).sub(largest));
+        power.store_partial(last);
+        sum += last.iter().sum::<f32>();
+    }
+    sum
 }
 
 /// Multiplies a row.

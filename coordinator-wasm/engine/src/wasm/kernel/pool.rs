@@ -39,15 +39,15 @@ pub(in crate::wasm) fn pool(
     for (pixel, cells) in out.chunks_exact_mut(n_channels.max(1)).enumerate() {
         let (y, x) = (pixel / out_width, pixel % out_width);
         let (rows, columns) = (taps(window, 0, y, height), taps(window, 1, x, width));
-        let (start, join): (f32, fn(F32x4, F32x4) -> F32x4) = match kind {
-            Pooling::Max => (f32::NEG_INFINITY, F32x4::max),
-            Pooling::Average { .. } => (0.0, F32x4::add),
-        };
-        cells.fill(start);
+        cells.fill(if kind == Pooling::Max { f32::NEG_INFINITY } else { 0.0 });
         for row in rows.clone() {
             for column in columns.clone() {
                 let from = (input(0, y, row) * width + input(1, x, column)) * n_channels;
-                accumulate(cells, &image.data[from..from + n_channels], join);
+                let inputs = &image.data[from..from + n_channels];
+                match kind {
+                    Pooling::Max => accumulate(cells, inputs, F32x4::max),
+                    Pooling::Average { .. } => accumulate(cells, inputs, F32x4::add),
+                }
             }
         }
         if let Pooling::Average { counts_padding } = kind {

@@ -16,11 +16,26 @@ pub(in crate::wasm) fn reduce(kind: Reduction, dims: &[usize], axes: &[usize], x
     let (first, last) = (axes.first().copied().unwrap_or(0), axes.last().map_or(0, |&last| last + 1));
     let n_reduced = n_elements(&dims[first..last]);
     let n_inner = n_elements(&dims[last..]);
-    let (start, join): (f32, fn(F32x4, F32x4) -> F32x4) = match kind {
-        Reduction::Max => (f32::NEG_INFINITY, F32x4::max),
-        Reduction::Min => (f32::INFINITY, F32x4::min),
-        _ => (0.0, F32x4::add),
-    };
+    let counts = [n_reduced, n_inner];
+    match kind {
+        Reduction::Max => reduce_groups(f32::NEG_INFINITY, F32x4::max, counts, x, out),
+        Reduction::Min => reduce_groups(f32::INFINITY, F32x4::min, counts, x, out),
+        _ => reduce_groups(0.0, F32x4::add, counts, x, out),
+    }
+    if kind == Reduction::Mean {
+        let factor = 1.0 / n_reduced as f32;
+        out.iter_mut().for_each(|sum| *sum *= factor);
+    }
+}
+
+/// Joins `n_reduced` rows of `n_inner` elements at a time.
+fn reduce_groups(
+    start: f32,
+    join: impl Fn(F32x4, F32x4) -> F32x4 + Copy,
+    [n_reduced, n_inner]: [usize; 2],
+    x: &[f32],
+    out: &mut [f32],
+) {
     out.fill(start);
     let groups = x.chunks_exact((n_reduced * n_inner).max(1));
     for (out, group) in out.chunks_exact_mut(n_inner.max(1)).zip(groups) {
@@ -28,10 +43,6 @@ pub(in crate::wasm) fn reduce(kind: Reduction, dims: &[usize], axes: &[usize], x
             [out] => *out = reduce_row(start, join, group),
             out => group.chunks_exact(n_inner).for_each(|row| accumulate(out, row, join)),
         }
-    }
-    if kind == Reduction::Mean {
-        let factor = 1.0 / n_reduced as f32;
-        out.iter_mut().for_each(|sum| *sum *= factor);
     }
 }
 
@@ -49,7 +60,9 @@ pub(super) fn reduce_row(start: f32, join: impl Fn(F32x4, F32x4) -> F32x4, row: 
     for lanes in last {
         joined[0] = join(joined[0], F32x4::load(lanes));
     }
-    joined[1] = join(joined[1], F32x4::load_partial(rest, start));
+    if !rest.is_empty() {
+        joined[1] = join(joined[1], F32x4::load_partial(rest, start));
+    }
     let [a, b, c, d] = joined;
     let [a, b, c, d] = join(join(a, b), join(c, d)).to_array().map(F32x4::splat);
     join(join(a, b), join(c, d)).to_array()[0]
@@ -62,5 +75,7 @@ pub(super) fn accumulate(out: &mut [f32], row: &[f32], join: impl Fn(F32x4, F32x
     for (out, row) in out4.iter_mut().zip(row4) {
         join(F32x4::load(out), F32x4::load(row)).store(out);
     }
-    join(F32x4::load_partial(out1, 0.0), F32x4::load_partial(row1, 0.0)).store_partial(out1);
+    if !out1.is_empty() {
+        join(F32x4::load_partial(out1, 0.0), F32x4::load_partial(row1, 0.0)).store_partial(out1);
+    }
 }

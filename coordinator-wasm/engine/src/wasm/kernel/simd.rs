@@ -7,6 +7,10 @@
 /// Lanes of one vector.
 pub const LANES: usize = 4;
 
+/// 1.5 · 2^23: a float that it is added to is rounded to a whole number, ties to even, which stands in the lowest bits of
+/// the sum.
+pub const ROUNDER: f32 = 12_582_912.0;
+
 #[cfg(target_arch = "wasm32")]
 mod platform {
     use core::arch::wasm32::*;
@@ -14,7 +18,8 @@ mod platform {
     pub(super) type Vector = v128;
     pub(super) use core::arch::wasm32::{
         f32x4_abs as abs, f32x4_add as add, f32x4_div as div, f32x4_max as max, f32x4_min as min,
-        f32x4_mul as mul, f32x4_nearest as round, f32x4_splat as splat, f32x4_sqrt as sqrt, f32x4_sub as sub,
+        f32x4_mul as mul, f32x4_nearest as round, f32x4_pmax as at_least, f32x4_pmin as at_most,
+        f32x4_splat as splat, f32x4_sqrt as sqrt, f32x4_sub as sub,
     };
 
     pub(super) fn load(lanes: &[f32; 4]) -> v128 {
@@ -42,8 +47,8 @@ mod platform {
         v128_bitselect(sign, magnitude, i32x4_splat(i32::MIN))
     }
 
-    pub(super) fn scale_by_power_of_two(x: v128, exponent: v128) -> v128 {
-        i32x4_add(x, i32x4_shl(i32x4_trunc_sat_f32x4(exponent), 23))
+    pub(super) fn power_of_two(rounded: v128) -> v128 {
+        i32x4_add(i32x4_shl(rounded, 23), f32x4_splat(1.0))
     }
 
     pub(super) fn even_lanes(a: v128, b: v128) -> v128 {
@@ -93,6 +98,25 @@ mod platform {
         #[allow(unused_unsafe, reason = "safe in recent toolchains, unsafe in older ones")]
         unsafe {
             _mm_or_ps(_mm_min_ps(a, b), _mm_cmpunord_ps(a, b))
+        }
+    }
+
+    // These two give their second operand when one is NaN.
+    #[inline(always)]
+    pub(super) fn at_least(a: __m128, low: __m128) -> __m128 {
+        // SAFETY: SSE is part of the x86-64 baseline.
+        #[allow(unused_unsafe, reason = "safe in recent toolchains, unsafe in older ones")]
+        unsafe {
+            _mm_max_ps(low, a)
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn at_most(a: __m128, high: __m128) -> __m128 {
+        // SAFETY: SSE is part of the x86-64 baseline.
+        #[allow(unused_unsafe, reason = "safe in recent toolchains, unsafe in older ones")]
+        unsafe {
+            _mm_min_ps(high, a)
         }
     }
 
@@ -162,12 +186,12 @@ mod platform {
     }
 
     #[inline(always)]
-    pub(super) fn scale_by_power_of_two(x: __m128, exponent: __m128) -> __m128 {
+    pub(super) fn power_of_two(rounded: __m128) -> __m128 {
         // SAFETY: SSE2 is part of the x86-64 baseline.
         #[allow(unused_unsafe, reason = "safe in recent toolchains, unsafe in older ones")]
         unsafe {
-            let shifted = _mm_slli_epi32::<23>(_mm_cvtps_epi32(exponent));
-            _mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(x), shifted))
+            let shifted = _mm_slli_epi32::<23>(_mm_castps_si128(rounded));
+            _mm_castsi128_ps(_mm_add_epi32(shifted, _mm_castps_si128(_mm_set1_ps(1.0))))
         }
     }
 
@@ -207,6 +231,12 @@ mod platform {
     pub(super) fn min(a: Vector, b: Vector) -> Vector {
         zip(a, b, |a, b| if a.is_nan() || a < b { a } else { b })
     }
+    pub(super) fn at_least(a: Vector, low: Vector) -> Vector {
+        zip(a, low, |a, low| if a < low { low } else { a })
+    }
+    pub(super) fn at_most(a: Vector, high: Vector) -> Vector {
+        zip(a, high, |a, high| if high < a { high } else { a })
+    }
     pub(super) fn sqrt(a: Vector) -> Vector {
         a.map(f32::sqrt)
     }
@@ -234,10 +264,8 @@ mod platform {
     pub(super) fn copy_sign(magnitude: Vector, sign: Vector) -> Vector {
         zip(magnitude, sign, f32::copysign)
     }
-    pub(super) fn scale_by_power_of_two(x: Vector, exponent: Vector) -> Vector {
-        zip(x, exponent, |x, exponent| {
-            f32::from_bits(x.to_bits().wrapping_add_signed((exponent as i32) << 23))
-        })
+    pub(super) fn power_of_two(rounded: Vector) -> Vector {
+        rounded.map(|n| f32::from_bits((n.to_bits() << 23).wrapping_add(1.0_f32.to_bits())))
     }
     pub(super) fn even_lanes(a: Vector, b: Vector) -> Vector {
         [a[0], a[2], b[0], b[2]]
@@ -297,9 +325,8 @@ impl F32x4 {
     #[inline(always)]
     #[must_use]
     pub fn load_partial(lanes: &[f32], fill: f32) -> Self {
-        let mut full = [fill; LANES];
-        full[..lanes.len()].copy_from_slice(lanes);
-        Self::load(&full)
+        // One by one: a copy of unknown length is a call.
+        Self::load(&std::array::from_fn(|lane| lanes.get(lane).copied().unwrap_or(fill)))
     }
 
     /// Writes four lanes.
@@ -336,6 +363,10 @@ impl F32x4 {
         max(self, b);
         /// Lane-wise minimum; NaN when either is NaN.
         min(self, b);
+        /// Lane-wise a, or b where a is less; one instruction. NaN stays, and b's is ignored.
+        at_least(self, b);
+        /// Lane-wise a, or b where a is greater; one instruction. NaN stays, and b's is ignored.
+        at_most(self, b);
         /// Lane-wise absolute value.
         abs(self);
         /// Lane-wise square root.
@@ -346,8 +377,8 @@ impl F32x4 {
         mul_add(self, b, c);
         /// The magnitudes of a with the signs of b.
         copy_sign(self, b);
-        /// a · 2^b for integral b, when the result is a normal number.
-        scale_by_power_of_two(self, b);
+        /// 2^n for whole n from −127, which gives 0, to 127; a is n + [`ROUNDER`].
+        power_of_two(self);
         /// Lanes 0 and 2 of a, then of b.
         even_lanes(self, b);
         /// Lane-wise a < b ? c : d.
