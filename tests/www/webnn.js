@@ -8,6 +8,7 @@ const watch = `
   const contexts = [];
   const counts = { contexts: 0, graphs: 0, dispatches: 0 };
   let refuses = false;
+  let losesInRun = false;
   const { createContext } = ML.prototype;
   ML.prototype.createContext = async function (...options) {
     const context = await createContext.apply(this, options);
@@ -24,10 +25,13 @@ const watch = `
   const { dispatch } = MLContext.prototype;
   MLContext.prototype.dispatch = function (...operands) {
     counts.dispatches += 1;
-    return dispatch.apply(this, operands);
+    dispatch.apply(this, operands);
+    if (losesInRun) this.destroy();
+    losesInRun = false;
   };
   told.onmessage = ({ data }) => {
     if (data === "lose") contexts.splice(0).forEach((context) => context.destroy());
+    if (data === "lose in a run") losesInRun = true;
     if (data === "refuse") refuses = true;
     told.postMessage({ ...counts });
   };
@@ -50,7 +54,10 @@ const floats = (name, dims) => {
   return { [name]: { dtype: "float32", dims, data } };
 };
 
-/** Loads a model on `backend`, runs `steps` (inputs of these shapes, or words for the worker), and says what came of it. */
+/**
+ * Loads a model on `backend`, runs `steps` (inputs of these shapes, or words for the worker), and says what came of it. A
+ * backend is chosen by the first shape.
+ */
 window.story = async (bytes, backend, steps) => {
   const workerUrl = URL.createObjectURL(new Blob([watch], { type: "text/javascript" }));
   const pool = await createPool({ workers: 1, agent: null, evidenceKey: null, workerUrl });
@@ -62,7 +69,8 @@ window.story = async (bytes, backend, steps) => {
   try {
     const { capabilities } = pool.stats().connections[0];
     const started = await tell("count");
-    const model = await pool.load(new Uint8Array(bytes), { backend, name: "model" });
+    const probe = backend === "auto" ? { inputs: floats("x", steps[0]) } : undefined;
+    const model = await pool.load(new Uint8Array(bytes), { backend, probe, name: "model" });
     const loaded = await tell("count");
     for (const step of steps) {
       if (typeof step === "string") {
