@@ -6,10 +6,13 @@ pub(crate) mod gate;
 pub(crate) mod trend;
 
 use serde::Serialize;
-use stats::{Grade, Severity, Verdict};
+use stats::{Grade, Severity, Verdict, Warning};
 
 /// Probability of a false finding in a whole family of comparisons, by Benjamini and Hochberg.
 pub(crate) const ALPHA: f64 = 0.01;
+
+/// Relative difference that does not count, however sure it is: no two builds are laid out alike in memory.
+pub(crate) const NOISE_FLOOR: f64 = 0.01;
 
 /// A significant change that is larger than the noise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -58,4 +61,17 @@ pub(crate) fn severity_name(severity: Severity) -> &'static str {
         Severity::Severe => "severe",
         Severity::Critical => "critical",
     }
+}
+
+/// Doubts about runs, in words.
+pub(crate) fn words(warnings: &[Warning]) -> Vec<String> {
+    let words = |warning: &Warning| match warning {
+        Warning::Autocorrelated { n_effective, .. } => {
+            format!("the runs repeat each other and say no more than {n_effective:.0} independent ones")
+        }
+        Warning::Multimodal { .. } => {
+            "the runs fall into more than one cluster, so no single number describes them".to_owned()
+        }
+    };
+    warnings.iter().map(words).collect()
 }

@@ -363,13 +363,16 @@ pub(crate) enum ExportFormat {
 pub(crate) struct GateArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    /// Number of the campaign to judge [default: the latest]
-    #[arg(long, value_name = "ID")]
-    pub(crate) campaign: Option<i64>,
-    /// What to compare with: last, good (the latest that passed; until one has, the first), branch:NAME, label:NAME,
-    /// commit:HASH, campaign:ID or window:AGE
+    /// Number of the campaign to judge, or several of the same build, separated by commas [default: the latest]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) campaign: Vec<i64>,
+    /// What to compare with: last, good (up to ten that did not fail, and the first ten), branch:NAME (the latest ten),
+    /// label:NAME, commit:HASH, campaign:ID or window:AGE
     #[arg(long, value_name = "BASELINE", default_value = "last")]
     pub(crate) baseline: Baseline,
+    /// Call the campaign good, whatever the verdict is: later ones are compared with it and those after it
+    #[arg(long)]
+    pub(crate) accept: bool,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
 }

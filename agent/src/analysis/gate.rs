@@ -1,33 +1,38 @@
 //! The gate: is a campaign slower than its baseline, and could it have been seen?
 
 use serde::Serialize;
-use stats::comparison::missing_values;
-use stats::power::MAX_N;
-use stats::severity::DEFAULT_NOISE_FLOOR;
+use stats::cluster::MIN_VALUES;
+use stats::power::paired_detectable_effect;
 use stats::{
-    Better, Comparison, ComparisonConfig, Interval, Sample, Severity, StatsError, Warning,
-    benjamini_hochberg, grade,
+    Better, Comparison, ComparisonConfig, Contrast, Design, History, Interval, Sample, Severity, Spread,
+    StatsError, Warning, benjamini_hochberg, grade,
 };
 
-use crate::analysis::{ALPHA, Graded, severity_name};
+use crate::analysis::{ALPHA, Graded, NOISE_FLOOR, severity_name, words};
+use crate::bench::summary::LEVEL;
 use crate::store::Series;
 
-/// Fewest runs a side for a comparison, as [`Comparison::new`] has it.
-const MIN_RUNS: usize = 5;
+/// Probability with which what is called detectable is found.
+const POWER: f64 = 0.8;
 
-/// The runs of one series in the two campaigns.
-#[derive(Debug, Clone, PartialEq)]
+/// Most campaigns or launches that are asked for.
+const MAX_MORE: usize = 200;
+
+/// The campaigns of one series that are compared: lists of warm times, microseconds, oldest first.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Pair {
     /// What they have in common.
     pub(crate) series: Series,
-    /// Warm times of the baseline, microseconds, oldest first.
-    pub(crate) baseline_micros: Vec<f64>,
-    /// Warm times of the candidate.
-    pub(crate) candidate_micros: Vec<f64>,
+    /// Campaigns of the baseline.
+    pub(crate) baseline: Vec<Vec<f64>>,
+    /// The first good campaigns, where many small steps must not add up unseen; or none.
+    pub(crate) anchor: Vec<Vec<f64>>,
+    /// Campaigns of the candidate.
+    pub(crate) candidate: Vec<Vec<f64>>,
     /// Runs of the candidate that failed.
     pub(crate) n_failed: usize,
-    /// Relative effect that noise between campaigns may have.
-    pub(crate) noise_floor: f64,
+    /// What earlier campaigns say about the noise between campaigns.
+    pub(crate) history: History,
 }
 
 /// What a pair comes to.
@@ -38,7 +43,7 @@ pub(crate) enum Outcome {
     Slower,
     /// Significantly faster, beyond the noise.
     Faster,
-    /// Nothing looks like a change of the size that matters; `detectable` says what is sure to show.
+    /// No change, and one of the size that matters would have shown: it is larger than `detectable`.
     Unchanged,
     /// A change of the size that matters could have been missed.
     NotEnoughData,
@@ -48,44 +53,114 @@ pub(crate) enum Outcome {
     New,
 }
 
+/// What a candidate is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Against {
+    /// The baseline that was asked for.
+    Baseline,
+    /// The first good campaigns: listed only where the candidate is slower than they were.
+    FirstGood,
+}
+
+/// What a comparison needs more of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Unit {
+    /// Runs of a campaign.
+    Run,
+    /// Campaigns on each side.
+    Campaign,
+    /// Launches of the browser.
+    Launch,
+}
+
+/// What the runs say if campaigns had no luck of their own. It decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct RunsAlone {
+    /// Of the rank test.
+    pub(crate) p_value: f64,
+    /// 95 % interval of the ratio of the medians of all runs.
+    pub(crate) ratio_interval: [f64; 2],
+    /// The same of their difference, microseconds.
+    pub(crate) difference_micros: [f64; 2],
+}
+
 /// A pair with everything known about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Compared {
     /// What the runs have in common.
     #[serde(flatten)]
     pub(crate) series: Series,
+    /// What it was compared with.
+    pub(crate) against: Against,
     /// What it comes to.
     pub(crate) outcome: Outcome,
     /// Runs of the baseline.
     pub(crate) n_baseline: usize,
+    /// Campaigns of the baseline; of builds in turns, launches.
+    pub(crate) n_baseline_groups: usize,
     /// Runs of the candidate.
     pub(crate) n_candidate: usize,
     /// Runs of the candidate that failed.
     pub(crate) n_failed: usize,
-    /// Median of the baseline, microseconds.
+    /// Median of the baseline, microseconds; of several campaigns the geometric mean of medians.
     pub(crate) baseline_micros: Option<f64>,
-    /// Median of the candidate, microseconds.
+    /// The same of the candidate.
     pub(crate) candidate_micros: Option<f64>,
     /// Candidate divided by baseline.
     pub(crate) ratio: Option<f64>,
     /// Bounds of its interval.
     pub(crate) ratio_interval: Option<[f64; 2]>,
-    /// Of the rank test.
+    /// Probability that noise between campaigns, or launches, does this much.
     pub(crate) p_value: Option<f64>,
-    /// The same for the family of all pairs.
+    /// The same for the family of all comparisons.
     pub(crate) adjusted_p_value: Option<f64>,
     /// Size of a change that counts.
     pub(crate) graded: Option<Graded>,
-    /// Relative effect that noise between campaigns may have.
-    pub(crate) noise_floor: f64,
-    /// Smallest relative change that so many runs with this spread find in 80 % of cases.
+    /// Relative standard deviation of campaigns of unchanged code; of builds in turns, that of the ratio of a launch.
+    pub(crate) noise: Option<f64>,
+    /// Smallest relative change that is found in 80 % of cases if it is the only one of the family.
     pub(crate) detectable: Option<f64>,
-    /// Further runs a side without which a change of the size that matters can be missed.
+    /// How much more is needed to see a change of the size that matters.
     pub(crate) n_missing: usize,
+    /// Of what.
+    pub(crate) missing: Unit,
+    /// What the runs say if campaigns had no luck of their own.
+    pub(crate) runs_alone: Option<RunsAlone>,
     /// Doubts about the candidate's runs.
     pub(crate) warnings: Vec<String>,
     #[serde(skip)]
-    pub(super) interval: Option<Interval>,
+    pub(super) evidence: Option<Evidence>,
+}
+
+/// What a comparison rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Evidence {
+    /// Campaigns against campaigns.
+    Campaigns(Contrast),
+    /// Launches in which both builds ran: the ratio, the relative spread of one launch's, and how many there are.
+    Launches { ratio: Interval, spread: f64, n: usize },
+}
+
+impl Evidence {
+    fn ratio(self) -> Interval {
+        match self {
+            Self::Campaigns(contrast) => contrast.ratio,
+            Self::Launches { ratio, .. } => ratio,
+        }
+    }
+
+    /// What so many more campaigns a side, or launches, would find.
+    fn detectable(self, n_more: usize, design: Design) -> Result<f64, StatsError> {
+        let effect = match self {
+            Self::Campaigns(contrast) => contrast.detectable(n_more, design)?,
+            Self::Launches { spread, n, .. } => {
+                paired_detectable_effect(spread, n + n_more, design)?.exp_m1()
+            }
+        };
+        Ok(effect.max(NOISE_FLOOR))
+    }
 }
 
 /// What all pairs come to.
@@ -113,11 +188,13 @@ pub(crate) struct Verdict {
 
 impl Compared {
     /// A comparison of which nothing is known yet but that it cannot be made.
-    pub(super) fn unknown(series: Series, noise_floor: f64) -> Self {
+    pub(super) fn unknown(series: Series, against: Against) -> Self {
         Self {
             series,
+            against,
             outcome: Outcome::NotEnoughData,
             n_baseline: 0,
+            n_baseline_groups: 0,
             n_candidate: 0,
             n_failed: 0,
             baseline_micros: None,
@@ -127,11 +204,13 @@ impl Compared {
             p_value: None,
             adjusted_p_value: None,
             graded: None,
-            noise_floor,
+            noise: None,
             detectable: None,
             n_missing: 0,
+            missing: Unit::Run,
+            runs_alone: None,
             warnings: Vec::new(),
-            interval: None,
+            evidence: None,
         }
     }
 
@@ -149,29 +228,52 @@ impl Compared {
 /// # Errors
 /// A time that is not positive.
 pub(crate) fn decide(pairs: Vec<Pair>, fail_on: Severity) -> Result<Verdict, StatsError> {
-    let compared = pairs.into_iter().map(|pair| compare(pair, fail_on)).collect::<Result<_, _>>()?;
-    Ok(conclude(compared, fail_on))
+    let mut compared = Vec::with_capacity(pairs.len());
+    for (index, pair) in pairs.iter().enumerate() {
+        let is_similar = |other: &Pair| {
+            other.series.machine() == pair.series.machine() && other.series.browser == pair.series.browser
+        };
+        let others = pairs.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other);
+        let similar: Vec<History> =
+            others.filter(|other| is_similar(other)).map(|other| other.history).collect();
+        let spread = Spread::of(&pair.history, &similar);
+        compared.push(compare(pair, Against::Baseline, &pair.baseline, spread)?);
+        if !pair.anchor.is_empty() {
+            compared.push(compare(pair, Against::FirstGood, &pair.anchor, spread)?);
+        }
+    }
+    conclude(compared, fail_on)
 }
 
 /// Decides which differences count, over all comparisons as one family, and what they come to together.
-pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Verdict {
+pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Result<Verdict, StatsError> {
     let p_values: Vec<f64> = compared.iter().filter_map(|compared| compared.p_value).collect();
     let mut adjusted = benjamini_hochberg(&p_values).into_iter();
+    // A change that is alone in its family has to be this sure.
+    let design = Design { significance: ALPHA / p_values.len().max(1) as f64, power: POWER };
+    let effect = smallest_effect(fail_on);
     for one in &mut compared {
-        let Some(interval) = one.interval else { continue };
+        let Some(evidence) = one.evidence else { continue };
         one.adjusted_p_value = adjusted.next();
         let is_significant = one.adjusted_p_value.is_some_and(|p_value| p_value <= ALPHA);
+        one.graded = Graded::of(grade(evidence.ratio(), is_significant, NOISE_FLOOR, Better::Lower));
+        one.detectable = Some(evidence.detectable(0, design)?);
+        let suffices =
+            |n_more: &usize| evidence.detectable(*n_more, design).is_ok_and(|least| least <= effect);
+        one.n_missing = (0..MAX_MORE).find(suffices).unwrap_or(MAX_MORE);
         // As large as what fails, but noise may look like that.
-        let is_suspicious = interval.estimate - 1.0 >= smallest_effect(fail_on, DEFAULT_NOISE_FLOOR);
-        one.graded = Graded::of(grade(interval, is_significant, one.noise_floor, Better::Lower));
-        match one.graded {
-            Some(graded) => {
-                one.outcome = if graded.is_regression { Outcome::Slower } else { Outcome::Faster };
-            }
-            None if one.n_missing > 0 || is_suspicious => one.outcome = Outcome::NotEnoughData,
-            None => one.outcome = Outcome::Unchanged,
+        let is_suspicious = evidence.ratio().estimate - 1.0 >= effect;
+        one.outcome = match one.graded {
+            Some(graded) if graded.is_regression => Outcome::Slower,
+            Some(_) => Outcome::Faster,
+            None if one.n_missing > 0 || is_suspicious => Outcome::NotEnoughData,
+            None => Outcome::Unchanged,
+        };
+        if one.graded.is_some() {
+            one.n_missing = 0;
         }
     }
+    compared.retain(|one| one.against == Against::Baseline || one.outcome == Outcome::Slower);
     let any = |is_so: &dyn Fn(&Compared) -> bool| compared.iter().any(is_so);
     let decision = if any(&|one| one.fails(fail_on)) {
         Decision::Fail
@@ -182,71 +284,87 @@ pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Verdic
     } else {
         Decision::Pass
     };
-    Verdict { decision, fail_on: severity_name(fail_on), compared }
+    Ok(Verdict { decision, fail_on: severity_name(fail_on), compared })
 }
 
 /// Smallest effect of a severity, a relative change; minor regressions count from the noise on.
-pub(super) fn smallest_effect(severity: Severity, noise_floor: f64) -> f64 {
-    let bound: f64 = match severity {
-        Severity::Minor => 0.0,
+fn smallest_effect(severity: Severity) -> f64 {
+    match severity {
+        Severity::Minor => NOISE_FLOOR,
         Severity::Moderate => 0.05,
         Severity::Severe => 0.15,
         Severity::Critical => 0.25,
-    };
-    bound.max(noise_floor)
+    }
 }
 
-fn compare(pair: Pair, fail_on: Severity) -> Result<Compared, StatsError> {
-    let (n_baseline, n_candidate) = (pair.baseline_micros.len(), pair.candidate_micros.len());
-    let sample = |micros: &[f64]| (!micros.is_empty()).then(|| Sample::new(micros)).transpose();
-    let baseline = sample(&pair.baseline_micros)?;
-    let candidate = sample(&pair.candidate_micros)?;
+fn compare(
+    pair: &Pair,
+    against: Against,
+    baseline: &[Vec<f64>],
+    spread: Spread,
+) -> Result<Compared, StatsError> {
+    let n_runs = |campaigns: &[Vec<f64>]| campaigns.iter().map(Vec::len).sum::<usize>();
+    let (n_baseline, n_candidate) = (n_runs(baseline), n_runs(&pair.candidate));
     let mut compared = Compared {
         n_baseline,
+        n_baseline_groups: baseline.len(),
         n_candidate,
         n_failed: pair.n_failed,
-        baseline_micros: baseline.as_ref().map(Sample::median),
-        candidate_micros: candidate.as_ref().map(Sample::median),
-        n_missing: MIN_RUNS.saturating_sub(n_baseline.min(n_candidate)),
-        ..Compared::unknown(pair.series, pair.noise_floor)
+        baseline_micros: level(baseline)?,
+        candidate_micros: level(&pair.candidate)?,
+        n_missing: MIN_VALUES.saturating_sub(n_baseline.min(n_candidate)),
+        ..Compared::unknown(pair.series.clone(), against)
     };
-    match (baseline, candidate) {
-        (None, _) => compared.outcome = Outcome::New,
-        (Some(_), None) if pair.n_failed > 0 => compared.outcome = Outcome::Broken,
-        (Some(_), None) => {}
-        (Some(baseline), Some(candidate)) => {
-            let config = ComparisonConfig::default();
-            let comparison = match Comparison::new(&baseline, &candidate, config) {
-                Ok(comparison) => comparison,
-                Err(StatsError::NotEnoughData { .. } | StatsError::NoSpread) => return Ok(compared),
-                Err(error) => return Err(error),
-            };
-            let effect = smallest_effect(fail_on, pair.noise_floor);
-            compared.ratio = Some(comparison.ratio.estimate);
-            compared.ratio_interval = Some([comparison.ratio.low, comparison.ratio.high]);
-            compared.p_value = Some(comparison.rank_test.p_value);
-            compared.detectable = Some(comparison.minimum_detectable_effect.max(pair.noise_floor));
-            compared.n_missing = match missing_values(&baseline, &candidate, effect, config.design) {
-                Ok(n_missing) => n_missing,
-                // So much noise that measuring more is no remedy.
-                Err(StatsError::OutOfRange { .. }) => MAX_N,
-                Err(error) => return Err(error),
-            };
-            compared.warnings = comparison.candidate_warnings.iter().map(words).collect();
-            compared.interval = Some(comparison.ratio);
-        }
+    if n_baseline == 0 {
+        compared.outcome = Outcome::New;
+    } else if n_candidate == 0 && pair.n_failed > 0 {
+        compared.outcome = Outcome::Broken;
     }
+    let (old, new) = (whole(baseline)?, whole(&pair.candidate)?);
+    let contrast = match Contrast::between(&old, &new, spread, LEVEL) {
+        Ok(contrast) => contrast,
+        Err(StatsError::NotEnoughData { .. }) => return Ok(compared),
+        Err(error) => return Err(error),
+    };
+    compared.ratio = Some(contrast.ratio.estimate);
+    compared.ratio_interval = Some([contrast.ratio.low, contrast.ratio.high]);
+    compared.p_value = Some(contrast.p_value);
+    compared.noise = Some(spread.sd);
+    compared.missing = Unit::Campaign;
+    compared.evidence = Some(Evidence::Campaigns(contrast));
+    compared.runs_alone = runs_alone(&baseline.concat(), &pair.candidate.concat())?;
+    let warnings: Vec<Warning> = new.iter().flat_map(stats::warnings).collect();
+    compared.warnings = words(&warnings);
     Ok(compared)
 }
 
-fn words(warning: &Warning) -> String {
-    match warning {
-        Warning::Autocorrelated { n_effective, .. } => {
-            format!("the runs repeat each other and say no more than {n_effective:.0} independent ones")
-        }
-        Warning::Multimodal { .. } => {
-            "the runs fall into more than one cluster, so no single number describes them".to_owned()
-        }
+/// The campaigns that were not broken off.
+fn whole(campaigns: &[Vec<f64>]) -> Result<Vec<Sample>, StatsError> {
+    campaigns.iter().filter(|runs| runs.len() >= MIN_VALUES).map(|runs| Sample::new(runs)).collect()
+}
+
+/// Geometric mean of the medians.
+fn level(campaigns: &[Vec<f64>]) -> Result<Option<f64>, StatsError> {
+    let mut logarithms = Vec::new();
+    if let [runs] = campaigns {
+        return Ok(Sample::new(runs).ok().map(|runs| runs.median()));
+    }
+    for runs in campaigns.iter().filter(|runs| !runs.is_empty()) {
+        logarithms.push(Sample::new(runs)?.median().ln());
+    }
+    Ok(Sample::new(&logarithms).ok().map(|logarithms| logarithms.mean().exp()))
+}
+
+fn runs_alone(baseline: &[f64], candidate: &[f64]) -> Result<Option<RunsAlone>, StatsError> {
+    let (baseline, candidate) = (Sample::new(baseline)?, Sample::new(candidate)?);
+    match Comparison::new(&baseline, &candidate, ComparisonConfig::default()) {
+        Ok(Comparison { ratio, difference, rank_test, .. }) => Ok(Some(RunsAlone {
+            p_value: rank_test.p_value,
+            ratio_interval: [ratio.low, ratio.high],
+            difference_micros: [difference.low, difference.high],
+        })),
+        Err(StatsError::NoSpread) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use stats::change::{MIN_AFTER, MIN_BEFORE};
 use stats::drift::mann_kendall;
+use stats::quality::MIN_AUTOCORRELATION;
 use stats::severity::{DEFAULT_NOISE_FLOOR, noise_floor};
 use stats::{
     Better, Detector, DetectorConfig, Interval, Sample, StatsError, benjamini_hochberg, drift, grade,
 };
 
-use crate::analysis::{ALPHA, Graded};
+use crate::analysis::{ALPHA, Graded, NOISE_FLOOR, words};
 use crate::bench::summary::LEVEL;
 use crate::store::{Metric, Point, Series};
 
@@ -119,6 +120,8 @@ pub(crate) struct Trend {
     pub(crate) blocks: Vec<Block>,
     /// Oldest first; the drift last.
     pub(crate) findings: Vec<Finding>,
+    /// Doubts about the latest campaign's runs; where campaigns have few, about the campaigns of the present level.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Trend {
@@ -151,12 +154,11 @@ impl Trend {
             let between = [time(change.earliest), time(change.latest)];
             let sides = (pair[0], pair[1]);
             let n_blocks = |level: Level| blocks.iter().filter(|block| block.is_in(level)).count();
-            let noise = block_noise(&blocks, (n_blocks(pair[0]), n_blocks(pair[1]))).unwrap_or(0.0);
-            let floor = floor.max(noise);
+            let floor = step_floor(&blocks, (n_blocks(pair[0]), n_blocks(pair[1])));
             findings.push(Finding::new(Shape::Step, sides, between, change.ratio, change.p_value, floor));
         }
         let now = levels[levels.len() - 1];
-        findings.extend(slow_change(&blocks, now.first_unix_micros, floor));
+        findings.extend(slow_change(&blocks, now.first_unix_micros));
         Ok(Self {
             series,
             metric,
@@ -166,6 +168,7 @@ impl Trend {
             noise_floor: floor,
             is_rolled_up: false,
             noise_is_measured,
+            warnings: doubts(points, &blocks, now)?,
             blocks,
             findings,
         })
@@ -285,12 +288,36 @@ pub(crate) fn block_noise(blocks: &[Block], (n_before, n_after): (usize, usize))
 }
 
 /// Relative change that unchanged code shows from one block to the next, and whether that was measured or assumed.
-pub(crate) fn measured_noise_floor(blocks: &[Block]) -> (f64, bool) {
+fn measured_noise_floor(blocks: &[Block]) -> (f64, bool) {
     let medians: Vec<f64> = blocks.iter().map(|block| block.median_micros).collect();
     match Sample::new(&medians).and_then(|medians| noise_floor(&medians)) {
         Ok(floor) => (floor, true),
         Err(_) => (DEFAULT_NOISE_FLOOR, false),
     }
+}
+
+/// Relative step between so many blocks that counts: larger than what noise does from one block to the next, as far as that
+/// is not averaged out.
+fn step_floor(blocks: &[Block], (n_before, n_after): (usize, usize)) -> f64 {
+    let floor = match measured_noise_floor(blocks) {
+        (floor, true) => {
+            let share = 1.0 / n_before.max(1) as f64 + 1.0 / n_after.max(1) as f64;
+            NOISE_FLOOR.max(floor * (0.5 * share).sqrt())
+        }
+        (floor, false) => floor,
+    };
+    floor.max(block_noise(blocks, (n_before, n_after)).unwrap_or(0.0))
+}
+
+/// Doubts about the latest runs that were measured together, or about the blocks since the last step.
+fn doubts(points: &[Point], blocks: &[Block], now: Level) -> Result<Vec<String>, StatsError> {
+    let n_latest = blocks.last().map_or(0, |block| block.n);
+    let values: Vec<f64> = if n_latest >= MIN_AUTOCORRELATION {
+        points[points.len() - n_latest..].iter().map(|point| point.micros).collect()
+    } else {
+        blocks.iter().filter(|block| block.is_in(now)).map(|block| block.median_micros).collect()
+    };
+    Ok(words(&stats::warnings(&Sample::new(&values)?)))
 }
 
 /// Index of the first point of each value that the detector gets: every point, or in a long series medians of a few
@@ -307,7 +334,7 @@ fn thin(points: &[Point], blocks: &[Block]) -> Vec<usize> {
 }
 
 /// The drift of the blocks since `start`, if there are enough of them to ask.
-fn slow_change(blocks: &[Block], start: i64, noise_floor: f64) -> Option<Finding> {
+fn slow_change(blocks: &[Block], start: i64) -> Option<Finding> {
     let regime: Vec<Block> =
         blocks.iter().copied().filter(|block| block.started_unix_micros >= start).collect();
     let medians: Vec<f64> = regime.iter().map(|block| block.median_micros).collect();
@@ -327,9 +354,12 @@ fn slow_change(blocks: &[Block], start: i64, noise_floor: f64) -> Option<Finding
         })
     };
     let (first, second) = regime.split_at(regime.len() / 2);
+    let floor = step_floor(blocks, (first.len(), second.len()));
     let (first, second) = (half(first)?, half(second)?);
     let between = [first.first_unix_micros, second.last_unix_micros];
-    Some(Finding::new(Shape::Drift, (first, second), between, found.ratio, found.p_value, noise_floor))
+    // A series is asked two questions, for steps and for a drift.
+    let p_value = (2.0 * found.p_value).min(1.0);
+    Some(Finding::new(Shape::Drift, (first, second), between, found.ratio, p_value, floor))
 }
 
 fn level(points: &[Point]) -> Result<Level, StatsError> {

@@ -3,22 +3,23 @@
 mod baseline;
 pub(crate) mod report;
 
-use stats::Severity;
+use anyhow::Context as _;
+use stats::{History, Severity};
 
 use crate::analysis::gate::{Decision, Outcome, Pair, Verdict, decide};
-use crate::analysis::trend::{block_noise, blocks, measured_noise_floor};
+use crate::analysis::trend::blocks;
 use crate::cli::{GateArgs, GateFormat};
 use crate::commands::{filter, open_existing};
 use crate::exit::{Exit, Failure};
-use crate::output::{Printer, quantity};
+use crate::output::Printer;
 use crate::store::{Campaign, Filter, Metric, Point, Series, Store};
 pub(crate) use baseline::Baseline;
-use baseline::PASS;
+use baseline::{ACCEPTED, FAIL, NOT_ENOUGH_DATA, PASS};
 use report::Report;
 
 /// How campaigns are compared, for a person who asks.
-const METHOD: &str = "significant in the whole family at 1 % (rank test, Benjamini–Hochberg) and larger than the noise \
-                      between campaigns";
+const METHOD: &str = "significant in the whole family at 1 % (moderated t-test of campaigns, whose noise their history \
+                      tells; Benjamini–Hochberg) and larger than 1 %";
 
 /// Load per CPU by which a campaign may exceed its baseline without a word.
 const BUSIER: f64 = 0.25;
@@ -26,29 +27,48 @@ const BUSIER: f64 = 0.25;
 /// Compares, prints, and chooses the exit code.
 pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let store = open_existing(&args.filter.db)?;
-    let Some(candidate) = store.campaign(args.campaign)? else {
-        let missing = args.campaign.map_or("no campaign".to_owned(), |id| format!("no campaign {id}"));
-        let failure = Failure::environment(format!("there is {missing} in {}", store.path().display()));
-        return Err(failure.hint("measure one with `tabpool bench`").into());
-    };
+    let candidates = candidates(&store, &args.campaign)?;
     let Gathered { pairs, n_elsewhere, doubt } =
-        gather(&store, &filter(&args.filter, None), &candidate, &args.baseline)?;
+        gather(&store, &filter(&args.filter, None), &candidates, &args.baseline)?;
     let verdict = decide(pairs, args.verdict.fail_on)?;
     // A part of a campaign that passes says nothing of the rest.
     if filter(&args.filter, None) == Filter::default() {
-        store.set_verdict(candidate.id, decision_name(verdict.decision))?;
+        let word = if args.accept { ACCEPTED } else { decision_name(verdict.decision) };
+        candidates.iter().try_for_each(|candidate| store.set_verdict(candidate.id, word))?;
     }
+    let names: Vec<String> = candidates.iter().map(Campaign::name).collect();
     let report = Report {
-        candidate: candidate.name(),
+        candidate: names.join(", "),
         baseline: args.baseline.to_string(),
-        machine: format!("{} ({})", candidate.host, candidate.cpu_model),
+        machine: candidates.first().map(Campaign::machine).unwrap_or_default(),
         n_elsewhere,
         doubt,
         method: METHOD,
         verdict: &verdict,
     };
     print(&report, args.verdict.format, printer)?;
+    if args.accept {
+        printer.note("accepted: from here on it is what good campaigns are compared with");
+        return Ok(Exit::Done);
+    }
     Ok(exit(&verdict, args.verdict.not_enough_data))
+}
+
+/// The campaigns with these numbers, oldest first; the latest when there are none.
+fn candidates(store: &Store, ids: &[i64]) -> anyhow::Result<Vec<Campaign>> {
+    let ids: Vec<Option<i64>> =
+        if ids.is_empty() { vec![None] } else { ids.iter().copied().map(Some).collect() };
+    let mut candidates = Vec::with_capacity(ids.len());
+    for id in ids {
+        candidates.push(store.campaign(id)?.ok_or_else(|| {
+            let missing = id.map_or("no campaign".to_owned(), |id| format!("no campaign {id}"));
+            Failure::environment(format!("there is {missing} in {}", store.path().display()))
+                .hint("measure one with `tabpool bench`")
+        })?);
+    }
+    candidates.sort_by_key(|candidate| candidate.id);
+    candidates.dedup_by_key(|candidate| candidate.id);
+    Ok(candidates)
 }
 
 /// Prints a verdict in the format asked for.
@@ -58,9 +78,8 @@ pub(crate) fn print(report: &Report<'_>, format: GateFormat, printer: &Printer) 
         GateFormat::Json => printer.document(&report.json())?,
         GateFormat::Text => {
             printer.result(&report.text(printer));
-            if report.n_elsewhere > 0 {
-                let n = quantity::plural(report.n_elsewhere, "case");
-                printer.note(&format!("{n} have a baseline only on another machine, which is no baseline"));
+            if let Some(elsewhere) = report.elsewhere() {
+                printer.note(&elsewhere);
             }
             if let Some(doubt) = &report.doubt {
                 printer.warning(doubt);
@@ -78,8 +97,8 @@ pub(crate) fn print(report: &Report<'_>, format: GateFormat, printer: &Printer) 
 fn decision_name(decision: Decision) -> &'static str {
     match decision {
         Decision::Pass => PASS,
-        Decision::Fail => "fail",
-        Decision::NotEnoughData => "not-enough-data",
+        Decision::Fail => FAIL,
+        Decision::NotEnoughData => NOT_ENOUGH_DATA,
     }
 }
 
@@ -98,15 +117,20 @@ impl Campaign {
         let label = self.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
         format!("campaign {}{label}", self.id)
     }
+
+    fn machine(&self) -> String {
+        format!("{} ({})", self.host, self.cpu_model)
+    }
 }
 
 /// One series with what the candidate and its baseline have of it.
 struct Half {
     series: Series,
     baseline: Vec<Point>,
+    anchor: Vec<Point>,
     candidate: Vec<Point>,
     n_failed: usize,
-    noise_floor: f64,
+    history: History,
 }
 
 /// What there is to compare.
@@ -122,38 +146,63 @@ struct Gathered {
 fn gather(
     store: &Store,
     filter: &Filter,
-    candidate: &Campaign,
+    candidates: &[Campaign],
     baseline: &Baseline,
 ) -> anyhow::Result<Gathered> {
-    let campaigns = store.campaigns()?;
+    let first = candidates.first().context("a candidate is needed")?;
+    let mut campaigns = store.campaigns()?;
+    campaigns.retain(|campaign| campaign.id < first.id);
+    // What failed is known to be different, unless the question is where a branch stands.
+    let is_failed = |one: &&Campaign| *baseline == Baseline::Good && one.verdict.as_deref() == Some(FAIL);
+    let failed: Vec<i64> = campaigns.iter().filter(is_failed).map(|one| one.id).collect();
+    let baseline = baseline.among(&campaigns, first)?;
     let mut halves = Vec::new();
     for series in store.series(filter)? {
-        let of_candidate = store.points(series.id, Metric::Warm, None, Some(candidate.id))?;
-        let n_failed = store.n_failed(series.id, None, Some(candidate.id))?;
-        let mut history = store.points(series.id, Metric::Warm, None, None)?;
-        history.retain(|point| point.campaign.is_some_and(|campaign| campaign < candidate.id));
-        let mut before = store.rolled_up(series.id, Metric::Warm, None)?;
-        before.extend(&history);
-        before.sort_by_key(|point| point.started_unix_micros);
-        let before = blocks(&before)?;
-        let chosen = baseline.choose(&history, &campaigns, candidate)?;
-        let n_chosen = blocks(&chosen)?.len();
-        let noise = block_noise(&before, (n_chosen, 1)).unwrap_or(0.0);
-        let noise_floor = measured_noise_floor(&before).0.max(noise);
-        halves.push(Half { series, baseline: chosen, candidate: of_candidate, n_failed, noise_floor });
+        let (mut candidate, mut n_failed) = (Vec::new(), 0);
+        for campaign in candidates {
+            candidate.extend(store.points(series.id, Metric::Warm, None, Some(campaign.id))?);
+            n_failed += store.n_failed(series.id, None, Some(campaign.id))?;
+        }
+        let mut points = store.points(series.id, Metric::Warm, None, None)?;
+        points.retain(|point| point.campaign.is_some_and(|campaign| campaign < first.id));
+        let mut earlier = store.rolled_up(series.id, Metric::Warm, None)?;
+        earlier.extend(&points);
+        earlier.retain(|point| {
+            point.campaign.is_some_and(|campaign| campaign < first.id && !failed.contains(&campaign))
+        });
+        earlier.sort_by_key(|point| point.started_unix_micros);
+        let earlier = blocks(&earlier)?;
+        let medians: Vec<f64> = earlier.iter().map(|block| block.median_micros).collect();
+        let history = History::of(&medians)?;
+        let measured: Vec<i64> = blocks(&points)?.iter().filter_map(|block| block.campaign).collect();
+        let on_level: Vec<i64> =
+            earlier[history.level_start..].iter().filter_map(|block| block.campaign).collect();
+        let chosen = baseline.choose(&measured, &on_level);
+        let of = |ids: &[i64]| {
+            let is_chosen = |point: &&Point| point.campaign.is_some_and(|id| ids.contains(&id));
+            points.iter().filter(is_chosen).copied().collect::<Vec<Point>>()
+        };
+        let (baseline, anchor) = (of(&chosen.baseline), of(&chosen.anchor));
+        halves.push(Half { series, baseline, anchor, candidate, n_failed, history });
     }
     attribute_failures(&mut halves);
     let n_elsewhere = halves.iter().filter(|half| half.is_new() && has_other_machine(half, &halves)).count();
-    let micros = |points: &[Point]| points.iter().map(|point| point.micros).collect();
     let pairs = halves.iter().filter(|half| half.is_measured()).map(|half| Pair {
         series: half.series.clone(),
-        baseline_micros: micros(&half.baseline),
-        candidate_micros: micros(&half.candidate),
+        baseline: by_campaign(&half.baseline),
+        anchor: by_campaign(&half.anchor),
+        candidate: by_campaign(&half.candidate),
         n_failed: half.n_failed,
-        noise_floor: half.noise_floor,
+        history: half.history,
     });
-    let doubt = busier(candidate, &campaigns, &halves);
+    let doubt = candidates.iter().find_map(|candidate| busier(candidate, &campaigns, &halves));
     Ok(Gathered { pairs: pairs.collect(), n_elsewhere, doubt })
+}
+
+/// The times of each campaign, microseconds.
+fn by_campaign(points: &[Point]) -> Vec<Vec<f64>> {
+    let campaigns = points.chunk_by(|left, right| left.campaign == right.campaign);
+    campaigns.map(|points| points.iter().map(|point| point.micros).collect()).collect()
 }
 
 /// Says so when the machine had clearly more to do than while any baseline was measured.

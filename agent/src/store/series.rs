@@ -34,7 +34,7 @@ impl Metric {
 }
 
 /// Runs that may be compared with each other.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Series {
     /// Number in this history.
     pub(crate) id: i64,

@@ -2,7 +2,7 @@
 
 use crate::distribution::{normal_quantile, normal_upper_tail};
 use crate::interval::Interval;
-use crate::quality::{MIN_AUTOCORRELATION, autocorrelation, persistence, variance_inflation};
+use crate::quality::{MIN_AUTOCORRELATION, autocorrelation, cautious_persistence, variance_inflation};
 use crate::sample::{Sample, StatsError, require, require_probability};
 
 /// Values looked at, the latest ones; the number of pairs grows with their square.
@@ -33,9 +33,8 @@ pub struct MannKendallTest {
 /// Tests for a drift of positive values, and measures it.
 ///
 /// Mann and Kendall's test decides; its variance is multiplied by n / effective n of the residuals, as Yue & Wang
-/// proposed in "The Mann-Kendall test modified by effective sample size" (2004), or by what an AR(1) process gives if
-/// that is more. The line is Theil and Sen's, through
-/// logarithms. Give it one regime: a step looks like a drift, and a drift like many steps.
+/// proposed in "The Mann-Kendall test modified by effective sample size" (2004), or by what an AR(1) process gives, with as
+/// much autocorrelation as the residuals leave room for, if that is more. The line is Theil and Sen's, through logarithms. Give it one regime: a step looks like a drift, and a drift like many steps.
 ///
 /// # Errors
 /// [`StatsError::NotEnoughData`] below ten values, [`StatsError::NoSpread`], [`StatsError::NotPositive`], and
@@ -111,7 +110,9 @@ fn inflation(logarithms: &Sample, slope: f64) -> Result<f64, StatsError> {
     let residuals: Vec<f64> = values.map(|(index, value)| value - slope * index as f64).collect();
     let n = residuals.len() as f64;
     match autocorrelation(&Sample::new(&residuals)?) {
-        Ok(measured) => Ok((n / measured.n_effective).max(variance_inflation(n, persistence(&[&residuals])))),
+        Ok(measured) => {
+            Ok((n / measured.n_effective).max(variance_inflation(n, cautious_persistence(&[&residuals]))))
+        }
         // A perfect line leaves nothing to correlate.
         Err(StatsError::NoSpread) => Ok(1.0),
         Err(error) => Err(error),

@@ -4,6 +4,7 @@
 //! question that the data cannot answer gives [`StatsError::NotEnoughData`], which says how much is missing.
 
 pub mod change;
+pub mod cluster;
 pub mod comparison;
 mod distribution;
 pub mod drift;
@@ -19,6 +20,7 @@ pub mod severity;
 pub mod summary;
 
 pub use change::{Change, Detector, DetectorConfig, detect};
+pub use cluster::{Contrast, History, Spread};
 pub use comparison::{Comparison, ComparisonConfig};
 pub use drift::{Drift, drift};
 pub use family::benjamini_hochberg;

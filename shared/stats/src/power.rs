@@ -66,7 +66,7 @@ pub fn needed_n(spread: f64, effect: f64, design: Design) -> Result<usize, Stats
     Ok(enough)
 }
 
-fn design_quantiles(design: Design, freedom: f64) -> Result<f64, StatsError> {
+pub(crate) fn design_quantiles(design: Design, freedom: f64) -> Result<f64, StatsError> {
     require_probability("significance", design.significance)?;
     require_probability("power", design.power)?;
     Ok(student_quantile(1.0 - 0.5 * design.significance, freedom) + student_quantile(design.power, freedom))

@@ -3,13 +3,21 @@
 use super::*;
 use crate::testing::{series, synthetic_micros};
 
-fn pair(n: usize, factor: f64, spread: f64) -> Pair {
+/// Medians of thirty campaigns of unchanged code.
+fn history(noise: f64) -> History {
+    History::of(&synthetic_micros(99, 30, 1e4, noise)).unwrap()
+}
+
+/// Ten campaigns of `n` runs against one that takes `factor` times as long; campaigns of unchanged code lie `noise` apart.
+fn pair(n: usize, factor: f64, noise: f64) -> Pair {
+    let levels = synthetic_micros(n as u64, 10, 1e4, noise);
+    let campaign = |(seed, level): (u64, f64)| synthetic_micros(seed, n, level, 0.01);
     Pair {
         series: series("tiny"),
-        baseline_micros: synthetic_micros(1, n, 1e4, spread),
-        candidate_micros: synthetic_micros(2, n, 1e4 * factor, spread),
-        n_failed: 0,
-        noise_floor: 0.02,
+        baseline: (10..).zip(levels).map(campaign).collect(),
+        candidate: vec![campaign((1, 1e4 * factor))],
+        history: history(noise),
+        ..Pair::default()
     }
 }
 
@@ -24,52 +32,85 @@ fn check(pairs: Vec<Pair>, fail_on: Severity, decision: Decision, outcomes: &[Ou
 fn severity_decides() {
     use Outcome::{Faster, Slower, Unchanged};
     use Severity::{Minor, Moderate, Severe};
-    check(vec![pair(30, 1.2, 0.01)], Severe, Decision::Fail, &[Slower]);
-    check(vec![pair(30, 1.1, 0.01)], Severe, Decision::Pass, &[Slower]);
-    check(vec![pair(30, 1.1, 0.01)], Moderate, Decision::Fail, &[Slower]);
-    check(vec![pair(30, 1.03, 0.01)], Moderate, Decision::Pass, &[Slower]);
-    check(vec![pair(30, 1.03, 0.01)], Minor, Decision::Fail, &[Slower]);
-    check(vec![pair(30, 0.8, 0.01)], Minor, Decision::Pass, &[Faster]);
-    check(vec![pair(30, 1.0, 0.01), pair(30, 1.3, 0.01)], Moderate, Decision::Fail, &[Unchanged, Slower]);
+    check(vec![pair(30, 1.2, 0.005)], Severe, Decision::Fail, &[Slower]);
+    check(vec![pair(30, 1.1, 0.005)], Severe, Decision::Pass, &[Slower]);
+    check(vec![pair(30, 1.1, 0.005)], Moderate, Decision::Fail, &[Slower]);
+    check(vec![pair(30, 1.03, 0.005)], Moderate, Decision::Pass, &[Slower]);
+    check(vec![pair(30, 1.03, 0.005)], Minor, Decision::Fail, &[Slower]);
+    check(vec![pair(30, 0.8, 0.005)], Minor, Decision::Pass, &[Faster]);
+    check(vec![pair(30, 1.0, 0.005), pair(30, 1.3, 0.005)], Moderate, Decision::Fail, &[Unchanged, Slower]);
 }
 
 #[test]
 fn noise_between_campaigns_is_no_regression_and_no_pass_either() {
     use Outcome::{NotEnoughData, Unchanged};
-    let noisy = |ratio| Pair { noise_floor: 0.12, ..pair(30, ratio, 0.01) };
-    check(vec![noisy(1.1)], Severity::Moderate, Decision::NotEnoughData, &[NotEnoughData]);
-    check(vec![noisy(1.1)], Severity::Severe, Decision::Pass, &[Unchanged]);
-    check(vec![noisy(1.02)], Severity::Moderate, Decision::Pass, &[Unchanged]);
+    check(vec![pair(30, 1.1, 0.05)], Severity::Moderate, Decision::NotEnoughData, &[NotEnoughData]);
+    check(vec![pair(30, 1.0, 0.05)], Severity::Moderate, Decision::NotEnoughData, &[NotEnoughData]);
+    check(vec![pair(30, 1.02, 0.05)], Severity::Critical, Decision::Pass, &[Unchanged]);
+    let verdict = decide(vec![pair(30, 1.0, 0.05)], Severity::Moderate).unwrap();
+    let one = &verdict.compared[0];
+    assert!(one.missing == Unit::Campaign && (5..50).contains(&one.n_missing), "{verdict:#?}");
+    assert!(one.detectable.unwrap() > 0.1, "{verdict:#?}");
 }
 
 #[test]
-fn what_could_have_been_missed_is_no_pass() {
-    use Outcome::{NotEnoughData, Unchanged};
-    check(vec![pair(4, 1.0, 0.01)], Severity::Moderate, Decision::NotEnoughData, &[NotEnoughData]);
-    check(vec![pair(10, 1.0, 0.2)], Severity::Moderate, Decision::NotEnoughData, &[NotEnoughData]);
-    check(vec![pair(60, 1.0, 0.2)], Severity::Critical, Decision::Pass, &[Unchanged]);
-    let verdict = decide(vec![pair(10, 1.0, 0.2)], Severity::Moderate).unwrap();
-    assert!((100..1000).contains(&verdict.compared[0].n_missing), "{verdict:#?}");
+fn repeating_the_candidate_finds_what_one_campaign_cannot() {
+    let several = |n: u64| {
+        let levels = synthetic_micros(77, n as usize, 1.1e4, 0.03);
+        let candidate =
+            (0..).zip(levels).map(|(seed, level)| synthetic_micros(seed, 30, level, 0.01)).collect();
+        vec![Pair { candidate, ..pair(30, 1.0, 0.03) }]
+    };
+    check(several(1), Severity::Moderate, Decision::NotEnoughData, &[Outcome::NotEnoughData]);
+    check(several(10), Severity::Moderate, Decision::Fail, &[Outcome::Slower]);
+}
+
+#[test]
+fn one_campaign_without_a_history_finds_only_large_changes() {
+    let alone = |factor| {
+        let pair = pair(30, factor, 0.001);
+        vec![Pair { baseline: pair.baseline[..1].to_vec(), history: History::default(), ..pair }]
+    };
+    check(alone(1.1), Severity::Moderate, Decision::NotEnoughData, &[Outcome::NotEnoughData]);
+    check(alone(1.5), Severity::Moderate, Decision::Fail, &[Outcome::Slower]);
+}
+
+#[test]
+fn small_steps_add_up_against_the_first_good_campaigns() {
+    let crept = |factor| {
+        let pair = pair(30, 1.0, 0.005);
+        let first = synthetic_micros(5, 30, 1e4 / factor, 0.01);
+        vec![Pair { anchor: vec![first; 10], ..pair }]
+    };
+    check(crept(1.0), Severity::Moderate, Decision::Pass, &[Outcome::Unchanged]);
+    check(crept(1.08), Severity::Moderate, Decision::Fail, &[Outcome::Unchanged, Outcome::Slower]);
+}
+
+#[test]
+fn too_few_runs_are_no_campaign() {
+    let verdict = decide(vec![pair(4, 1.0, 0.01)], Severity::Moderate).unwrap();
+    let one = &verdict.compared[0];
+    assert_eq!((verdict.decision, one.outcome), (Decision::NotEnoughData, Outcome::NotEnoughData));
+    assert_eq!((one.n_missing, one.missing, one.ratio), (1, Unit::Run, None));
 }
 
 #[test]
 fn failures_and_new_cases() {
-    let broken = Pair { candidate_micros: Vec::new(), n_failed: 1, ..pair(20, 1.0, 0.01) };
+    let broken = Pair { candidate: Vec::new(), n_failed: 1, ..pair(20, 1.0, 0.005) };
     check(vec![broken], Severity::Critical, Decision::Fail, &[Outcome::Broken]);
-    let new = || Pair { baseline_micros: Vec::new(), ..pair(20, 1.0, 0.01) };
+    let new = || Pair { baseline: Vec::new(), ..pair(20, 1.0, 0.005) };
     check(vec![new()], Severity::Moderate, Decision::NotEnoughData, &[Outcome::New]);
     let expected = [Outcome::New, Outcome::Unchanged];
-    check(vec![new(), pair(20, 1.0, 0.01)], Severity::Moderate, Decision::Pass, &expected);
+    check(vec![new(), pair(20, 1.0, 0.005)], Severity::Moderate, Decision::Pass, &expected);
     check(Vec::new(), Severity::Moderate, Decision::NotEnoughData, &[]);
 }
 
 #[test]
 fn a_family_of_equal_campaigns_gives_no_alarm() {
     let pairs: Vec<Pair> = (0..200)
-        .map(|index| Pair {
-            candidate_micros: synthetic_micros(2 * index + 1, 20, 1e4, 0.05),
-            baseline_micros: synthetic_micros(2 * index, 20, 1e4, 0.05),
-            ..pair(20, 1.0, 0.05)
+        .map(|index| {
+            let level = synthetic_micros(index + 1000, 1, 1e4, 0.02)[0];
+            Pair { candidate: vec![synthetic_micros(index, 20, level, 0.05)], ..pair(20, 1.0, 0.02) }
         })
         .collect();
     let verdict = decide(pairs, Severity::Minor).unwrap();

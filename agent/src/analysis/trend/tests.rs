@@ -71,6 +71,46 @@ fn a_slow_drift_is_found() {
     assert_eq!((drift.0.shape, drift.1.is_regression), (Shape::Drift, true));
 }
 
+/// Share of 400 series of 60 campaigns of one run, with 1 % noise that repeats itself as much as it says, in which something
+/// counts.
+fn share_found(drift: f64, persistence: f64) -> f64 {
+    let found = |seed: u64| {
+        let mut random = stats::Random::new(seed);
+        let mut noise = random.normal();
+        let levels: Vec<f64> = (0..60)
+            .map(|index| {
+                noise = persistence * noise + (1.0 - persistence * persistence).sqrt() * random.normal();
+                1e4 * (1.0 + drift * f64::from(index) / 59.0 + 0.01 * noise)
+            })
+            .collect();
+        trend(&levels, 1, 0.0).changes().next().is_some()
+    };
+    (0..400).filter(|seed| found(*seed)).count() as f64 / 400.0
+}
+
+#[test]
+fn two_percent_in_sixty_single_runs_are_found_and_noise_is_not() {
+    let found = share_found(0.02, 0.0);
+    assert!(found >= 0.78, "{found}");
+    for persistence in [0.0, 0.3, 0.6] {
+        let alarms = share_found(0.0, persistence);
+        assert!(alarms <= 0.02, "{persistence}: {alarms}");
+    }
+}
+
+#[test]
+fn doubts_about_runs_are_told() {
+    assert!(trend(&[1e4; 3], 20, 0.01).warnings.is_empty());
+    let mut points = Vec::new();
+    for run in 0..40 {
+        let micros = if run % 2 == 0 { 1e4 } else { 2e4 } + run as f64;
+        points.push(Point { started_unix_micros: run, campaign: Some(1), micros });
+    }
+    let warnings = Trend::of(series("tiny"), Metric::Warm, &points).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("more than one cluster"), "{warnings:?}");
+}
+
 #[test]
 fn too_few_runs_say_how_many_are_missing() {
     let trend = trend(&[1e4], 6, 0.01);

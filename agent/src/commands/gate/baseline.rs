@@ -4,30 +4,53 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use stats::cluster::WINDOW;
+
 use crate::cli::age;
 use crate::exit::Failure;
-use crate::store::{Campaign, Point};
+use crate::store::Campaign;
 
-/// The gate's verdict on a campaign that is good.
+/// The gate's verdicts on a campaign, and that of a person who knows better.
 pub(super) const PASS: &str = "pass";
+pub(super) const FAIL: &str = "fail";
+pub(super) const NOT_ENOUGH_DATA: &str = "not-enough-data";
+pub(super) const ACCEPTED: &str = "accepted";
 
 /// How to find the baseline of each series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Baseline {
     /// The latest campaign before the candidate that measured the series.
     Last,
-    /// The latest one before it that passed the gate; until one has, the first.
+    /// The latest ones before it on the present level that the gate judged and did not fail; until one was judged, any.
+    /// Beside them the first such ones, of all or since one was accepted: small steps must not add up unseen.
     Good,
-    /// The latest one before it on this branch.
+    /// The latest ones before it on this branch and on the present level.
     Branch(String),
-    /// The latest one before it with this label.
+    /// The latest ones before it with this label.
     Label(String),
-    /// The latest one before it at this commit, which may be shortened.
+    /// The latest ones before it at this commit, which may be shortened.
     Commit(String),
     /// This one.
     Campaign(i64),
     /// All that began in so much time before the candidate.
     Window(Duration),
+}
+
+/// A baseline among the campaigns of a history.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Candidates<'a> {
+    baseline: &'a Baseline,
+    /// Campaigns that may be part of it, oldest first.
+    ids: Vec<i64>,
+}
+
+/// The campaigns that one series is compared with.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Chosen {
+    /// Oldest first.
+    pub(super) baseline: Vec<i64>,
+    /// The first good ones, when they are others.
+    pub(super) anchor: Vec<i64>,
 }
 
 impl FromStr for Baseline {
@@ -55,10 +78,10 @@ impl fmt::Display for Baseline {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Last => write!(formatter, "the last campaign before"),
-            Self::Good => write!(formatter, "the last campaign that passed"),
-            Self::Branch(branch) => write!(formatter, "the last campaign on branch {branch}"),
-            Self::Label(label) => write!(formatter, "the last campaign labelled {label}"),
-            Self::Commit(hash) => write!(formatter, "the last campaign at commit {hash}"),
+            Self::Good => write!(formatter, "the last good campaigns"),
+            Self::Branch(branch) => write!(formatter, "the last campaigns on branch {branch}"),
+            Self::Label(label) => write!(formatter, "the campaigns labelled {label}"),
+            Self::Commit(hash) => write!(formatter, "the campaigns at commit {hash}"),
             Self::Campaign(id) => write!(formatter, "campaign {id}"),
             Self::Window(window) => {
                 write!(formatter, "the campaigns of {} hours before", window.as_secs() / 3600)
@@ -68,19 +91,18 @@ impl fmt::Display for Baseline {
 }
 
 impl Baseline {
-    /// The runs of the baseline among the measurements of a series before the candidate.
+    /// The campaigns before the candidate that may be its baseline.
     ///
     /// # Errors
-    /// No campaign at all has the label, the commit or the id.
-    pub(super) fn choose(
+    /// No campaign at all has the label, the commit, the branch or the id.
+    pub(super) fn among(
         &self,
-        history: &[Point],
         campaigns: &[Campaign],
         candidate: &Campaign,
-    ) -> anyhow::Result<Vec<Point>> {
+    ) -> anyhow::Result<Candidates<'_>> {
         let is_meant = |campaign: &&Campaign| match self {
             Self::Last => true,
-            Self::Good => campaign.verdict.as_deref() == Some(PASS),
+            Self::Good => campaign.verdict.as_deref().is_some_and(|verdict| verdict != FAIL),
             Self::Branch(branch) => campaign.branch.as_ref() == Some(branch),
             Self::Label(label) => campaign.label.as_ref() == Some(label),
             Self::Commit(hash) => {
@@ -92,23 +114,38 @@ impl Baseline {
                 campaign.started_unix_micros >= candidate.started_unix_micros.saturating_sub(window)
             }
         };
-        let earlier = || campaigns.iter().filter(|campaign| campaign.id < candidate.id);
-        let is_named = !matches!(self, Self::Last | Self::Good | Self::Window(_));
-        if is_named && !earlier().any(|campaign| is_meant(&campaign)) {
-            let failure =
-                Failure::environment(format!("{self} is not there, or not before {}", candidate.name()));
+        let is_accepted = |campaign: &Campaign| campaign.verdict.as_deref() == Some(ACCEPTED);
+        let is_good = *self == Self::Good;
+        let since = if is_good { campaigns.iter().rposition(is_accepted).unwrap_or(0) } else { 0 };
+        let mut ids: Vec<i64> =
+            campaigns[since..].iter().filter(is_meant).map(|campaign| campaign.id).collect();
+        if is_good && ids.is_empty() {
+            ids.extend(campaigns.iter().map(|campaign| campaign.id));
+            return Ok(Candidates { baseline: self, ids });
+        }
+        if ids.is_empty() && !matches!(self, Self::Last | Self::Window(_)) {
+            let failure = Failure::environment(format!("{self}: there are none before {}", candidate.name()));
             return Err(failure.hint("see `tabpool history --group-by campaign`").into());
         }
-        let measured = |id: i64| history.iter().any(|point| point.campaign == Some(id));
-        let mut chosen: Vec<i64> =
-            earlier().filter(is_meant).map(|campaign| campaign.id).filter(|id| measured(*id)).collect();
-        if *self == Self::Good && chosen.is_empty() {
-            chosen.extend(earlier().map(|campaign| campaign.id).find(|id| measured(*id)));
-        }
-        if !matches!(self, Self::Window(_)) {
-            chosen = chosen.split_off(chosen.len().saturating_sub(1));
-        }
-        let is_chosen = |point: &&Point| point.campaign.is_some_and(|id| chosen.contains(&id));
-        Ok(history.iter().filter(is_chosen).copied().collect())
+        Ok(Candidates { baseline: self, ids })
+    }
+}
+
+impl Candidates<'_> {
+    /// What a series is compared with: `measured` are the campaigns before the candidate that have it, `on_level` those on
+    /// its present level.
+    pub(super) fn choose(&self, measured: &[i64], on_level: &[i64]) -> Chosen {
+        let ids: Vec<i64> = self.ids.iter().copied().filter(|id| measured.contains(id)).collect();
+        let latest = |ids: &[i64], n: usize| ids[ids.len().saturating_sub(n)..].to_vec();
+        let level: Vec<i64> = ids.iter().copied().filter(|id| on_level.contains(id)).collect();
+        let baseline = match self.baseline {
+            Baseline::Good | Baseline::Branch(_) if !level.is_empty() => latest(&level, WINDOW),
+            Baseline::Last | Baseline::Good | Baseline::Branch(_) => latest(&ids, 1),
+            Baseline::Label(_) | Baseline::Commit(_) => latest(&ids, WINDOW),
+            Baseline::Campaign(_) | Baseline::Window(_) => ids.clone(),
+        };
+        let is_good = *self.baseline == Baseline::Good;
+        let anchor = if is_good && ids.len() > WINDOW { ids[..WINDOW].to_vec() } else { Vec::new() };
+        Chosen { baseline, anchor }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::outcome_words;
-use crate::analysis::gate::{Compared, Decision, Outcome, Verdict};
+use crate::analysis::gate::{Against, Compared, Decision, Outcome, Unit, Verdict};
 use crate::commands::dash;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
@@ -52,6 +52,19 @@ impl Report<'_> {
         format!("{word}: {} against {}: {counts}", self.candidate, self.baseline)
     }
 
+    /// Says how many cases cannot be compared because their baseline is on another machine.
+    pub(super) fn elsewhere(&self) -> Option<String> {
+        (self.n_elsewhere > 0).then(|| {
+            let n = quantity::plural(self.n_elsewhere, "case");
+            format!("{n} have a baseline only on another machine, which is no baseline")
+        })
+    }
+
+    /// What limits the verdict, in sentences.
+    fn remarks(&self) -> Vec<String> {
+        self.doubt.clone().into_iter().chain(self.elsewhere()).collect()
+    }
+
     /// The headline, a table, and what to do where the data does not suffice.
     pub(super) fn text(&self, printer: &Printer) -> String {
         let columns = [
@@ -82,7 +95,7 @@ impl Report<'_> {
                 (time(one.candidate_micros), Tone::Plain),
                 (change(one), Tone::Plain),
                 (bounds(one), Tone::Faint),
-                (format!("{} and {}", one.n_baseline, one.n_candidate), Tone::Faint),
+                (n_runs(one), Tone::Faint),
                 (one.detectable.map_or_else(dash, quantity::percent), Tone::Faint),
                 (outcome(one), tone),
             ]);
@@ -126,13 +139,13 @@ impl Report<'_> {
         }
         text += &format!(
             "\nWarm medians on {}. Fails on regressions from {} up that are {}. *Detectable* is the smallest change that \
-             these runs find in 80 % of cases.",
+             these campaigns find in 80 % of cases.",
             escape_markdown(&self.machine),
             self.verdict.fail_on,
             self.method
         );
-        if let Some(doubt) = &self.doubt {
-            text += &format!("\n\n⚠ {}", escape_markdown(doubt));
+        for remark in self.remarks() {
+            text += &format!("\n\n⚠ {}", escape_markdown(&remark));
         }
         text
     }
@@ -166,6 +179,9 @@ impl Report<'_> {
                 text += &format!(">\n      <system-out>{message}</system-out>\n    </testcase>\n");
             }
         }
+        for remark in self.remarks() {
+            text += &format!("    <system-err>{}</system-err>\n", escape_xml(&remark));
+        }
         text + "  </testsuite>\n</testsuites>"
     }
 
@@ -182,6 +198,7 @@ impl Report<'_> {
                 "partialFingerprints": { "series/v1": name },
             })
         };
+        let notification = |text: String| json!({ "level": "warning", "message": { "text": text } });
         let rule = |id: &str, text: &str| json!({ "id": id, "shortDescription": { "text": text } });
         json!({
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -195,6 +212,10 @@ impl Report<'_> {
                         rule("broken", "A model that used to run fails"),
                     ],
                 }},
+                "invocations": [{
+                    "executionSuccessful": true,
+                    "toolExecutionNotifications": self.remarks().into_iter().map(notification).collect::<Vec<_>>(),
+                }],
                 "results": self.verdict.compared.iter().filter(is_regression).map(result).collect::<Vec<_>>(),
             }],
         })
@@ -223,17 +244,23 @@ fn sentence(one: &Compared) -> String {
     );
     let numbers = match (one.baseline_micros, one.candidate_micros) {
         (Some(baseline), Some(candidate)) if one.ratio.is_some() => format!(
-            "; median {} → {}, {} (95 %: {}), of {} and {} runs",
+            "; median {} → {}, {} (95 %: {}), of {} runs",
             quantity::micros(baseline),
             quantity::micros(candidate),
             change(one),
             bounds(one),
-            one.n_baseline,
-            one.n_candidate
+            n_runs(one)
         ),
         _ => String::new(),
     };
     format!("{name}: {}{numbers}", outcome(one))
+}
+
+/// Runs of the baseline, in how many campaigns or launches, and of the candidate.
+fn n_runs(one: &Compared) -> String {
+    let groups =
+        if one.n_baseline_groups > 1 { format!(" in {}", one.n_baseline_groups) } else { String::new() };
+    format!("{}{groups} + {}", one.n_baseline, one.n_candidate)
 }
 
 fn outcome(one: &Compared) -> String {
@@ -241,24 +268,30 @@ fn outcome(one: &Compared) -> String {
     if let Some(graded) = one.graded {
         text += &format!(": {}", graded.words());
     }
-    match one.outcome {
-        Outcome::NotEnoughData if one.n_missing > 0 => {
-            text += &format!(": {} a side", quantity::plural(one.n_missing, "more run"));
+    if one.against == Against::FirstGood {
+        text += " than the first good campaigns";
+    }
+    match (one.outcome, one.noise) {
+        (Outcome::NotEnoughData, _) if one.n_missing > 0 => text += &format!(": {}", missing(one)),
+        (Outcome::NotEnoughData, Some(noise)) => {
+            text += &format!(": noise of {} may look like that", quantity::percent(noise));
         }
-        Outcome::NotEnoughData if one.ratio.is_some() => {
-            text += &format!(": noise may look like that, up to {}", quantity::percent(one.noise_floor));
-        }
-        Outcome::Broken => text += &format!(": {} failed", quantity::plural(one.n_failed, "run")),
-        Outcome::Slower | Outcome::Faster | Outcome::Unchanged | Outcome::NotEnoughData | Outcome::New => {
-            if one.n_failed > 0 {
-                text += &format!("; {} failed", quantity::plural(one.n_failed, "run"));
-            }
-        }
+        (Outcome::Broken, _) => text += &format!(": {} failed", quantity::plural(one.n_failed, "run")),
+        _ if one.n_failed > 0 => text += &format!("; {} failed", quantity::plural(one.n_failed, "run")),
+        _ => {}
     }
     for warning in &one.warnings {
         text += &format!("; {warning}");
     }
     text
+}
+
+fn missing(one: &Compared) -> String {
+    match one.missing {
+        Unit::Run => format!("{} a side", quantity::plural(one.n_missing, "more run")),
+        Unit::Campaign => format!("{} a side", quantity::plural(one.n_missing, "more campaign")),
+        Unit::Launch => format!("{} more launches", one.n_missing),
+    }
 }
 
 fn time(micros: Option<f64>) -> String {
@@ -289,7 +322,7 @@ fn markdown_table(compared: &[&Compared]) -> String {
             time(one.baseline_micros),
             time(one.candidate_micros),
             format!("{} ({})", change(one), bounds(one)),
-            format!("{} + {}", one.n_baseline, one.n_candidate),
+            n_runs(one),
             one.detectable.map_or_else(dash, quantity::percent),
             outcome(one),
         ];

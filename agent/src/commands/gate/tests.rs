@@ -22,7 +22,7 @@ fn history() -> Store {
 fn verdict(store: &Store, baseline: &str) -> Verdict {
     let candidate = store.campaign(None).unwrap().unwrap();
     let baseline = baseline.parse().unwrap();
-    let found = gather(store, &Filter::default(), &candidate, &baseline).unwrap();
+    let found = gather(store, &Filter::default(), &[candidate], &baseline).unwrap();
     decide(found.pairs, Severity::Moderate).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn baselines() {
     check_baseline("last", 20);
     check_baseline("label:release", 20);
     check_baseline("campaign:2", 20);
-    check_baseline("branch:main", 20);
+    check_baseline("branch:main", 60);
     check_baseline("window:2h", 40);
     check_baseline("window:1d", 60);
     for nonsense in ["", "first", "label:", "campaign:x", "window:1", "commit:ab", "branch:", "good:1"] {
@@ -49,37 +49,48 @@ fn baselines() {
     let candidate = store.campaign(None).unwrap().unwrap();
     for missing in ["label:nothing", "campaign:4", "campaign:99", "commit:abcd", "branch:x"] {
         let baseline = missing.parse().unwrap();
-        let error = gather(&store, &Filter::default(), &candidate, &baseline).err().unwrap();
+        let error =
+            gather(&store, &Filter::default(), std::slice::from_ref(&candidate), &baseline).err().unwrap();
         assert_eq!(crate::exit::verdict(&error).0, Exit::Environment, "{missing}");
     }
 }
 
-#[test]
-fn the_last_good_campaign_is_the_latest_that_passed() {
+/// Campaigns of `tiny` at these levels, with verdicts where there are some, and what the next one is compared with.
+#[track_caller]
+fn check_good(levels: &[(f64, &str)], baseline: &[i64], anchor: &[i64]) {
     let store = Store::in_memory().unwrap();
-    for index in 0..6 {
-        let level = if index == 3 { 2e4 } else { 1e4 };
-        add_synthetic_campaign(
-            &store,
-            "test",
-            index,
-            &[("tiny", &synthetic_micros(index as u64, 20, level, 0.01))],
-        );
+    for (index, (level, verdict)) in levels.iter().enumerate() {
+        let micros = synthetic_micros(index as u64, 20, *level, 0.01);
+        let id = add_synthetic_campaign(&store, "test", index, &[("tiny", &micros)]);
+        if !verdict.is_empty() {
+            store.set_verdict(id, verdict).unwrap();
+        }
     }
-    let campaigns = store.campaigns().unwrap();
-    let history =
-        store.points(store.series(&Filter::default()).unwrap()[0].id, Metric::Warm, None, None).unwrap();
-    let chosen = |store: &Store| {
-        let campaigns = store.campaigns().unwrap();
-        Baseline::Good.choose(&history, &campaigns, &campaigns[5]).unwrap()[0].campaign
+    let micros = synthetic_micros(99, 20, 1e4, 0.01);
+    let id = add_synthetic_campaign(&store, "test", levels.len(), &[("tiny", &micros)]);
+    let candidate = store.campaign(Some(id)).unwrap().unwrap();
+    let found = gather(&store, &Filter::default(), &[candidate], &Baseline::Good).unwrap().pairs;
+    let series = found[0].series.id;
+    let of = |id: &i64| -> Vec<f64> {
+        let points = store.points(series, Metric::Warm, None, Some(*id)).unwrap();
+        points.iter().map(|point| point.micros).collect()
     };
-    assert_eq!(chosen(&store), Some(campaigns[0].id), "until one has passed, the first");
-    store.set_verdict(campaigns[2].id, PASS).unwrap();
-    store.set_verdict(campaigns[3].id, "fail").unwrap();
-    store.set_verdict(campaigns[4].id, "not-enough-data").unwrap();
-    assert_eq!(chosen(&store), Some(campaigns[2].id));
-    store.set_verdict(campaigns[5].id, PASS).unwrap();
-    assert_eq!(chosen(&store), Some(campaigns[2].id), "never itself");
+    assert_eq!(found[0].baseline, baseline.iter().map(of).collect::<Vec<_>>(), "baseline");
+    assert_eq!(found[0].anchor, anchor.iter().map(of).collect::<Vec<_>>(), "anchor");
+}
+
+#[test]
+fn good_campaigns_are_the_latest_that_did_not_fail_and_the_first() {
+    let same = |n: usize, verdict| vec![(1e4, verdict); n];
+    check_good(&same(3, ""), &[1, 2, 3], &[]);
+    check_good(&[(1e4, PASS), (2e4, FAIL), (1e4, NOT_ENOUGH_DATA), (1e4, "")], &[1, 3], &[]);
+    let all: Vec<i64> = (1..=10).collect();
+    check_good(&same(10, PASS), &all, &[]);
+    check_good(&same(12, PASS), &(3..=12).collect::<Vec<i64>>(), &all);
+    let accepted = [same(12, PASS), same(1, ACCEPTED), same(1, PASS)].concat();
+    check_good(&accepted, &[13, 14], &[]);
+    let faster = [vec![(1.5e4, PASS); 11], same(2, PASS)].concat();
+    check_good(&faster, &[12, 13], &all);
 }
 
 #[test]
@@ -90,7 +101,7 @@ fn every_format() {
         candidate: store.campaign(None).unwrap().unwrap().name(),
         baseline: Baseline::Last.to_string(),
         machine: "h (c)".to_owned(),
-        n_elsewhere: 0,
+        n_elsewhere: 2,
         doubt: Some("the machine was busier".to_owned()),
         method: METHOD,
         verdict: &verdict,
@@ -140,8 +151,8 @@ fn a_case_that_fails_now_is_broken_and_other_machines_are_no_baseline() {
     store.end_session("elsewhere", Ending::Finished, 0, 10).unwrap();
     store.end_session("elsewhere", Ending::Finished, 0, 9).unwrap();
     let candidate = store.campaign(None).unwrap().unwrap();
-    let found = gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap();
-    assert_eq!((found.pairs.len(), found.pairs[0].baseline_micros.len(), found.n_elsewhere), (1, 0, 1));
+    let found = gather(&store, &Filter::default(), &[candidate], &Baseline::Last).unwrap();
+    assert_eq!((found.pairs.len(), found.pairs[0].baseline.len(), found.n_elsewhere), (1, 0, 1));
 }
 
 #[test]
@@ -150,7 +161,7 @@ fn a_busier_machine_is_said() {
     let doubt = |load: f64| {
         store.end_campaign(4, 0, Some(load)).unwrap();
         let candidate = store.campaign(Some(4)).unwrap().unwrap();
-        gather(&store, &Filter::default(), &candidate, &Baseline::Last).unwrap().doubt
+        gather(&store, &Filter::default(), &[candidate], &Baseline::Last).unwrap().doubt
     };
     assert_eq!(doubt(9.0), None, "nobody knows the baseline's load");
     store.end_campaign(3, 0, Some(1.0)).unwrap();

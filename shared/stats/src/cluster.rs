@@ -1,0 +1,190 @@
+//! Clusters: values that were measured together share their luck, so clusters are what is counted.
+//!
+//! The runs of one campaign have one state of the machine, one layout of memory and one compilation in common. Their median
+//! is one value, and how far it lies from that of the next campaign is noise that no number of runs shows. The history tells
+//! how far; a short one together with that of similar series, or with [`Spread::ASSUMED`]. The variance has a scaled inverse
+//! χ² prior, so that Student's t has the prior's degrees of freedom beside those of the history: Smyth, "Linear models and
+//! empirical Bayes methods for assessing differential expression in microarray experiments" (2004).
+
+use crate::distribution::{student_quantile, student_upper_tail};
+use crate::interval::Interval;
+use crate::power::{Design, design_quantiles};
+use crate::quality::{cautious_persistence, variance_inflation};
+use crate::sample::{Sample, StatsError, mean, require, require_probability};
+use crate::summary::MAD_TO_SD;
+
+/// Fewest values of a cluster: fewer have no median worth the name.
+pub const MIN_VALUES: usize = 5;
+
+/// Clusters before one that say where it should lie: far enough back to see a machine that wanders.
+pub const WINDOW: usize = 10;
+
+/// Clusters of a history from which it says something about similar ones.
+const MIN_HISTORY: usize = 3;
+
+/// Similar series from which their noise is believed instead of the assumed one.
+const MIN_SIMILAR: usize = 3;
+
+/// Smallest noise between clusters that is taken from similar series: what is true of some need not be of all.
+const MIN_SIMILAR_SD: f64 = 0.01;
+
+/// Standard deviations by which two clusters in a row must leave the level before them for a new level.
+const STEP_DEVIATIONS: f64 = 4.0;
+
+/// What earlier clusters of a series say about its noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct History {
+    /// Index of the first cluster of the present level.
+    pub level_start: usize,
+    /// Clusters that were foretold by those before them.
+    n_foretold: usize,
+    /// Sum of the squares by which that was wrong, each as a variance of one cluster.
+    squares: f64,
+}
+
+impl History {
+    /// Learns from the medians of earlier clusters, oldest first: every one is foretold as the mean of up to [`WINDOW`]
+    /// before it on its level. Two in a row that lie far off on one side begin a new level and are no noise.
+    ///
+    /// # Errors
+    /// [`StatsError::NotPositive`], [`StatsError::NotFinite`].
+    pub fn of(medians: &[f64]) -> Result<Self, StatsError> {
+        let mut history = Self::default();
+        if medians.is_empty() {
+            return Ok(history);
+        }
+        let logarithms = Sample::new(medians)?.ln()?;
+        let levels = logarithms.values();
+        for index in 1..levels.len() {
+            let known = &levels[history.level_start.max(index.saturating_sub(WINDOW))..index];
+            let scale = (1.0 + 1.0 / known.len() as f64).sqrt();
+            let miss = |level: &f64| (level - mean(known)) / scale;
+            let missed = miss(&levels[index]);
+            let limit = STEP_DEVIATIONS * Spread::of(&history, &[]).sd;
+            let stays = levels.get(index + 1).map(miss).is_some_and(|next| next * missed.signum() > limit);
+            if missed.abs() > limit && stays {
+                history.level_start = index;
+            } else {
+                history.n_foretold += 1;
+                history.squares += missed * missed;
+            }
+        }
+        Ok(history)
+    }
+}
+
+/// How far apart clusters of unchanged code lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Standard deviation of the logarithm of one cluster's median: a relative spread.
+    pub sd: f64,
+    /// Degrees of freedom behind it.
+    pub freedom: f64,
+}
+
+impl Spread {
+    /// Noise between clusters of which nothing is known: 3 %, worth three degrees of freedom. Series of runs of 0.5 to 130 ms
+    /// in two browsers on a quiet machine had 0.4 to 8 %, their root mean square 3 to 4 % (`docs/statistics.md`).
+    pub const ASSUMED: Self = Self { sd: 0.03, freedom: 3.0 };
+
+    /// The spread of a series by its own history, and by those of similar series where there are enough.
+    pub fn of(history: &History, similar: &[History]) -> Self {
+        let variances: Vec<f64> = similar
+            .iter()
+            .filter(|other| other.n_foretold >= MIN_HISTORY)
+            .map(|other| other.squares / other.n_foretold as f64)
+            .collect();
+        let prior = if variances.len() < MIN_SIMILAR {
+            Self::ASSUMED.sd * Self::ASSUMED.sd
+        } else {
+            mean(&variances).max(MIN_SIMILAR_SD * MIN_SIMILAR_SD)
+        };
+        let freedom = Self::ASSUMED.freedom + history.n_foretold as f64;
+        let variance = (Self::ASSUMED.freedom * prior + history.squares) / freedom;
+        Self { sd: variance.sqrt(), freedom }
+    }
+}
+
+/// Clusters of a candidate against clusters of a baseline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contrast {
+    /// Level of the candidate divided by that of the baseline.
+    pub ratio: Interval,
+    /// Two-sided p-value of the moderated t-test.
+    pub p_value: f64,
+    freedom: f64,
+    sides: [Side; 2],
+}
+
+/// One side: its level, the logarithm of a time, and what each of its clusters may be off by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Side {
+    level: f64,
+    variance: f64,
+    n: usize,
+}
+
+impl Contrast {
+    /// Compares clusters of positive values. `level` is that of the interval, 0–1.
+    ///
+    /// # Errors
+    /// [`StatsError::NotEnoughData`] if a side has no cluster, or a cluster fewer than [`MIN_VALUES`] values;
+    /// [`StatsError::NotPositive`], and [`StatsError::OutOfRange`] for the level.
+    pub fn between(
+        baseline: &[Sample],
+        candidate: &[Sample],
+        spread: Spread,
+        level: f64,
+    ) -> Result<Self, StatsError> {
+        require_probability("level", level)?;
+        let sides = [Side::of(baseline, spread)?, Side::of(candidate, spread)?];
+        let (error, size) = (error(sides, 0), sides[1].level - sides[0].level);
+        let margin = student_quantile(0.5 + 0.5 * level, spread.freedom) * error;
+        let ratio = Interval {
+            estimate: libm::exp(size),
+            low: libm::exp(size - margin),
+            high: libm::exp(size + margin),
+            level,
+        };
+        let p_value = (2.0 * student_upper_tail((size / error).abs(), spread.freedom)).min(1.0);
+        Ok(Self { ratio, p_value, freedom: spread.freedom, sides })
+    }
+
+    /// Smallest relative effect that is found with the design's power, with `n_more` more clusters on each side.
+    ///
+    /// # Errors
+    /// [`StatsError::OutOfRange`] for a bad design.
+    pub fn detectable(&self, n_more: usize, design: Design) -> Result<f64, StatsError> {
+        Ok(libm::expm1(design_quantiles(design, self.freedom)? * error(self.sides, n_more)))
+    }
+}
+
+impl Side {
+    fn of(clusters: &[Sample], spread: Spread) -> Result<Self, StatsError> {
+        require(clusters.len(), 1)?;
+        let (mut levels, mut variances) = (Vec::new(), Vec::new());
+        for cluster in clusters {
+            require(cluster.len(), MIN_VALUES)?;
+            let logarithms = cluster.ln()?;
+            levels.push(logarithms.median());
+            variances.push((spread.sd * spread.sd).max(median_variance(&logarithms)));
+        }
+        Ok(Self { level: mean(&levels), variance: mean(&variances), n: clusters.len() })
+    }
+}
+
+/// Standard error of the difference of two levels, with so many more clusters on each side.
+fn error(sides: [Side; 2], n_more: usize) -> f64 {
+    sides.iter().map(|side| side.variance / (side.n + n_more) as f64).sum::<f64>().sqrt()
+}
+
+/// What the values of one cluster leave open about its median: π/2 times the variance of a mean, as for normal values.
+fn median_variance(sample: &Sample) -> f64 {
+    let n = sample.len() as f64;
+    let sd = MAD_TO_SD * sample.mad();
+    let inflation = variance_inflation(n, cautious_persistence(&[sample.values()]));
+    std::f64::consts::FRAC_PI_2 * sd * sd * inflation / n
+}
+
+#[cfg(test)]
+mod tests;
