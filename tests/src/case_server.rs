@@ -124,7 +124,12 @@ fn read_outcome(body: &[u8]) -> Result<Outcome> {
         Reply::Trapped { fault } => {
             return Ok(Err(Fault { code: format!("trapped, {}", fault.code), ..fault }));
         }
-        other @ (Reply::Ready { .. } | Reply::Loaded { .. } | Reply::Unloaded | Reply::Pong { .. }) => {
+        other @ (Reply::Ready { .. }
+        | Reply::Loaded { .. }
+        | Reply::Unloaded
+        | Reply::Pong { .. }
+        | Reply::Profiled { .. }
+        | Reply::Tuned { .. }) => {
             bail!("{other:?} is not the end of a case")
         }
     };

@@ -19,20 +19,24 @@ window.profileModel = async (model, inputs) => {
   await ask(engine, { kind: "load", key: model, backend: "wasm", pipeline: null, parts }, [bytes]);
   const run = () => ask(engine, { kind: "run", key: model, inputs }, inputs.map(numbers));
   for (let index = 0; index < WARM_UP_RUNS; index += 1) await run();
-  glue.takeProfile();
   const millis = [];
   for (let index = 0; index < RUNS; index += 1) {
     millis.push((await run()).phases.run_micros / 1000);
   }
   millis.sort((a, b) => a - b);
-  const steps = Object.entries(JSON.parse(glue.takeProfile())).map(([kind, { n_calls, micros, n_flops }]) => ({
-    kind,
-    calls: n_calls / RUNS,
-    millis: micros / 1000 / RUNS,
-    flops: n_flops / RUNS,
-  }));
+  const steps = new Map();
+  for (let index = 0; index < RUNS; index += 1) {
+    const { profile } = await ask(engine, { kind: "profile", key: model, inputs }, inputs.map(numbers));
+    for (const { kernel: kind, micros, n_flops } of profile.spans) {
+      const sum = steps.get(kind) ?? { kind, calls: 0, millis: 0, flops: 0 };
+      steps.set(kind, sum);
+      sum.calls += 1 / RUNS;
+      sum.millis += micros / 1000 / RUNS;
+      sum.flops += n_flops / RUNS;
+    }
+  }
   engine.free();
-  return { millis: millis[RUNS / 2], steps };
+  return { millis: millis[RUNS / 2], steps: [...steps.values()].map((sum) => ({ ...sum, calls: Math.round(sum.calls) })) };
 };
 
 async function ask(engine, request, buffers) {

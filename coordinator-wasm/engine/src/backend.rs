@@ -7,11 +7,12 @@ mod rten;
 use std::future::Future;
 use std::pin::Pin;
 
-use wire::{DType, Fault, TensorHeader};
+use wire::{Adapter, DType, Fault, Profile, TensorHeader, Trial};
 
 pub use self::memory::{MemoryBackend, MemorySession};
 #[cfg(any(test, feature = "rten"))]
 pub use self::rten::RtenBackend;
+use crate::fault;
 use crate::tensor::Tensor;
 use crate::value::{Contract, ValueInfo};
 
@@ -68,6 +69,33 @@ pub trait Session {
         inputs: Vec<Tensor>,
         wanted: &'a [&'a str],
     ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>>;
+
+    /// Runs with inputs that have passed the same checks, and notes what every kernel takes.
+    ///
+    /// # Errors
+    /// `no-profile` where nobody can tell, and those of [`Session::run`].
+    fn profile(&self, _inputs: Vec<Tensor>) -> LocalFuture<'_, Result<Profile, Fault>> {
+        Box::pin(async { Err(fault::no_profile()) })
+    }
+
+    /// Measures the variants of kernels that inputs of these shapes need, for `budget_millis`; later runs use the fastest.
+    ///
+    /// # Errors
+    /// `no-variants` where there is nothing to choose, and those of [`Session::run`].
+    fn tune(&self, _inputs: Vec<Tensor>, _budget_millis: u32) -> LocalFuture<'_, Result<Tuned, Fault>> {
+        Box::pin(async { Err(fault::no_variants()) })
+    }
+}
+
+/// What came of measuring variants.
+#[derive(Debug)]
+pub struct Tuned {
+    /// On what they were measured.
+    pub adapter: Adapter,
+    /// What came of each.
+    pub trials: Vec<Trial>,
+    /// The browser keeps the choices.
+    pub is_kept: bool,
 }
 
 /// Checks `inputs` and computes every output.

@@ -1,20 +1,22 @@
 //! The engine behind a worker's messages: loads, runs and forgets models.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::Value;
 use wire::engine::Part;
 use wire::{Capabilities, Fault, Phases, PipelineKind, Reply};
 
-use crate::backend::{self, Backend, File, Session};
+use crate::backend::{self, Backend, File, Session, Tuned};
+use crate::batch;
+use crate::check::check_inputs;
 use crate::fault;
 use crate::pipeline::{self, Parts, Pipeline};
 use crate::tensor::Tensor;
+use crate::webnn::device::Device;
 
 /// Bytes that are hashed at once.
-use crate::webnn::device::Device;
 const BLOCK_BYTES: usize = 65_536;
 
 /// What the engine asks of the place it runs in.
@@ -31,6 +33,8 @@ pub struct Engine {
     platform: Platform,
     backends: Vec<Box<dyn Backend>>,
     models: RefCell<BTreeMap<String, Loaded>>,
+    /// Models whose batches were seen to give what their jobs give alone.
+    batching: RefCell<BTreeSet<String>>,
 }
 
 /// Something that can run.
@@ -44,7 +48,7 @@ impl Engine {
     /// An engine without models.
     #[must_use]
     pub fn new(platform: Platform, backends: Vec<Box<dyn Backend>>) -> Self {
-        Self { platform, backends, models: RefCell::default() }
+        Self { platform, backends, models: RefCell::default(), batching: RefCell::default() }
     }
 
     /// Puts the engine's own part into what the worker found out about its browser.
@@ -53,14 +57,14 @@ impl Engine {
         let offered = |kind: &wire::Backend| match kind {
             wire::Backend::Wasm => true,
             wire::Backend::Webgpu => found.adapter.is_some(),
-        };
-        let backends = self.backends.iter().map(|backend| backend.kind()).filter(offered).collect();
-        Reply::Ready { capabilities: Capabilities { backends, ..found } }
-    }
             wire::Backend::Webnn | wire::Backend::WebnnGpu | wire::Backend::WebnnNpu => {
                 let device = Device::of(*kind).map(Device::as_str);
                 found.webnn_devices.iter().any(|found| Some(found.as_str()) == device)
             }
+        };
+        let backends = self.backends.iter().map(|backend| backend.kind()).filter(offered).collect();
+        Reply::Ready { capabilities: Capabilities { backends, ..found } }
+    }
 
     /// Loads a model, or a pipeline of models, under `key`; what was there is replaced.
     ///
@@ -79,6 +83,49 @@ impl Engine {
     /// Runs what is loaded under `key`; gives the answer and the output tensors that go with it.
     pub async fn run(&self, key: &str, params: Option<Value>, inputs: Vec<Tensor>) -> (Reply, Vec<Tensor>) {
         match self.try_run(key, params, inputs).await {
+            Ok(answer) => answer,
+            Err(fault) => (Reply::Failed { fault }, Vec::new()),
+        }
+    }
+
+    /// Where the time of one run of the model under `key` goes.
+    pub async fn profile(&self, key: &str, inputs: Vec<Tensor>) -> Reply {
+        let profile = async {
+            let session = self.session(key)?;
+            session.profile(checked(session.as_ref(), inputs)?).await
+        };
+        match profile.await {
+            Ok(profile) => Reply::Profiled { profile },
+            Err(fault) => Reply::Failed { fault },
+        }
+    }
+
+    /// Measures the variants of kernels that the model under `key` can run with.
+    pub async fn tune(&self, key: &str, inputs: Vec<Tensor>, budget_millis: u32) -> Reply {
+        let tune = async {
+            let session = self.session(key)?;
+            session.tune(checked(session.as_ref(), inputs)?, budget_millis).await
+        };
+        match tune.await {
+            Ok(Tuned { adapter, trials, is_kept }) => Reply::Tuned { adapter, trials, is_kept },
+            Err(fault) => Reply::Failed { fault },
+        }
+    }
+
+    /// The model under `key`, which must be no pipeline.
+    fn session(&self, key: &str) -> Result<Rc<dyn Session>, Fault> {
+        match self.models.borrow().get(key) {
+            Some(Loaded::Model(session)) => Ok(Rc::clone(session)),
+            Some(Loaded::Pipeline(_)) | None => Err(fault::not_loaded(key)),
+        }
+    }
+
+    /// Runs the model under `key` once for `n_jobs` jobs of equal shapes; inputs and outputs come one job's after the other's.
+    ///
+    /// The first batch of a model also runs one of its jobs alone, so that a model which computes rows from each other is
+    /// found out and refused.
+    pub async fn run_batch(&self, key: &str, n_jobs: usize, inputs: Vec<Tensor>) -> (Reply, Vec<Tensor>) {
+        match self.try_run_batch(key, n_jobs, inputs).await {
             Ok(answer) => answer,
             Err(fault) => (Reply::Failed { fault }, Vec::new()),
         }
@@ -126,6 +173,7 @@ impl Engine {
                 (Loaded::Model(session.into()), inputs, outputs)
             }
         };
+        self.batching.borrow_mut().remove(&key);
         self.models.borrow_mut().insert(key, loaded);
         let phases = Phases {
             verify_micros: verified.then_some(verify_micros),
@@ -161,6 +209,43 @@ impl Engine {
         };
         Ok((reply, outputs))
     }
+
+    async fn try_run_batch(
+        &self,
+        key: &str,
+        n_jobs: usize,
+        inputs: Vec<Tensor>,
+    ) -> Result<(Reply, Vec<Tensor>), Fault> {
+        let session = self.session(key)?;
+        let jobs = batch::jobs(inputs, n_jobs)?;
+        let started = (self.platform.now_micros)();
+        let outputs = backend::run_all(session.as_ref(), batch::stack(&jobs)).await?;
+        let run_micros = Some((self.platform.now_micros)() - started);
+        let outputs = batch::split(&outputs, n_jobs)?;
+        if !self.batching.borrow().contains(key)
+            && let (Some(job), Some(stacked)) = (jobs.last(), outputs.last())
+        {
+            let alone = backend::run_all(session.as_ref(), job.clone()).await?;
+            batch::compare(stacked, &alone)?;
+            if batch::is_telling(&jobs) {
+                self.batching.borrow_mut().insert(key.to_owned());
+            }
+        }
+        let outputs: Vec<Tensor> = outputs.into_iter().flatten().collect();
+        let reply = Reply::Ran {
+            outputs: outputs.iter().map(Tensor::header).collect(),
+            result: None,
+            phases: Phases { run_micros, ..Phases::default() },
+            memory_bytes: (self.platform.memory_bytes)(),
+        };
+        Ok((reply, outputs))
+    }
+}
+
+/// Inputs as [`Session::run`] takes them.
+fn checked(session: &dyn Session, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Fault> {
+    check_inputs(session.inputs(), &inputs)?;
+    Ok(inputs.into_iter().map(Tensor::widened).collect())
 }
 
 /// Makes a run that began at `started` take a fifth longer than it did.

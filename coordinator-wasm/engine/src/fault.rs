@@ -139,6 +139,11 @@ pub(crate) fn n_parts(expected: usize, actual: usize) -> Fault {
     )
 }
 
+/// Jobs cannot be computed in one run.
+pub(crate) fn batch(reason: impl std::fmt::Display) -> Fault {
+    validation("batch", format!("the jobs cannot run as one: {reason}"), "run them one by one".to_owned())
+}
+
 /// A part of a pipeline is not what the pipeline was written for.
 pub(crate) fn pipeline_part(role: &str, cause: impl std::fmt::Display) -> Fault {
     Fault::new(
@@ -158,6 +163,26 @@ pub(crate) fn pipeline_input(cause: impl Into<String>, hint: &str) -> Fault {
 pub(crate) fn integrity(role: &str, mismatch: &content::Mismatch) -> Fault {
     Fault::new(FaultCategory::Integrity, "hash-mismatch", format!("part \"{role}\" is damaged: {mismatch}"))
         .with_hint("fetch the file again; if that does not help, its source is wrong")
+}
+
+/// Nothing tells what single kernels take.
+pub(crate) fn no_profile() -> Fault {
+    Fault::new(
+        FaultCategory::UnsupportedOperator,
+        "no-profile",
+        "nothing here tells how long single kernels take: WebNN runs whole graphs, WebGPU needs the adapter's timestamp-query",
+    )
+    .with_hint("profile the model on wasm, or on WebGPU in another browser")
+}
+
+/// Nothing to choose between.
+pub(crate) fn no_variants() -> Fault {
+    Fault::new(
+        FaultCategory::UnsupportedOperator,
+        "no-variants",
+        "this backend has one variant of each kernel",
+    )
+    .with_hint("tune models on webgpu")
 }
 
 /// The worker cannot run models on this backend.

@@ -13,6 +13,7 @@ pub const SIMD_BUILD: &str = if cfg!(target_feature = "relaxed-simd") {
 };
 
 pub mod backend;
+mod batch;
 pub mod check;
 pub mod engine;
 mod fault;

@@ -89,6 +89,22 @@ impl Tensor {
     }
 }
 
+/// Does the same with the elements of whatever type; the second name makes data of that type again.
+macro_rules! of_any_type {
+    ($data:expr, |$elements:ident, $Variant:ident| $body:expr) => {
+        of_any_type!(@arms $data, $elements, $Variant, $body, Float32 Float16 Int64 Int32 Int8 Uint8 Bool)
+    };
+    (@arms $data:expr, $elements:ident, $Variant:ident, $body:expr, $($variant:ident)*) => {
+        match $data {
+            $(TensorData::$variant($elements) => {
+                #[allow(unused_imports, reason = "not every use makes data again")]
+                use TensorData::$variant as $Variant;
+                $body
+            })*
+        }
+    };
+}
+
 impl TensorData {
     /// Element type.
     #[must_use]
@@ -107,14 +123,30 @@ impl TensorData {
     /// Number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self {
-            Self::Float32(data) => data.len(),
-            Self::Float16(data) => data.len(),
-            Self::Int64(data) => data.len(),
-            Self::Int32(data) => data.len(),
-            Self::Int8(data) => data.len(),
-            Self::Uint8(data) | Self::Bool(data) => data.len(),
+        of_any_type!(self, |data, Variant| data.len())
+    }
+
+    /// Puts the elements of `other` behind these; leaves them as they are when the types differ.
+    pub(crate) fn append(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Float32(data), Self::Float32(other)) => data.extend_from_slice(other),
+            (Self::Float16(data), Self::Float16(other)) => data.extend_from_slice(other),
+            (Self::Int64(data), Self::Int64(other)) => data.extend_from_slice(other),
+            (Self::Int32(data), Self::Int32(other)) => data.extend_from_slice(other),
+            (Self::Int8(data), Self::Int8(other)) => data.extend_from_slice(other),
+            (Self::Uint8(data), Self::Uint8(other)) | (Self::Bool(data), Self::Bool(other)) => {
+                data.extend_from_slice(other);
+            }
+            (_, _) => {}
         }
+    }
+
+    /// The elements in `n` equal parts, in order.
+    pub(crate) fn split(&self, n: usize) -> Vec<Self> {
+        of_any_type!(self, |data, Variant| {
+            let length = data.len() / n;
+            (0..n).map(|part| Variant(data[part * length..(part + 1) * length].to_vec())).collect()
+        })
     }
 
     /// True when there is no element.

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use model::{Source, Tensor as Operand, View};
-use wire::Fault;
+use wire::{Fault, Profile};
 
 use crate::backend::{Backend, File, LocalFuture, Session};
 use crate::planned::{self, Planned};
@@ -25,8 +25,10 @@ mod executor;
 pub mod kernel;
 mod layout;
 mod prepare;
-#[cfg(all(feature = "profile", target_arch = "wasm32"))]
 pub(crate) mod profile;
+
+/// Runs before the one that is profiled.
+const WARM_UP_RUNS: usize = 5;
 
 /// The wasm backend: our own kernels.
 #[derive(Debug, Default)]
@@ -88,5 +90,19 @@ impl Session for WasmSession {
         wanted: &'a [&'a str],
     ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>> {
         Box::pin(self.compute(inputs, wanted))
+    }
+
+    fn profile(&self, inputs: Vec<Tensor>) -> LocalFuture<'_, Result<Profile, Fault>> {
+        Box::pin(async move {
+            let names: Vec<&str> = self.outputs().iter().map(|output| output.name.as_str()).collect();
+            // Browsers translate code again when it turns out to be used.
+            for _ in 0..WARM_UP_RUNS {
+                self.compute(inputs.clone(), &names).await?;
+            }
+            profile::start();
+            let ran = self.compute(inputs, &names).await;
+            let spans = profile::take();
+            ran.map(|_outputs| Profile { clock: "performance.now".to_owned(), spans })
+        })
     }
 }

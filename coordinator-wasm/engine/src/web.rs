@@ -58,6 +58,22 @@ impl EngineHandle {
                 Ok(inputs) => self.engine.run(&key, params, inputs).await,
                 Err(fault) => (failed(fault), Vec::new()),
             },
+            Request::Profile { key, inputs } => match buffers::tensors(inputs, buffers) {
+                Ok(inputs) => (self.engine.profile(&key, inputs).await, Vec::new()),
+                Err(fault) => (failed(fault), Vec::new()),
+            },
+            Request::Tune { key, inputs, budget_millis } => match buffers::tensors(inputs, buffers) {
+                Ok(inputs) => (self.engine.tune(&key, inputs, budget_millis).await, Vec::new()),
+                Err(fault) => (failed(fault), Vec::new()),
+            },
+            Request::RunBatch { key, n_jobs, inputs } => {
+                // Without a buffer for each job there is none to run.
+                let of_all = vec![inputs; n_jobs.min(buffers.length()) as usize].concat();
+                match buffers::tensors(of_all, buffers) {
+                    Ok(inputs) => self.engine.run_batch(&key, n_jobs as usize, inputs).await,
+                    Err(fault) => (failed(fault), Vec::new()),
+                }
+            }
             Request::Unload { key } => (self.engine.unload(&key), Vec::new()),
             Request::Ping => (self.engine.ping(), Vec::new()),
         }

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use model::webgpu::Program;
 use model::{Plan, Source, Tensor as Operand};
-use wire::Fault;
+use wire::{Fault, Profile};
 
-use crate::backend::{Backend, File, LocalFuture, Session};
+use crate::backend::{Backend, File, LocalFuture, Session, Tuned};
+use crate::fault::no_profile;
 use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
 use crate::value::Contract;
@@ -16,9 +17,12 @@ use self::device::Device;
 use self::executable::{Executable, Weights};
 
 mod buffer;
+mod choices;
 mod device;
 mod executable;
 mod fault;
+mod settings;
+mod tune;
 
 /// The WebGPU backend: one device for all models of a worker.
 #[derive(Default)]
@@ -53,7 +57,7 @@ impl Backend for WebgpuBackend {
 
     fn detail(&self) -> String {
         let device = self.devices.current.borrow();
-        format!("webgpu {}", device.as_ref().map_or("without a device", |device| device.name()))
+        device.as_ref().map_or_else(|| "webgpu without a device".to_owned(), |device| device.detail())
     }
 
     fn load(&self, file: File) -> LocalFuture<'_, Result<Box<dyn Session>, Fault>> {
@@ -84,10 +88,13 @@ impl WebgpuSession {
         let device = devices.get().await?;
         let mut weights = Weights::default();
         if let Some(plan) = plan {
-            // Uploads the weights now, and lets shaders compile while the caller gets its first input ready.
             let program = Program::new(&plan, &device.target()).map_err(|error| fault::lowering(&error))?;
+            // Shaders compile while weights are uploaded and the caller gets its first input ready. Where shapes are open the
+            // plan is for some that nobody will run: its shaders would only be in the way of the right ones.
+            if planned.contract().inputs.iter().all(|input| !input.header().dims.contains(&0)) {
+                device.compile(&program.shaders);
+            }
             device.watched(|| weights.upload(&device, &program)).await?;
-            device.compile(&program.shaders);
         }
         Ok(Self { planned, devices, resident: RefCell::new(Resident { device, weights }) })
     }
@@ -110,11 +117,16 @@ impl WebgpuSession {
         device.watched(build).await
     }
 
-    async fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
+    /// What runs these inputs, and the inputs as it takes them.
+    async fn executable(&self, inputs: Vec<Tensor>) -> Result<(Rc<Executable>, Vec<Operand>), Fault> {
         let device = self.device().await?;
         let operands: Vec<Operand> = self.planned.operands(inputs)?;
         let prepare = async |plan| self.prepare(&device, plan).await;
-        let executable = self.planned.prepared(&operands, prepare).await?;
+        Ok((self.planned.prepared(&operands, prepare).await?, operands))
+    }
+
+    async fn compute(&self, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
+        let (executable, operands) = self.executable(inputs).await?;
         // From here to the submission nothing waits, so that runs in flight cannot mix.
         let outputs = executable.run(&operands, wanted)?.await?;
         Ok(planned::outputs(wanted, outputs))
@@ -132,5 +144,35 @@ impl Session for WebgpuSession {
         wanted: &'a [&'a str],
     ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>> {
         Box::pin(self.compute(inputs, wanted))
+    }
+
+    fn profile(&self, inputs: Vec<Tensor>) -> LocalFuture<'_, Result<Profile, Fault>> {
+        Box::pin(async move {
+            let (executable, operands) = self.executable(inputs).await?;
+            if !executable.device().has_timestamps() {
+                return Err(no_profile());
+            }
+            // The first run of a kernel may include its compilation.
+            executable.profile(&operands).await?;
+            executable.profile(&operands).await
+        })
+    }
+
+    fn tune(&self, inputs: Vec<Tensor>, budget_millis: u32) -> LocalFuture<'_, Result<Tuned, Fault>> {
+        Box::pin(async move {
+            let (executable, _) = self.executable(inputs).await?;
+            let device = executable.device();
+            let trials = tune::tune(device, executable.tunables(), budget_millis).await?;
+            for trial in trials.iter().filter(|trial| trial.is_chosen) {
+                if let Ok(variant) = trial.variant.parse() {
+                    device.choices().measured.insert(trial.key.clone(), variant);
+                }
+            }
+            // Programs that were made before have the old variants.
+            self.planned.forget();
+            let choices = device.choices().clone();
+            let is_kept = choices::keep(device.adapter(), &choices).await;
+            Ok(Tuned { adapter: device.adapter().clone(), trials, is_kept })
+        })
     }
 }

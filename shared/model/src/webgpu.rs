@@ -21,21 +21,31 @@ mod recurrent;
 mod rows;
 mod sample;
 mod shader;
+mod variant;
 mod window;
 
 pub use pack::{Packing, Wide, elements, from_elements};
+pub use variant::{Choices, Shape, Tunable, UnknownVariant, Variant};
 
 /// What the adapter can do, as far as the choice of kernels depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The adapter is a CPU: few lanes, caches that need no help, slow barriers.
     pub is_software: bool,
+    /// Compiling a large kernel takes as long as many runs of a small model: SwiftShader.
+    pub compiles_slowly: bool,
     /// `maxStorageBufferBindingSize`.
     pub max_binding_bytes: u64,
     /// `maxStorageBuffersPerShaderStage`.
     pub max_storage_buffers: usize,
     /// `maxComputeWorkgroupsPerDimension`.
     pub max_workgroups: u32,
+    /// Feature `shader-f16`.
+    pub has_f16: bool,
+    /// Feature `subgroups`.
+    pub has_subgroups: bool,
+    /// Variants to use instead of the default ones.
+    pub choices: Choices,
 }
 
 impl Default for Target {
@@ -43,9 +53,13 @@ impl Default for Target {
     fn default() -> Self {
         Self {
             is_software: false,
+            compiles_slowly: false,
             max_binding_bytes: 128 << 20,
             max_storage_buffers: 8,
             max_workgroups: 65_535,
+            has_f16: false,
+            has_subgroups: false,
+            choices: Choices::default(),
         }
     }
 }
@@ -61,6 +75,8 @@ pub struct Program {
     pub buffers: Vec<Buffer>,
     /// What the caller gets, in the order of the model's outputs.
     pub outputs: Vec<Output>,
+    /// What could be computed in other ways.
+    pub tunables: Vec<Tunable>,
 }
 
 /// One kernel call.
@@ -78,6 +94,8 @@ pub struct Dispatch {
     pub bindings: Vec<usize>,
     /// Workgroups along each dimension.
     pub workgroups: [u32; 3],
+    /// Multiplications and additions, as the plan estimates them for the node; 0 for calls that prepare the node's last one.
+    pub n_flops: u64,
 }
 
 /// A storage buffer.

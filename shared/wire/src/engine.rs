@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Backend, Capabilities, Fault, Phases, PipelineKind, TensorHeader};
+use crate::{Adapter, Backend, Capabilities, Fault, Phases, PipelineKind, Profile, TensorHeader, Trial};
 
 /// What the page asks of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,17 @@ pub enum Request {
         /// Headers of the buffers.
         inputs: Vec<TensorHeader>,
     },
+    /// Run a loaded model once for several jobs of equal shapes: one buffer per input tensor of the first job, then those of
+    /// the second, and so on. The answer is `Ran` with the outputs in the same order, or a fault with code `batch` when the
+    /// model cannot be run so.
+    RunBatch {
+        /// The key given to `Load`.
+        key: String,
+        /// Jobs; at most a few, a list of buffers for each is needed.
+        n_jobs: u32,
+        /// Headers of one job's buffers.
+        inputs: Vec<TensorHeader>,
+    },
     /// Forget a loaded model.
     Unload {
         /// The key given to `Load`.
@@ -49,6 +60,23 @@ pub enum Request {
     },
     /// Heartbeat.
     Ping,
+    /// Run a loaded model and note what every kernel takes; one buffer per input tensor.
+    Profile {
+        /// The key given to `Load`.
+        key: String,
+        /// Headers of the buffers.
+        inputs: Vec<TensorHeader>,
+    },
+    /// Measure the variants of a loaded model's kernels for inputs of these shapes, and run the fastest from then on; one
+    /// buffer per input tensor.
+    Tune {
+        /// The key given to `Load`.
+        key: String,
+        /// Headers of the buffers.
+        inputs: Vec<TensorHeader>,
+        /// Time after which no further variant is tried, milliseconds.
+        budget_millis: u32,
+    },
 }
 
 /// One binary part of a model or pipeline.
@@ -107,6 +135,20 @@ pub enum Reply {
     Pong {
         /// Size of the worker's wasm memory, bytes.
         memory_bytes: u64,
+    },
+    /// Where the time of one run went.
+    Profiled {
+        /// What every kernel took.
+        profile: Profile,
+    },
+    /// Variants were measured.
+    Tuned {
+        /// On what.
+        adapter: Adapter,
+        /// What came of each.
+        trials: Vec<Trial>,
+        /// The browser keeps the choices for the next visit.
+        is_kept: bool,
     },
     /// The request failed; the worker goes on.
     Failed {

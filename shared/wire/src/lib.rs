@@ -28,7 +28,7 @@ pub use fault::{Fault, FaultCategory};
 pub use fleet::{FleetCommand, FleetReport, Media};
 pub use record::{MetricsBatch, Outcome, Phases, RunRecord};
 pub use tensor::{BundleError, DType, TensorHeader};
-pub use tuning::TuningRecord;
+pub use tuning::{Profile, Span, Trial, TuningRecord};
 
 /// Version of every message in this crate. A change that an older peer cannot read raises it.
 pub const SCHEMA: u32 = 1;

@@ -117,7 +117,14 @@ impl<H: Host> Driver<H> {
             (Reply::Failed { fault }, Some(Request { call: Some(call), .. })) => self.fail(now, call, fault),
             // Unloads are not waited for, and what the pool has given up is no news.
             (Reply::Unloaded | Reply::Pong { .. } | Reply::Failed { .. }, _) => {}
-            (Reply::Ready { .. } | Reply::Loaded { .. } | Reply::Ran { .. }, _) => {
+            (
+                Reply::Ready { .. }
+                | Reply::Loaded { .. }
+                | Reply::Ran { .. }
+                | Reply::Profiled { .. }
+                | Reply::Tuned { .. },
+                _,
+            ) => {
                 self.lose(now, id, protocol("a worker answered a question that was not asked"));
             }
         }

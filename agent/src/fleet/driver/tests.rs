@@ -180,6 +180,9 @@ impl World {
                 Request::Ping => {
                     self.reply(connection, worker, id, Reply::Pong { memory_bytes: 5 }, Vec::new());
                 }
+                Request::RunBatch { .. } | Request::Profile { .. } | Request::Tune { .. } => {
+                    panic!("a fleet does not ask for this")
+                }
             },
         }
     }

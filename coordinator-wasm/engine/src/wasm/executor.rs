@@ -71,15 +71,15 @@ impl Executable {
         let Memory { buffers, scratch, turned, unturned } = memory;
         let steps = self.plan.steps.iter().zip(self.kernels.iter().zip(&self.arrangements));
         for (step, (kernel, arrangement)) in steps {
-            #[cfg(all(feature = "profile", target_arch = "wasm32"))]
             let stopwatch = super::profile::Stopwatch::start();
             let mut call =
                 Call { plan: &self.plan, step, arrangement, inputs, buffers, scratch, turned, unturned };
             call.turn_operands();
             let result =
                 if matches!(kernel, Kernel::Reference) { call.reference() } else { call.kernel(kernel) };
-            #[cfg(all(feature = "profile", target_arch = "wasm32"))]
-            stopwatch.stop(step);
+            if let Some(stopwatch) = stopwatch {
+                stopwatch.stop(step);
+            }
             let node = || (step.op.name(), step.name.clone());
             result.map_err(|cause| ExecutionError { node: node(), cause })?;
         }

@@ -1,50 +1,63 @@
-//! Where the time of runs goes: time and work per kind of step.
+//! Where the time of runs goes: what every step took, noted between [`start`] and [`take`].
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use model::Op;
 use model::plan::Step;
-
-use crate::web::sys::now_micros;
-
-/// Steps of one kind since the last [`take`].
-#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
-pub(crate) struct Steps {
-    n_calls: u64,
-    micros: u64,
-    n_flops: u64,
-}
+use wire::Span;
 
 thread_local! {
-    static STEPS: RefCell<BTreeMap<&'static str, Steps>> = RefCell::default();
+    /// What is noted; `None` while nobody wants to know.
+    static SPANS: RefCell<Option<Vec<Span>>> = const { RefCell::new(None) };
 }
 
 /// Runs while a step does.
 pub(super) struct Stopwatch {
-    started_micros: u64,
+    started_micros: f64,
 }
 
 impl Stopwatch {
-    pub(super) fn start() -> Self {
-        Self { started_micros: now_micros() }
+    /// `None` while nobody wants to know.
+    pub(super) fn start() -> Option<Self> {
+        SPANS.with_borrow(Option::is_some).then(|| Self { started_micros: now_micros() })
     }
 
     pub(super) fn stop(self, step: &Step) {
-        let kind = match &step.op {
+        let kernel = match &step.op {
             Op::Conv { groups: 2.., .. } => "conv of groups",
             op => op.name(),
         };
-        STEPS.with_borrow_mut(|steps| {
-            let steps = steps.entry(kind).or_default();
-            steps.n_calls += 1;
-            steps.micros += now_micros().saturating_sub(self.started_micros);
-            steps.n_flops += step.cost.n_flops;
-        });
+        let span = Span {
+            kernel: kernel.to_owned(),
+            node: step.name.clone(),
+            start_micros: self.started_micros,
+            micros: now_micros() - self.started_micros,
+            n_flops: step.cost.n_flops,
+        };
+        SPANS.with_borrow_mut(|spans| spans.as_mut().map(|spans| spans.push(span)));
     }
 }
 
-/// What was counted since the last call.
-pub(crate) fn take() -> BTreeMap<&'static str, Steps> {
-    STEPS.take()
+/// Begins to note what steps take.
+pub(crate) fn start() {
+    SPANS.set(Some(Vec::new()));
+}
+
+/// What was noted since [`start`], from the first step's start on; notes nothing more.
+pub(crate) fn take() -> Vec<Span> {
+    let mut spans = SPANS.take().unwrap_or_default();
+    let first = spans.first().map_or(0.0, |span| span.start_micros);
+    spans.iter_mut().for_each(|span| span.start_micros -= first);
+    spans
+}
+
+#[cfg(target_arch = "wasm32")]
+fn now_micros() -> f64 {
+    crate::web::sys::now_micros() as f64
+}
+
+/// Elsewhere there is no clock.
+#[cfg(not(target_arch = "wasm32"))]
+fn now_micros() -> f64 {
+    0.0
 }

@@ -2,16 +2,10 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::wasm::{bench, profile};
+use crate::wasm::bench;
 
 /// The speed of every kernel, as JSON.
 #[wasm_bindgen(js_name = benchKernels)]
 pub fn bench_kernels() -> String {
     serde_json::to_string(&bench::run()).unwrap_or_default()
-}
-
-/// Time per kind of step since the last call, as JSON.
-#[wasm_bindgen(js_name = takeProfile)]
-pub fn take_profile() -> String {
-    serde_json::to_string(&profile::take()).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Bindings that `web-sys` does not have: globals that pages and workers share.
 
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -19,6 +20,68 @@ extern "C" {
 
     #[wasm_bindgen(thread_local_v2, js_name = crossOriginIsolated)]
     pub(super) static CROSS_ORIGIN_ISOLATED: Option<bool>;
+
+    /// `location` of a page or a worker.
+    pub(crate) type Location;
+
+    #[wasm_bindgen(thread_local_v2, js_name = location)]
+    pub(crate) static LOCATION: Location;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn search(this: &Location) -> String;
+
+    /// What `fetch` gives.
+    pub(crate) type Response;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn ok(this: &Response) -> bool;
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn text(this: &Response) -> Promise;
+
+    pub(crate) fn fetch(url: &str) -> Promise;
+
+    /// The few calls of `IDBFactory`, `IDBDatabase`, `IDBTransaction`, `IDBObjectStore` and `IDBRequest` that keep a value
+    /// under a name.
+    #[derive(Clone)]
+    pub(crate) type Database;
+
+    /// Undefined where pages may not keep anything.
+    #[wasm_bindgen(thread_local_v2, js_name = indexedDB)]
+    pub(crate) static INDEXED_DB: Option<Database>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn open(this: &Database, name: &str, version: u32) -> Result<Database, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn result(this: &Database) -> JsValue;
+
+    #[wasm_bindgen(method, setter, js_name = onsuccess)]
+    pub(crate) fn set_on_success(this: &Database, callback: &JsValue);
+
+    #[wasm_bindgen(method, setter, js_name = onerror)]
+    pub(crate) fn set_on_error(this: &Database, callback: &JsValue);
+
+    #[wasm_bindgen(method, setter, js_name = onupgradeneeded)]
+    pub(crate) fn set_on_upgrade_needed(this: &Database, callback: &JsValue);
+
+    #[wasm_bindgen(method, catch, js_name = createObjectStore)]
+    pub(crate) fn create_object_store(this: &Database, name: &str) -> Result<Database, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn transaction(this: &Database, store: &str, mode: &str) -> Result<Database, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = objectStore)]
+    pub(crate) fn object_store(this: &Database, name: &str) -> Result<Database, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn get(this: &Database, key: &str) -> Result<Database, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn put(this: &Database, value: &str, key: &str) -> Result<Database, JsValue>;
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn close(this: &Database);
 
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     fn now_millis() -> f64;

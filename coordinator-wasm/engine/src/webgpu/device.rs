@@ -1,23 +1,24 @@
 //! One WebGPU device: what it can do, its pipelines, its memory, and how it fails.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{JsString, Object, Promise, Reflect};
-use model::webgpu::Target;
+use model::webgpu::{Choices, Target};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{
     Gpu, GpuAdapter, GpuAutoLayoutMode, GpuBufferDescriptor, GpuComputePipeline,
     GpuComputePipelineDescriptor, GpuDevice, GpuDeviceDescriptor, GpuDeviceLostInfo, GpuError,
-    GpuErrorFilter, GpuOutOfMemoryError, GpuProgrammableStage, GpuShaderModuleDescriptor,
+    GpuErrorFilter, GpuOutOfMemoryError, GpuProgrammableStage, GpuShaderModuleDescriptor, GpuSupportedLimits,
     GpuUncapturedErrorEvent,
 };
-use wire::Fault;
+use wire::{Adapter, Fault};
 
 use super::buffer::{Account, Buffer};
-use super::fault;
+use super::settings::Settings;
+use super::{choices, fault};
 use crate::web::capabilities::words;
 use crate::web::promise::{Failure, within};
 use crate::web::sys::{self, Navigator};
@@ -37,12 +38,17 @@ const MAP_READ: u32 = 1;
 /// Most staging buffers that are kept.
 const MAX_STAGING: usize = 4;
 
+/// Features that are asked for where the adapter has them.
+const FEATURES: [&str; 3] = ["timestamp-query", "shader-f16", "subgroups"];
+
 /// Usages of a buffer that shaders bind: `STORAGE | COPY_SRC | COPY_DST`.
 pub(super) const STORAGE: u32 = 0x80 | 0x4 | 0x8;
 /// Usages of a buffer of parameters: `UNIFORM | COPY_DST`.
 pub(super) const UNIFORM: u32 = 0x40 | 0x8;
 /// Usages of a buffer that results are read from: `MAP_READ | COPY_DST`.
 const STAGING: u32 = 0x1 | 0x8;
+/// Usages of a buffer that queries are resolved into: `QUERY_RESOLVE | COPY_SRC`.
+pub(super) const QUERIES: u32 = 0x200 | 0x4;
 
 /// What went wrong outside of any call, the first of it.
 #[derive(Default)]
@@ -54,7 +60,12 @@ struct News {
 pub(super) struct Device {
     gpu: GpuDevice,
     name: String,
+    adapter: Adapter,
+    /// Without choices.
     target: Target,
+    choices: RefCell<Choices>,
+    has_timestamps: bool,
+    run_millis: i32,
     /// The browser looks for finished work only when it is asked.
     needs_ticks: bool,
     news: Rc<News>,
@@ -82,17 +93,29 @@ impl Device {
             return Err(fault::no_adapter("requestAdapter() gave null"));
         }
         let adapter: GpuAdapter = adapter.unchecked_into();
-        let asked = adapter.request_device_with_descriptor(&descriptor(&adapter)).unchecked_into();
+        let settings = Settings::of_worker()?;
+        let asked = adapter.request_device_with_descriptor(&descriptor(&adapter, &settings)).unchecked_into();
         let gpu: GpuDevice = answer(&asked, "start").await?.unchecked_into();
-        let (limits, info) = (gpu.limits(), adapter.info());
+        let (limits, features, info) = (gpu.limits(), gpu.features(), adapter.info());
+        let described = Adapter {
+            vendor: info.vendor(),
+            architecture: info.architecture(),
+            description: info.description(),
+            is_fallback: info.is_fallback_adapter(),
+        };
+        let choices = choices::known(&described, &settings).await;
         let names = [info.architecture(), info.description(), info.vendor()];
         let unnamed = if info.is_fallback_adapter() { "fallback" } else { "unnamed" };
         let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| unnamed.to_owned());
         let target = Target {
             is_software: info.is_fallback_adapter(),
+            compiles_slowly: info.architecture() == "swiftshader",
             max_binding_bytes: limits.max_storage_buffer_binding_size() as u64,
             max_storage_buffers: limits.max_storage_buffers_per_shader_stage() as usize,
             max_workgroups: limits.max_compute_workgroups_per_dimension(),
+            has_f16: features.has("shader-f16"),
+            has_subgroups: features.has("subgroups"),
+            choices: Choices::default(),
         };
         let (news, account) = (Rc::new(News::default()), Account::default());
         let on_error = Closure::new({
@@ -111,7 +134,11 @@ impl Device {
         Ok(Rc::new(Self {
             gpu,
             name,
+            adapter: described,
             target,
+            choices: RefCell::new(choices),
+            has_timestamps: features.has("timestamp-query"),
+            run_millis: settings.run_seconds.map_or(RUN_MILLIS, |seconds| seconds.saturating_mul(1000)),
             needs_ticks: sys::NAVIGATOR.with(Navigator::user_agent).contains("Firefox/"),
             news,
             pipelines: RefCell::default(),
@@ -127,13 +154,42 @@ impl Device {
         &self.gpu
     }
 
-    /// What the adapter calls itself.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// What the adapter calls itself, and whether kernels are chosen otherwise than by default.
+    pub(super) fn detail(&self) -> String {
+        let choices = self.choices.borrow();
+        let mut detail = format!("webgpu {}", self.name);
+        for variant in &choices.forced {
+            detail += &format!(" {variant}");
+        }
+        if !choices.measured.is_empty() {
+            detail += " tuned";
+        }
+        detail
     }
 
+    /// The adapter as the browser describes it.
+    pub(super) fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// What kernels are chosen for.
     pub(super) fn target(&self) -> Target {
-        self.target
+        self.target_with(self.choices.borrow().clone())
+    }
+
+    /// The same with other choices.
+    pub(super) fn target_with(&self, choices: Choices) -> Target {
+        Target { choices, ..self.target.clone() }
+    }
+
+    /// Which variants replace the default ones.
+    pub(super) fn choices(&self) -> RefMut<'_, Choices> {
+        self.choices.borrow_mut()
+    }
+
+    /// True when kernels can be timed one by one.
+    pub(super) fn has_timestamps(&self) -> bool {
+        self.has_timestamps
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -167,7 +223,9 @@ impl Device {
             match within(scope, PATIENCE_MILLIS).await {
                 Ok(error) if error.is_null() => {}
                 Ok(error) => return Err(gpu_fault(&error.unchecked_into(), &self.account)),
-                Err(failure) => return Err(self.explain(failure, "check what it was asked for").await),
+                Err(failure) => {
+                    return Err(self.explain(failure, "check what it was asked for", PATIENCE_MILLIS).await);
+                }
             }
         }
         made
@@ -203,11 +261,19 @@ impl Device {
                 Ok(pipeline) => compiled.push(pipeline.unchecked_into()),
                 Err(failure) => {
                     self.pipelines.borrow_mut().remove(text);
-                    return Err(self.explain(failure, "compile a shader").await);
+                    return Err(self.explain(failure, "compile a shader", COMPILE_MILLIS).await);
                 }
             }
         }
         Ok(compiled)
+    }
+
+    /// Forgets pipelines that nobody will ask for again.
+    pub(super) fn forget(&self, shaders: &[String]) {
+        let mut pipelines = self.pipelines.borrow_mut();
+        for text in shaders {
+            pipelines.remove(text);
+        }
     }
 
     /// A buffer for results of at least a size.
@@ -231,12 +297,12 @@ impl Device {
         let mapped: Promise = buffer.gpu().map_async(MAP_READ).unchecked_into();
         let settled = if self.needs_ticks {
             let tick = || self.gpu.queue().submit(&[]);
-            within_ticking(&mapped, RUN_MILLIS, TICK_MILLIS, tick).await
+            within_ticking(&mapped, self.run_millis, TICK_MILLIS, tick).await
         } else {
-            within(&mapped, RUN_MILLIS).await
+            within(&mapped, self.run_millis).await
         };
         if let Err(failure) = settled {
-            return Err(self.explain(failure, "finish a run").await);
+            return Err(self.explain(failure, "finish a run", self.run_millis).await);
         }
         if let Some(fault) = self.news.error.borrow_mut().take() {
             return Err(fault);
@@ -253,7 +319,7 @@ impl Device {
     }
 
     /// The fault behind an operation that gave nothing: a lost device before anything else.
-    async fn explain(&self, failure: Failure, what: &str) -> Fault {
+    async fn explain(&self, failure: Failure, what: &str, limit_millis: i32) -> Fault {
         let lost: Promise = self.gpu.lost().unchecked_into();
         if let Ok(info) = within(&lost, LOSS_MILLIS).await {
             return fault::device_lost(&reason(&info.unchecked_into()));
@@ -262,7 +328,7 @@ impl Device {
             return fault;
         }
         match failure {
-            Failure::Late => fault::timeout(what, RUN_MILLIS),
+            Failure::Late => fault::timeout(what, limit_millis),
             Failure::Rejected(error) => fault::refused(&words(&error)),
         }
     }
@@ -282,22 +348,29 @@ async fn answer(promise: &Promise, what: &str) -> Result<JsValue, Fault> {
     })
 }
 
-/// Asks for the adapter's limits where the default ones may be too small.
-fn descriptor(adapter: &GpuAdapter) -> GpuDeviceDescriptor {
-    let limits = adapter.limits();
-    let raised = [
-        ("maxBufferSize", limits.max_buffer_size()),
-        ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size()),
-        ("maxStorageBuffersPerShaderStage", f64::from(limits.max_storage_buffers_per_shader_stage())),
-    ];
+/// Asks for the adapter's features, and for its limits where the default ones may be too small.
+fn descriptor(adapter: &GpuAdapter, settings: &Settings) -> GpuDeviceDescriptor {
     let required = Object::new();
-    for (name, value) in raised {
+    for (name, value) in raised(&adapter.limits()) {
+        let value = settings.limits.get(name).map_or(value, |lowered| value.min(*lowered));
         // Setting a property of a plain object does not fail.
         Reflect::set(&required, &JsString::from(name), &JsValue::from_f64(value)).unwrap_or_default();
     }
+    let features = adapter.features();
+    let wanted: Vec<JsString> =
+        FEATURES.into_iter().filter(|name| features.has(name)).map(JsString::from).collect();
     let descriptor = GpuDeviceDescriptor::new();
     descriptor.set_required_limits(required.unchecked_ref());
+    descriptor.set_required_features(&wanted);
     descriptor
+}
+
+fn raised(limits: &GpuSupportedLimits) -> [(&'static str, f64); 3] {
+    [
+        ("maxBufferSize", limits.max_buffer_size()),
+        ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size()),
+        ("maxStorageBuffersPerShaderStage", f64::from(limits.max_storage_buffers_per_shader_stage())),
+    ]
 }
 
 fn reason(info: &GpuDeviceLostInfo) -> String {

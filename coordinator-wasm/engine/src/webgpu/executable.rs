@@ -5,19 +5,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use model::Tensor;
-use model::webgpu::{self as gpu, Content, Packing, Program};
+use model::webgpu::{self as gpu, Content, Packing, Program, Tunable};
 use web_sys::{
-    GpuBindGroup, GpuBindGroupDescriptor, GpuBindGroupEntry, GpuBufferBinding, GpuComputePipeline,
+    GpuBindGroup, GpuBindGroupDescriptor, GpuBindGroupEntry, GpuBufferBinding, GpuCommandEncoder,
+    GpuComputePassDescriptor, GpuComputePassEncoder, GpuComputePassTimestampWrites, GpuComputePipeline,
+    GpuQuerySetDescriptor, GpuQueryType,
 };
-use wire::Fault;
+use wire::{Fault, Profile, Span};
 
 use super::buffer::Buffer;
-use super::device::{Device, STORAGE, UNIFORM};
+use super::device::{Device, QUERIES, STORAGE, UNIFORM};
 use super::fault;
 use crate::web::capabilities::words;
 
 /// Offsets of uniform bindings are multiples of this on every adapter, bytes.
 const UNIFORM_ALIGNMENT: usize = 256;
+/// Calls that one set of queries times: WebGPU allows 4096 queries in it, and a call takes two.
+const CALLS_PER_QUERY_SET: usize = 2048;
 
 /// Weights of a model on a device, shared by its shape classes.
 #[derive(Default)]
@@ -68,6 +72,18 @@ struct Call {
     pipeline: GpuComputePipeline,
     bind_group: GpuBindGroup,
     workgroups: [u32; 3],
+    kernel: &'static str,
+    node: String,
+    n_flops: u64,
+}
+
+impl Call {
+    fn encode(&self, pass: &GpuComputePassEncoder) {
+        let [x, y, z] = self.workgroups;
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, Some(&self.bind_group));
+        pass.dispatch_workgroups_with_workgroup_count_y_and_workgroup_count_z(x, y, z);
+    }
 }
 
 /// A program that is ready to run.
@@ -78,6 +94,7 @@ pub(super) struct Executable {
     /// Index of each input among the buffers; `None` for one that nothing reads.
     inputs: Vec<Option<usize>>,
     outputs: Vec<gpu::Output>,
+    tunables: Vec<Tunable>,
     /// Bound by the calls.
     _params: Buffer,
 }
@@ -122,6 +139,9 @@ impl Executable {
                 pipeline: pipelines[dispatch.shader].clone(),
                 bind_group: device.gpu().create_bind_group(&descriptor),
                 workgroups: dispatch.workgroups,
+                kernel: dispatch.kernel,
+                node: dispatch.node.clone(),
+                n_flops: dispatch.n_flops,
             }
         });
         let calls = calls.collect();
@@ -131,8 +151,18 @@ impl Executable {
             buffers,
             inputs,
             outputs: program.outputs,
+            tunables: program.tunables,
             _params: params,
         })
+    }
+
+    pub(super) fn device(&self) -> &Rc<Device> {
+        &self.device
+    }
+
+    /// What could be computed in other ways.
+    pub(super) fn tunables(&self) -> &[Tunable] {
+        &self.tunables
     }
 
     /// Submits a run; the future waits for the outputs named in `wanted`, in that order. Names that the program does not
@@ -142,19 +172,22 @@ impl Executable {
         inputs: &[Tensor],
         wanted: &[&str],
     ) -> Result<impl Future<Output = Result<Vec<Tensor>, Fault>> + use<>, Fault> {
-        for (index, input) in inputs.iter().enumerate() {
-            if let Some(buffer) = self.inputs.get(index).copied().flatten() {
-                let bytes = gpu::elements(input.data()).map_err(|wide| fault::wide_input(index, &wide))?;
-                self.device.write(&self.buffers[buffer], &bytes)?;
-            }
-        }
+        self.run_repeatedly(inputs, wanted, 1)
+    }
+
+    /// The same, but everything is computed `n_times` in the one submission.
+    pub(super) fn run_repeatedly(
+        &self,
+        inputs: &[Tensor],
+        wanted: &[&str],
+        n_times: usize,
+    ) -> Result<impl Future<Output = Result<Vec<Tensor>, Fault>> + use<>, Fault> {
+        self.write(inputs)?;
         let gpu = self.device.gpu();
         let encoder = gpu.create_command_encoder();
         let pass = encoder.begin_compute_pass();
-        for Call { pipeline, bind_group, workgroups: [x, y, z] } in &self.calls {
-            pass.set_pipeline(pipeline);
-            pass.set_bind_group(0, Some(bind_group));
-            pass.dispatch_workgroups_with_workgroup_count_y_and_workgroup_count_z(*x, *y, *z);
+        for _ in 0..n_times {
+            self.calls.iter().for_each(|call| call.encode(&pass));
         }
         pass.end();
         let outputs: Vec<gpu::Output> = wanted
@@ -166,17 +199,8 @@ impl Executable {
         let staging = self.device.staging(total.max(4))?;
         let mut offset = 0;
         for output in &outputs {
-            let source = self.buffers[output.buffer].gpu();
             let size = size_bytes(output);
-            encoder
-                .copy_buffer_to_buffer_with_f64_and_f64_and_f64(
-                    source,
-                    0.0,
-                    staging.gpu(),
-                    offset as f64,
-                    size as f64,
-                )
-                .map_err(|error| fault::refused(&words(&error)))?;
+            copy(&encoder, &self.buffers[output.buffer], &staging, offset, size)?;
             offset += size;
         }
         gpu.queue().submit(&[encoder.finish()]);
@@ -196,6 +220,80 @@ impl Executable {
                 .ok_or_else(|| fault::refused("fewer bytes came back than were asked for"))
         })
     }
+}
+
+impl Executable {
+    fn write(&self, inputs: &[Tensor]) -> Result<(), Fault> {
+        for (index, input) in inputs.iter().enumerate() {
+            if let Some(buffer) = self.inputs.get(index).copied().flatten() {
+                let bytes = gpu::elements(input.data()).map_err(|wide| fault::wide_input(index, &wide))?;
+                self.device.write(&self.buffers[buffer], &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs with every call in a pass of its own, whose start and end the adapter's clock tells.
+    pub(super) async fn profile(&self, inputs: &[Tensor]) -> Result<Profile, Fault> {
+        self.write(inputs)?;
+        let mut nanos: Vec<u64> = Vec::new();
+        for calls in self.calls.chunks(CALLS_PER_QUERY_SET) {
+            nanos.extend(self.times(calls).await?);
+        }
+        let first = nanos.first().copied().unwrap_or_default();
+        // Clocks of some adapters step back by a tick.
+        let micros = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e3;
+        let spans = self.calls.iter().zip(nanos.as_chunks().0).map(|(call, &[start, end])| Span {
+            kernel: call.kernel.to_owned(),
+            node: call.node.clone(),
+            start_micros: micros(first, start),
+            micros: micros(start, end),
+            n_flops: call.n_flops,
+        });
+        Ok(Profile { clock: "timestamp-query".to_owned(), spans: spans.collect() })
+    }
+
+    /// Start and end of each call, nanoseconds.
+    async fn times(&self, calls: &[Call]) -> Result<Vec<u64>, Fault> {
+        let gpu = self.device.gpu();
+        let n_queries = 2 * calls.len() as u32;
+        let n_bytes = u64::from(n_queries) * 8;
+        let descriptor = GpuQuerySetDescriptor::new(n_queries, GpuQueryType::Timestamp);
+        let queries = gpu.create_query_set(&descriptor).map_err(|error| fault::refused(&words(&error)))?;
+        let resolved = self.device.buffer(n_bytes, QUERIES)?;
+        let staging = self.device.staging(n_bytes)?;
+        let encoder = gpu.create_command_encoder();
+        for (index, call) in calls.iter().enumerate() {
+            let writes = GpuComputePassTimestampWrites::new(&queries);
+            writes.set_beginning_of_pass_write_index(2 * index as u32);
+            writes.set_end_of_pass_write_index(2 * index as u32 + 1);
+            let descriptor = GpuComputePassDescriptor::new();
+            descriptor.set_timestamp_writes(&writes);
+            let pass = encoder.begin_compute_pass_with_descriptor(&descriptor);
+            call.encode(&pass);
+            pass.end();
+        }
+        encoder.resolve_query_set_with_u32(&queries, 0, n_queries, resolved.gpu(), 0);
+        copy(&encoder, &resolved, &staging, 0, n_bytes)?;
+        gpu.queue().submit(&[encoder.finish()]);
+        let read = |bytes: &[u8]| bytes.as_chunks().0.iter().copied().map(u64::from_le_bytes).collect();
+        let times = self.device.read(staging, n_bytes, read).await;
+        queries.destroy();
+        times
+    }
+}
+
+fn copy(
+    encoder: &GpuCommandEncoder,
+    from: &Buffer,
+    to: &Buffer,
+    offset_bytes: u64,
+    n_bytes: u64,
+) -> Result<(), Fault> {
+    let (offset, size) = (offset_bytes as f64, n_bytes as f64);
+    let copied =
+        encoder.copy_buffer_to_buffer_with_f64_and_f64_and_f64(from.gpu(), 0.0, to.gpu(), offset, size);
+    copied.map_err(|error| fault::refused(&words(&error)))
 }
 
 /// All parameters in one buffer, with offset and size of each dispatch's.

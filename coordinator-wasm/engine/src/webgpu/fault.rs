@@ -43,6 +43,16 @@ pub(super) fn refused(cause: &str) -> Fault {
         .with_hint(OTHER_BACKEND)
 }
 
+/// The worker's address asks for something that does not exist.
+pub(super) fn settings(name: &str, cause: impl std::fmt::Display) -> Fault {
+    Fault::new(
+        FaultCategory::Validation,
+        "webgpu-settings",
+        format!("the worker's parameter {name}: {cause}"),
+    )
+    .with_hint("`tabpool tune` lists the variants of an adapter")
+}
+
 /// The model has no program on this device.
 pub(super) fn lowering(error: &LowerError) -> Fault {
     let code = match error {

@@ -3,15 +3,12 @@
 use super::Packing;
 use super::elementwise::with_activation;
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand, TensorId};
+use super::variant::{MIN_INVOCATIONS, Shape, Variant};
 use crate::op::{Epilogue, Op};
 use crate::tensor::{DType, broadcast, broadcast_strides, n_elements, strides};
 
 /// Widest head that one invocation holds in registers, elements.
 const MAX_HEAD_WIDTH: usize = 128;
-/// Rows from which on a product fills enough of the tiled kernel's 64.
-const MIN_TILED_ROWS: usize = 32;
-/// Invocations that keep all lanes of a software adapter busy.
-const MIN_INVOCATIONS: usize = 32;
 
 /// Shape of an operand as a stack of matrices; a vector is a row on the left and a column on the right.
 pub(super) fn matrices(dims: &[usize], is_right: bool) -> Vec<usize> {
@@ -84,8 +81,16 @@ pub(super) struct Product<'a> {
 }
 
 impl Product<'_> {
-    /// What all kernels for products read.
-    fn describe(&self, call: Call) -> Call {
+    fn shape(&self) -> Shape {
+        let steps = [self.a_steps[0], self.a_matrix];
+        let in_fours = self.a_steps[1] == 1
+            && self.k.is_multiple_of(4)
+            && steps.iter().all(|step| step.is_multiple_of(4));
+        Shape::Product { batch: self.batches.n(), m: self.m, k: self.k, n: self.n, in_fours }
+    }
+
+    /// What all kernels for products read; the left operand in units of `unit` elements.
+    fn describe(&self, call: Call, unit: usize) -> Call {
         let n4 = self.n.div_ceil(4);
         let is_whole = self.n.is_multiple_of(4);
         let element = if is_whole { "vec4<f32>" } else { "f32" };
@@ -93,14 +98,14 @@ impl Product<'_> {
             .flag("WHOLE", is_whole)
             .flag("RESIDUAL", self.residual.is_some())
             .uint("m", self.m)
-            .uint("k", self.k)
+            .uint("k", self.k / unit)
             .uint("n4", n4)
             .uint("n_columns", self.n)
-            .uint("a_row", self.a_steps[0])
+            .uint("a_row", self.a_steps[0] / unit)
             .uint("a_k", self.a_steps[1])
-            .read("a", self.a)
+            .bind("a", if unit == 4 { "vec4<f32>" } else { "f32" }, self.a.tensor, false)
             .bind("b", "vec4<f32>", self.b, false);
-        call = self.batches.define(call, self.a_matrix, self.k * n4);
+        call = self.batches.define(call, self.a_matrix / unit, self.k * n4);
         call = match self.bias {
             Bias::None => call,
             Bias::Column(values) => {
@@ -201,27 +206,49 @@ impl Lowering<'_> {
     }
 
     pub(super) fn product(&mut self, product: &Product<'_>) -> Result<(), Failure> {
-        let &Product { m, n, .. } = product;
-        let n4 = n.div_ceil(4);
-        let n_batches = product.batches.n();
-        let groups = [n4.div_ceil(16), m.div_ceil(64), n_batches];
-        let limit = self.target.max_workgroups as usize;
-        if !self.target.is_software && m >= MIN_TILED_ROWS && groups.iter().all(|&n| (1..=limit).contains(&n))
-        {
-            let template =
-                concat!(include_str!("kernel/matmul_store.wgsl"), include_str!("kernel/matmul_tiled.wgsl"));
-            let call = with_activation("matmul-tiled", template, &product.epilogue.activations);
-            let call = product.describe(call.define("ROWS", 4));
-            return self.emit_workgroups(call, groups.map(|n| n as u32));
+        const STORE: &str = include_str!("kernel/matmul_store.wgsl");
+        let shape = product.shape();
+        let variant = self.variant(shape);
+        let (kernel, template) = match variant {
+            Variant::Tiled { .. } => ("matmul-tiled", include_str!("kernel/matmul_tiled.wgsl")),
+            Variant::Subgroups { .. } => ("matmul-subgroups", include_str!("kernel/matmul_subgroups.wgsl")),
+            Variant::Registers { .. } | Variant::Lines | Variant::SharedLines => {
+                ("matmul", include_str!("kernel/matmul.wgsl"))
+            }
+        };
+        let call = with_activation(kernel, &format!("{STORE}{template}"), &product.epilogue.activations);
+        let groups = shape.groups(variant).map(|n| n as u32);
+        match variant {
+            Variant::Tiled { rows, columns, is_half } => {
+                let call = if is_half { call.define("ENABLE", "f16") } else { call }
+                    .define("TYPE", if is_half { "f16" } else { "f32" })
+                    .define("ROWS", rows)
+                    .define("COLS", columns)
+                    .define("TILEROWS", format!("{}u", 16 * rows))
+                    .define("TILECOLS", format!("{}u", 16 * columns))
+                    .define("ATILE", 256 * rows)
+                    .define("BTILE", 256 * columns);
+                self.emit_workgroups(product.describe(call, 1), groups)
+            }
+            Variant::Subgroups { rows } => {
+                let call = call.define("ENABLE", "subgroups").define("ROWS", rows);
+                self.emit_workgroups(product.describe(call, 1), groups)
+            }
+            Variant::Registers { rows, columns, depth, workgroup } => {
+                let (row_tiles, column_tiles) = (product.m.div_ceil(rows), product.n.div_ceil(4 * columns));
+                let call = call
+                    .define("ROWS", rows)
+                    .define("COLS", columns)
+                    .define("WG", workgroup)
+                    .uint("row_tiles", row_tiles)
+                    .uint("column_tiles", column_tiles);
+                let call = if depth == 4 { call.define("FOURS", 4) } else { call };
+                self.emit(product.describe(call, depth), row_tiles * column_tiles * product.batches.n())
+            }
+            Variant::Lines | Variant::SharedLines => {
+                Err(Failure::Unsupported(format!("{variant} is not for products")))
+            }
         }
-        let [rows, columns] = tile(m, n4, n_batches);
-        let template = concat!(include_str!("kernel/matmul_store.wgsl"), include_str!("kernel/matmul.wgsl"));
-        let call = with_activation("matmul", template, &product.epilogue.activations)
-            .define("ROWS", rows)
-            .define("COLS", columns)
-            .uint("row_tiles", m.div_ceil(rows))
-            .uint("column_tiles", n4.div_ceil(columns));
-        self.emit(product.describe(call), m.div_ceil(rows) * n4.div_ceil(columns) * n_batches)
     }
 
     fn attention(
@@ -241,7 +268,9 @@ impl Lowering<'_> {
         let is_wide = width.max(v_width) > MAX_HEAD_WIDTH;
         let in_registers = width % 4 == 0 && v_width % 4 == 0 && !is_wide;
         let unit = if in_registers { 4 } else { 1 };
-        let queries = if n_queries >= 2 && heads.n_rows() >= 2 * MIN_INVOCATIONS { 2 } else { 1 };
+        let shares_keys =
+            n_queries >= 2 && heads.n_rows() >= 2 * MIN_INVOCATIONS && !self.target.compiles_slowly;
+        let queries = if shares_keys { 2 } else { 1 };
         let mut call = if in_registers {
             Call::new("attention", include_str!("kernel/attention.wgsl"))
                 .define("QUERIES", queries)
@@ -387,13 +416,4 @@ impl Heads {
         }
         call
     }
-}
-
-/// Rows and vec4 columns that one invocation computes: as many as registers hold, unless that leaves lanes idle.
-fn tile(m: usize, n4: usize, n_batches: usize) -> [usize; 2] {
-    const TILES: [[usize; 2]; 8] = [[8, 4], [8, 2], [4, 4], [4, 2], [4, 1], [2, 1], [1, 2], [1, 1]];
-    let suits = |&[rows, columns]: &[usize; 2]| {
-        rows <= m && columns <= n4 && m.div_ceil(rows) * n4.div_ceil(columns) * n_batches >= MIN_INVOCATIONS
-    };
-    TILES.into_iter().find(suits).unwrap_or([1, 1])
 }

@@ -9,6 +9,7 @@ use super::elementwise::Chain;
 use super::expression::element;
 use super::sample::Regions;
 use super::shader::{Declaration, Definitions, Param, assemble};
+use super::variant::{Shape, Tunable, Variant};
 use super::{Buffer, Content, Dispatch, LowerError, Output, Packing, Program, Target};
 use crate::graph::ValueId;
 use crate::op::{Epilogue, Op};
@@ -189,6 +190,7 @@ pub(super) struct Lowering<'p> {
     shaders: Vec<String>,
     shader_indices: BTreeMap<String, usize>,
     drafts: Vec<Draft>,
+    tunables: BTreeMap<Shape, Tunable>,
     /// The step being lowered.
     node: (&'static str, String),
 }
@@ -229,14 +231,18 @@ impl LoweredStep<'_> {
 }
 
 pub(super) fn lower(plan: &Plan, target: &Target) -> Result<Program, LowerError> {
-    let mut lowering = Lowering::new(plan, *target);
+    let mut lowering = Lowering::new(plan, target.clone());
     let (steps, outputs) = lowering.resolve()?;
     for (step, lowered) in plan.steps.iter().zip(steps) {
         lowering.node = (step.op.name(), step.name.clone());
         if lowered.outputs.iter().all(|output| output.n() == 0) {
             continue;
         }
+        let n_before = lowering.drafts.len();
         lowering.step(&lowered).map_err(|failure| lowering.error(failure))?;
+        if let Some(draft) = lowering.drafts.get_mut(n_before..).and_then(|added| added.last_mut()) {
+            draft.dispatch.n_flops = step.cost.n_flops;
+        }
     }
     for output in &outputs {
         lowering.materialise(output.tensor).map_err(|failure| lowering.error(failure))?;
@@ -267,6 +273,7 @@ impl<'p> Lowering<'p> {
             shaders: Vec::new(),
             shader_indices: BTreeMap::new(),
             drafts: Vec::new(),
+            tunables: BTreeMap::new(),
             node: ("", String::new()),
         }
     }
@@ -389,17 +396,38 @@ impl<'p> Lowering<'p> {
             return Ok(());
         }
         call.params.insert(0, ("n".to_owned(), Param::Uint(n as u32)));
+        let chosen = call.definitions.get("WG").and_then(|size| size.parse().ok());
         // Invocations with much to do spread over all cores of a software adapter; on a GPU all fill its lanes.
-        let workgroup_size = if self.target.is_software && HEAVY.contains(&call.kernel) { 8 } else { 64 };
+        let spreads = self.target.is_software && HEAVY.contains(&call.kernel);
+        let workgroup_size = chosen.unwrap_or(if spreads { 8 } else { 64 });
         call.definitions.insert("WG".to_owned(), workgroup_size.to_string());
+        self.emit_groups(call, n.div_ceil(workgroup_size), n)
+    }
+
+    /// Adds a call with `n` lines, or with a workgroup for each of them: the parameter of that name comes first.
+    pub(super) fn emit_lines(&mut self, mut call: Call, variant: Variant, n: usize) -> Result<(), Failure> {
+        if n == 0 || variant != Variant::SharedLines {
+            return self.emit(call, n);
+        }
+        call.params.insert(0, ("n".to_owned(), Param::Uint(n as u32)));
+        self.emit_groups(call, n, n)
+    }
+
+    fn emit_groups(&mut self, call: Call, n_groups: usize, n: usize) -> Result<(), Failure> {
         let limit = self.target.max_workgroups as usize;
-        let n_groups = n.div_ceil(workgroup_size);
         let n_rows = n_groups.div_ceil(limit);
         if n_rows > limit || u32::try_from(n).is_err() {
             return Err(Failure::Unsupported(format!("{n} invocations are more than a dispatch can have")));
         }
         let workgroups = [n_groups.div_ceil(n_rows) as u32, n_rows as u32, 1];
         self.emit_workgroups(call, workgroups)
+    }
+
+    /// How to compute a shape; noted, so that others can be measured.
+    pub(super) fn variant(&mut self, shape: Shape) -> Variant {
+        let variant = shape.choose(&self.target);
+        self.tunables.entry(shape).or_insert(Tunable { shape, variant, n_calls: 0 }).n_calls += 1;
+        variant
     }
 
     /// Adds a call with a number of workgroups along each dimension.
@@ -426,7 +454,8 @@ impl<'p> Lowering<'p> {
         });
         let params = params.iter().map(|(_, param)| param.bits()).collect();
         let node = self.node.1.clone();
-        let dispatch = Dispatch { node, kernel, shader, params, bindings: Vec::new(), workgroups };
+        let dispatch =
+            Dispatch { node, kernel, shader, params, bindings: Vec::new(), workgroups, n_flops: 0 };
         self.drafts.push(Draft { dispatch, tensors });
         Ok(())
     }
@@ -480,7 +509,8 @@ impl<'p> Lowering<'p> {
                 dims: output.dims,
             })
             .collect();
-        Ok(Program { shaders: self.shaders, dispatches, buffers, outputs })
+        let tunables = self.tunables.into_values().collect();
+        Ok(Program { shaders: self.shaders, dispatches, buffers, outputs, tunables })
     }
 
     fn step(&mut self, step: &LoweredStep<'_>) -> Result<(), Failure> {

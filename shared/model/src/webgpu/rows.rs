@@ -1,7 +1,8 @@
-//! Operators that combine the elements along an axis: one invocation per line.
+//! Operators that combine the elements along an axis: one invocation per line, or one workgroup.
 
 use super::elementwise::{Expression, Load};
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand};
+use super::variant::{Shape, Variant};
 use crate::op::{Op, Reduction};
 use crate::tensor::{DType, n_elements, strides};
 
@@ -63,8 +64,15 @@ impl Lowering<'_> {
             }
             Op::Softmax { axis, is_log } => {
                 let lines = Lines::along(&x.dims, *axis);
-                let call = lines.call("softmax", include_str!("kernel/softmax.wgsl"), x);
-                self.emit(call.flag("LOG", *is_log).write("y", out), lines.n())
+                let variant = self.line_variant("softmax", lines.n(), lines.length);
+                let template = match variant {
+                    Variant::SharedLines => {
+                        concat!(include_str!("kernel/group.wgsl"), include_str!("kernel/softmax_group.wgsl"))
+                    }
+                    _ => include_str!("kernel/softmax.wgsl"),
+                };
+                let call = lines.call("softmax", template, x);
+                self.emit_lines(call.flag("LOG", *is_log).write("y", out), variant, lines.n())
             }
             Op::Hardmax { axis } => {
                 let lines = Lines::along(&x.dims, *axis);
@@ -117,7 +125,15 @@ impl Lowering<'_> {
         is_rms: bool,
     ) -> Result<(), Failure> {
         let (x, out) = (step.input(0)?, step.output());
-        let call = Call::new(if is_rms { "rms-norm" } else { "norm" }, include_str!("kernel/norm.wgsl"))
+        let n = out.n() / shape.length.max(1);
+        let variant = self.line_variant("norm", n, shape.length);
+        let template = match variant {
+            Variant::SharedLines => {
+                concat!(include_str!("kernel/group.wgsl"), include_str!("kernel/norm_group.wgsl"))
+            }
+            _ => include_str!("kernel/norm.wgsl"),
+        };
+        let call = Call::new(if is_rms { "rms-norm" } else { "norm" }, template)
             .flag("RMS", is_rms)
             .uint("length", shape.length)
             .uint("per_channel", shape.per_channel.max(1))
@@ -127,22 +143,33 @@ impl Lowering<'_> {
             .read("scale", step.input(1)?)
             .read_optional("bias", step.optional(2))
             .write("y", out);
-        self.emit(call, out.n() / shape.length.max(1))
+        self.emit_lines(call, variant, n)
+    }
+
+    fn line_variant(&mut self, kernel: &'static str, n: usize, length: usize) -> Variant {
+        self.variant(Shape::Lines { kernel, n, length })
     }
 
     fn reduce(&mut self, kind: Reduction, axes: &[usize], x: &Operand, out: &Operand) -> Result<(), Failure> {
         let (lines, x) = self.lines(axes, x)?;
         let kernel = Reducer::new(kind, x.dtype)?;
+        let is_shifted = kind == Reduction::LogSumExp;
+        let variant =
+            if is_shifted { Variant::Lines } else { self.line_variant("reduce", lines.n(), lines.length) };
+        let template = match variant {
+            Variant::SharedLines => include_str!("kernel/reduce_group.wgsl"),
+            _ => include_str!("kernel/reduce.wgsl"),
+        };
         let call = lines
-            .call("reduce", include_str!("kernel/reduce.wgsl"), &x)
-            .flag("SHIFTED", kind == Reduction::LogSumExp)
+            .call("reduce", template, &x)
+            .flag("SHIFTED", is_shifted)
             .define("TYPE", super::expression::element(x.dtype))
             .define("START", kernel.start)
             .define("STEP", kernel.step)
             .define("JOIN", kernel.join)
             .define("FINISH", kernel.finish)
             .write("y", out);
-        self.emit(call, lines.n())
+        self.emit_lines(call, variant, lines.n())
     }
 
     /// The lines that a reduction combines; axes that are not neighbours are brought together by a copy.

@@ -2,7 +2,7 @@
 //!
 //! A template is WGSL with four directives, each a line of its own: `//#if NAME`, `//#else`, `//#each v NAME` (the lines up to
 //! `//#end` once for every number below `NAME`, with `$v` replaced by it) and `//#end`. `$NAME` is replaced by its definition.
-//! It has an entry point, or a function `invocation(i: u32)` that is called for every number below the parameter `n`.
+//! The extension that `ENABLE` names is enabled. It has an entry point, or a function `invocation(i: u32)` that is called for every number below the parameter `n`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -57,7 +57,8 @@ pub(super) fn assemble(
     params: &[(String, Param)],
     declarations: &[Declaration],
 ) -> String {
-    let mut text = String::from("struct Params {\n");
+    let enabled = definitions.get("ENABLE").map(|extension| format!("enable {extension};\n"));
+    let mut text = enabled.unwrap_or_default() + "struct Params {\n";
     for (name, param) in params {
         push(&mut text, format_args!("    {name}: {},\n", param.wgsl_type()));
     }

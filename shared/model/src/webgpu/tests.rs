@@ -1,6 +1,6 @@
 //! Every operator lowered for both kinds of adapter: which kernels run, and that every generated text is valid WGSL.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::graph::Graph;
@@ -11,8 +11,16 @@ use crate::op::{
 use crate::tensor::Data;
 use crate::testing::{GraphBuilder, noise};
 
-const SOFTWARE: Target =
-    Target { is_software: true, max_binding_bytes: 1 << 30, max_storage_buffers: 10, max_workgroups: 65_535 };
+const SOFTWARE: Target = Target {
+    is_software: true,
+    compiles_slowly: false,
+    max_binding_bytes: 1 << 30,
+    max_storage_buffers: 10,
+    max_workgroups: 65_535,
+    has_f16: false,
+    has_subgroups: false,
+    choices: Choices { forced: Vec::new(), measured: BTreeMap::new() },
+};
 
 fn floats(dims: &[usize]) -> Fact {
     Fact::new(DType::F32, dims.to_vec())
@@ -45,14 +53,23 @@ fn single(op: Op, inputs: &[Fact], outputs: &[Fact]) -> Graph {
     b.graph
 }
 
+/// What a text needs beyond WebGPU's core.
+fn capabilities(text: &str) -> naga::valid::Capabilities {
+    use naga::valid::Capabilities;
+    let needed =
+        |word: &str, capability| if text.contains(word) { capability } else { Capabilities::empty() };
+    needed("f16", Capabilities::SHADER_FLOAT16) | needed("subgroup", Capabilities::SUBGROUP)
+}
+
 #[track_caller]
 fn validate(text: &str) {
+    // naga has subgroups, and does not know the line that browsers want for them.
+    let text = text.strip_prefix("enable subgroups;\n").unwrap_or(text);
     let module = match naga::front::wgsl::parse_str(text) {
         Ok(module) => module,
         Err(error) => panic!("{}", error.emit_to_string(text)),
     };
-    let mut validator =
-        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities(text));
     if let Err(error) = validator.validate(&module) {
         panic!("{}\n{text}", error.emit_to_string(text));
     }
@@ -334,6 +351,72 @@ fn products_have_kernels() {
     let einsum =
         Op::Einsum { inputs: vec![vec![0, 1], vec![1, 2]], output: vec![2, 0], lengths: vec![2, 3, 4] };
     check(einsum, &[floats(&[2, 3]), floats(&[3, 4])], &[floats(&[4, 2])], &["einsum"]);
+}
+
+/// A device that has everything.
+fn able() -> Target {
+    Target { has_f16: true, has_subgroups: true, ..Target::default() }
+}
+
+#[test]
+fn every_variant_has_a_name_and_a_valid_text() {
+    let product = single(
+        Op::MatMul { trans_a: false, trans_b: false, epilogue: full() },
+        &[floats(&[3, 65, 32]), floats(&[32, 70]), floats(&[70]), floats(&[3, 65, 70])],
+        &[floats(&[3, 65, 70])],
+    );
+    let rows = floats(&[9, 100]);
+    let softmax = single(
+        Op::Softmax { axis: 1, is_log: true },
+        std::slice::from_ref(&rows),
+        std::slice::from_ref(&rows),
+    );
+    for variant in Variant::all() {
+        assert_eq!(variant.to_string().parse(), Ok(variant));
+        let choices = Choices { forced: vec![variant], ..Choices::default() };
+        let target = Target { choices, ..able() };
+        let is_for_lines = matches!(variant, Variant::Lines | Variant::SharedLines);
+        let graph = if is_for_lines { &softmax } else { &product };
+        kernels(graph, &target);
+        let program = Program::new(&Plan::new(graph.clone()), &target).expect("the plan is lowered");
+        assert_eq!(program.tunables[0].variant, variant);
+    }
+    assert_eq!(
+        "tiled-7x7".parse::<Variant>().map_err(|error| error.to_string()),
+        Err("no WebGPU variant is called `tiled-7x7`".to_owned())
+    );
+}
+
+#[test]
+fn measured_variants_replace_the_default_where_they_can_run() {
+    let shape = Shape::Product { batch: 1, m: 100, k: 384, n: 384, in_fours: true };
+    assert_eq!(shape.class(), "matmul f32 1x128x512x512");
+    let tiled: Variant = "tiled-32x64".parse().expect("it has this name");
+    let half: Variant = "tiled-32x64-f16".parse().expect("it has this name");
+    let measured = |variant| BTreeMap::from([(shape.class(), variant)]);
+    let with = |forced: &[Variant], variant| Target {
+        choices: Choices { forced: forced.to_vec(), measured: measured(variant) },
+        ..SOFTWARE
+    };
+    assert_eq!(shape.choose(&with(&[], tiled)), tiled);
+    // This device has no 16-bit floats.
+    assert_eq!(shape.choose(&with(&[], half)), shape.choose(&SOFTWARE));
+    assert_eq!(shape.choose(&with(&[half, Variant::Lines], tiled)), tiled);
+    let candidates = shape.candidates(&able());
+    assert_eq!(candidates[0], shape.choose(&able()));
+    assert!(candidates.contains(&half));
+    assert!(!shape.candidates(&SOFTWARE).contains(&half));
+}
+
+#[test]
+fn a_trial_computes_what_it_is_a_trial_of() {
+    let product = Shape::Product { batch: 2, m: 33, k: 20, n: 40, in_fours: true };
+    let lines = ["softmax", "norm", "reduce"].map(|kernel| Shape::Lines { kernel, n: 5, length: 70 });
+    for shape in lines.into_iter().chain([product]) {
+        let program = Program::new(&shape.trial(), &able()).expect("the trial is lowered");
+        let tunables: Vec<Shape> = program.tunables.iter().map(|tunable| tunable.shape).collect();
+        assert_eq!((tunables, program.dispatches.len()), (vec![shape], 1));
+    }
 }
 
 fn window(kernel: [usize; 2], padding: usize) -> Window {

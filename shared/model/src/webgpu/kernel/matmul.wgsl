@@ -1,4 +1,5 @@
-// Product of matrices, batches broadcast: tiles of ROWS × 4·COLS elements in registers. b is [k, 4·n4]; a has any strides.
+// Product of matrices, batches broadcast: tiles of ROWS × 4·COLS elements in registers. b is [k, 4·n4]; a has any strides,
+// or rows that are read four elements at once: then p.k, p.a_row and p.a_batch count fours.
 
 fn invocation(i: u32) {
     let column = i % p.column_tiles * $COLS;
@@ -17,7 +18,7 @@ fn invocation(i: u32) {
     let a$r = a_base + min(row + $r, p.m - 1u) * p.a_row;
     //#end
     //#each c COLS
-    let b$c = b_base + min(column + $c, p.n4 - 1u);
+    var b$c = b_base + min(column + $c, p.n4 - 1u);
     //#end
     //#each r ROWS
     //#each c COLS
@@ -25,13 +26,31 @@ fn invocation(i: u32) {
     //#end
     //#end
     for (var k = 0u; k < p.k; k++) {
+        //#if FOURS
+        //#each r ROWS
+        let x$r = a[a$r + k];
+        //#end
+        //#each e FOURS
         //#each c COLS
-        let w$c = b[b$c + k * p.n4];
+        let w$e_$c = b[b$c];
+        b$c += p.n4;
+        //#end
+        //#each r ROWS
+        //#each c COLS
+        s$r_$c += x$r[$e] * w$e_$c;
+        //#end
+        //#end
+        //#end
+        //#else
+        //#each c COLS
+        let w$c = b[b$c];
+        b$c += p.n4;
         //#end
         //#each r ROWS
         let x$r = a[a$r + k * p.a_k];
         //#each c COLS
         s$r_$c += x$r * w$c;
+        //#end
         //#end
         //#end
     }

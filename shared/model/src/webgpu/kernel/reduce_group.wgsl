@@ -1,0 +1,35 @@
+// Combines the elements along an axis: a line for each workgroup of 64 invocations.
+
+var<workgroup> parts: array<$TYPE, 64>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = group.x + group.y * groups.x;
+    if (i >= p.n) {
+        return;
+    }
+    let first = i / p.inner * p.length * p.inner + i % p.inner;
+    var part: $TYPE = $START;
+    for (var e = local; e < p.length; e += 64u) {
+        let v = x[first + e * p.inner];
+        part = $STEP;
+    }
+    parts[local] = part;
+    workgroupBarrier();
+    for (var step = 32u; step > 0u; step /= 2u) {
+        if (local < step) {
+            let all = parts[local];
+            let part = parts[local + step];
+            parts[local] = $JOIN;
+        }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        let all = parts[0];
+        y[i] = $FINISH;
+    }
+}
