@@ -101,6 +101,12 @@ impl BackendSet {
         Self(self.0 & !(1 << backend as u8))
     }
 
+    /// This set without those of another.
+    #[must_use]
+    pub const fn except(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// What both sets hold.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

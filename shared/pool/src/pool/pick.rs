@@ -109,8 +109,7 @@ impl Pool {
             if now < retry.insists_until {
                 wish.connection = retry.avoid_connection;
                 wish.browser = retry.avoid_browser;
-                wish.backends =
-                    retry.avoid_backend.map_or(wish.backends, |backend| wish.backends.without(backend));
+                wish.backends = wish.backends.except(retry.avoid_backends);
             }
         }
         wish

@@ -120,7 +120,7 @@ impl Pool {
                 backoff,
                 failed_on: Vec::new(),
                 avoid_connection: None,
-                avoid_backend: None,
+                avoid_backends: BackendSet::NONE,
                 avoid_browser: None,
                 insists_until: Timestamp::ZERO,
                 model: None,
@@ -195,7 +195,9 @@ impl Pool {
                 entry.job.pinned.is_none() && self.n_places(backends, entry.job.model, |_| true) > n_own
             }
             Strategy::OtherBackend => {
-                let others = call.backend.map_or(BackendSet::NONE, |backend| backends.without(backend));
+                let avoided = entry.retry.as_ref().map_or(BackendSet::NONE, |retry| retry.avoid_backends);
+                let others = backends.except(avoided);
+                let others = call.backend.map_or(BackendSet::NONE, |backend| others.without(backend));
                 self.n_places(others, entry.job.model, |_| true) > 0
             }
             Strategy::OtherBrowser => {
@@ -251,7 +253,10 @@ impl Pool {
         let Some(retry) = entry.retry.as_deref_mut() else { return };
         retry.avoid_connection = (strategy == Strategy::RetryElsewhere).then_some(call.connection);
         retry.avoid_browser = browser.filter(|_| strategy == Strategy::OtherBrowser);
-        retry.avoid_backend = call.backend.filter(|_| strategy == Strategy::OtherBackend);
+        retry.avoid_backends = match call.backend.filter(|_| strategy == Strategy::OtherBackend) {
+            Some(backend) => retry.avoid_backends.with(backend),
+            None => BackendSet::NONE,
+        };
         if strategy == Strategy::LowerPrecision {
             retry.model = variant;
         }

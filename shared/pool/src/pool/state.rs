@@ -84,7 +84,8 @@ pub(super) struct Retry {
     pub(super) failed_on: Vec<ConnectionId>,
     /// Constraints of the chosen strategy, kept until `insists_until`.
     pub(super) avoid_connection: Option<ConnectionId>,
-    pub(super) avoid_backend: Option<Backend>,
+    /// Those that failed one after another.
+    pub(super) avoid_backends: BackendSet,
     /// First group of the browser to avoid.
     pub(super) avoid_browser: Option<GroupId>,
     pub(super) insists_until: Timestamp,

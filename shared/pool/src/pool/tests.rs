@@ -161,6 +161,22 @@ fn a_full_queue_refuses_and_suggests_a_wait() {
 }
 
 #[test]
+#[test]
+fn backends_that_refuse_a_run_one_after_another_are_all_avoided() {
+    let mut world = World::with_workers(1, &[Backend::Webnn, Backend::WebnnGpu, Backend::Wasm]);
+    let model = world.model("minilm");
+    world.submit(model);
+    for backend in [Backend::Webnn, Backend::WebnnGpu, Backend::Wasm] {
+        let (load, _, on) = world.take_load();
+        assert_eq!(on, backend);
+        world.finish(load);
+        let (run, _, _) = world.take_run();
+        world.fail(run, FaultCategory::UnsupportedOperator);
+        world.pass(Duration::from_millis(1));
+    }
+    assert!(matches!(world.ends[..], [(_, JobEnd::Failed { n_attempts: 3, .. })]), "{:?}", world.ends);
+}
+
 fn a_backend_that_lacks_an_operator_is_left_for_one_that_has_it() {
     let mut world = World::with_workers(1, &[Backend::Webgpu, Backend::Wasm]);
     let model = world.model("minilm");
