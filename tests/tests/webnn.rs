@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rten_onnx::onnx as proto;
 use serde_json::{Value, json};
 use tabpool_tests::demo_page::check;
@@ -36,7 +36,7 @@ fn story(model: &[u8], backend: &str, steps: &Value, verify: impl FnOnce(Value) 
     });
 }
 
-/// The data of the first output of a run.
+/// Elements of the first output of a run, some thousands at most.
 fn data(told: &Value) -> Result<Vec<f64>> {
     Ok(serde_json::from_value(told["data"].clone())?)
 }
@@ -129,7 +129,7 @@ fn a_missing_operator_runs_on_wasm_between_two_graphs() {
         ensure!(mixed["told"][0]["record"]["backend"] == "webnn");
         for run in 0..2 {
             let (left, right) = (data(&mixed["told"][run])?, data(&wasm["told"][run])?);
-            ensure!(left.len() == (LARGE * LARGE) as usize && left.len() == right.len());
+            ensure!(!left.is_empty() && left.len() == right.len());
             let largest = right.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
             let differences = left.iter().zip(&right).map(|(a, b)| (a - b).abs());
             let worst = differences.fold(0.0, f64::max);
@@ -198,22 +198,32 @@ fn a_context_lost_in_a_run_is_a_fault_that_the_pool_recovers_from() {
     });
 }
 
-/// WebNN is so much faster at these products that the pool chooses it.
+/// WebNN is so much faster at these products that the pool chooses it, unless the machine is busy.
 const SLOW: u32 = 384;
+/// How often the pool may choose.
+const N_CHOICES: usize = 5;
 
-/// A run of which WebNN's backends want nothing ends on another one, and nobody notices.
+/// A run that WebNN refuses after it was chosen ends on another backend, and its caller does not notice.
 #[track_caller]
 fn check_refusal(steps: &Value) {
     let model = products().expect("a model");
-    story(&model, "auto", steps, |said| {
-        ensure!(said["error"].is_null(), "{said}");
-        let is_webnn = |run: usize| {
-            said["told"][run]["record"]["backend"].as_str().is_some_and(|name| name.starts_with("webnn"))
-        };
-        ensure!(is_webnn(0) && !is_webnn(1), "{}", said["told"]);
-        ensure!(said["told"][1]["record"]["outcome"]["kind"] == "ok", "{}", said["told"]);
-        ensure!(codes(&said).first() == Some(&"unsupported-operator"), "faults are {:?}", codes(&said));
-        Ok(())
+    check(Browser::ChromiumWebnn, |_| {
+        let (_server, driven) = page()?;
+        for _ in 0..N_CHOICES {
+            let said = driven.session.call("story", &json!([model, "auto", steps]))?;
+            ensure!(said["error"].is_null(), "{said}");
+            let is_webnn = |run: usize| {
+                said["told"][run]["record"]["backend"].as_str().is_some_and(|name| name.starts_with("webnn"))
+            };
+            if !is_webnn(0) {
+                continue;
+            }
+            let record = &said["told"][1]["record"];
+            ensure!(!is_webnn(1) && record["outcome"]["kind"] == "ok", "{record}");
+            ensure!(codes(&said).first() == Some(&"unsupported-operator"), "faults are {:?}", codes(&said));
+            return Ok(());
+        }
+        bail!("WebNN was never chosen")
     });
 }
 
@@ -262,15 +272,13 @@ fn every_backend_takes_part_in_the_choice() {
     });
 }
 
-/// The median that the finding gives for a backend, milliseconds: `NAME 12.3 ms (n = 5)`.
+/// The median that the finding gives for a backend, milliseconds: `NAME 12.3 ms (n = 5)`, after what was chosen.
 fn median(sentence: &str, backend: &str) -> Result<f64> {
-    let figure = sentence
-        .split([';', ','])
-        .map(str::trim)
-        .find_map(|part| part.strip_prefix(backend)?.strip_prefix(' '));
-    let figure = figure.with_context(|| format!("{backend} is not in {sentence:?}"))?;
-    let (millis, rest) =
-        figure.split_once(" ms (n = ").with_context(|| format!("{backend} was not measured: {sentence}"))?;
-    ensure!(rest.ends_with(')'), "{backend} has a problem: {sentence}");
+    let (_, figures) = sentence.split_once("; ").context("figures come after the choice")?;
+    let figure = figures.split(", ").find_map(|figure| figure.strip_prefix(backend)?.strip_prefix(' '));
+    let figure = figure.with_context(|| format!("{backend} was not measured: {sentence}"))?;
+    let (millis, n_runs) =
+        figure.split_once(" ms (n = ").with_context(|| format!("no median in {sentence}"))?;
+    ensure!(n_runs.ends_with(')'), "{backend} has a problem: {sentence}");
     Ok(millis.parse()?)
 }
