@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cache;
 use crate::poll::eventually;
-use crate::process::Group;
+use crate::process::{Group, Process};
 use crate::webdriver::Session;
 
 /// Seconds on a quiet machine; a busy one with two cores takes much longer.
@@ -40,8 +40,18 @@ pub struct Driven {
     // Order of drop: the window, then the driver's group, then the display it is shown on.
     /// The window.
     pub session: Session,
-    _driver: Group,
+    driver: Group,
     _display: Option<Group>,
+}
+
+impl Driven {
+    /// Memory of every process of the browser, shared pages counted in part (PSS), bytes.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn memory_bytes(&self) -> Result<u64> {
+        Ok(self.driver.descendants()?.iter().map(Process::pss_bytes).sum())
+    }
 }
 
 impl Browser {
@@ -63,7 +73,7 @@ impl Browser {
             Ok(())
         })?;
         let session = Session::open(&url, &self.capabilities()?)?;
-        Ok(Driven { session, _driver: driver, _display: display })
+        Ok(Driven { session, driver, _display: display })
     }
 
     fn command(self, port: u16) -> Result<(Command, Option<Group>)> {

@@ -93,6 +93,17 @@ pub struct Process {
     is_zombie: bool,
 }
 
+impl Process {
+    /// What it holds of the machine's memory, shared pages in part, bytes; 0 when it has ended.
+    pub fn pss_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.pid);
+        let rollup = std::fs::read_to_string(path).unwrap_or_default();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        kilobytes.unwrap_or(0) * 1024
+    }
+}
+
 /// Waits until none of `processes` runs any more; a zombie does not run.
 ///
 /// # Errors
