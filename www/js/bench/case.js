@@ -2,7 +2,8 @@
 
 import { postJson, request } from "../agent.js";
 import { decodeBundle, encodeBundle } from "../tensor.js";
-import { OrtWebRunner } from "./ort-web.js";
+import { profileCase, tuneCase } from "./engine.js";
+import { PeerRunner } from "./peer.js";
 import { TabpoolRunner } from "./tabpool.js";
 
 /** Between an engine's end and the next cold start, milliseconds. */
@@ -14,11 +15,9 @@ const SETTLE_MILLIS = 1_000;
  * @typedef {{ engine: string, open: () => Promise<void>, run: (inputs: object) => Promise<object>, close: () => Promise<number> }} Runner
  */
 
-const PEERS = { "ort-web": OrtWebRunner };
-
 /**
  * Runs the case with tabpool and its peers: one cold run, the warm-ups, the measured runs. An engine that fails leaves;
- * the others go on.
+ * the others go on. A plan may ask for a profile as well, or for the speed of kernel variants instead.
  * @returns {Promise<number>} Records that could not be posted.
  */
 export async function runCase(context, { onProgress, onFailure }) {
@@ -32,10 +31,20 @@ export async function runCase(context, { onProgress, onFailure }) {
     return 0;
   }
 
+  if (plan.tune_millis) {
+    try {
+      const tuned = await tuneCase(context, inputs, plan.tune_millis);
+      await postJson(`${base}/event`, { kind: "tuned", case: index, ...tuned });
+    } catch (cause) {
+      await onFailure("tabpool", cause);
+    }
+    return 0;
+  }
+
   const builds = plan.builds ?? [];
   const all = builds.length
     ? builds.map((build) => new TabpoolRunner(context, build))
-    : [new TabpoolRunner(context), ...plan.peers.map((peer) => new PEERS[peer](context))];
+    : [new TabpoolRunner(context), ...plan.peers.map((peer) => new PeerRunner(context, peer))];
   const ours = all.find(({ engine }) => engine === "tabpool");
   let runners = all;
   const attempt = async (runner, work) => {
@@ -78,6 +87,12 @@ export async function runCase(context, { onProgress, onFailure }) {
   if (runners.includes(ours)) await onProgress(nRuns);
 
   if (!plan.is_cold) for (const runner of all) await close(runner);
+  if (plan.is_profiled && runners.includes(ours)) {
+    await attempt(ours, async () => {
+      const profile = await profileCase(context, inputs);
+      await postJson(`${base}/event`, { kind: "profiled", case: index, profile });
+    });
+  }
   return nUnposted;
 }
 

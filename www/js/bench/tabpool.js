@@ -27,6 +27,7 @@ export class TabpoolRunner {
       agent: location.origin,
       session,
       browser: { name: plan.browser_name, version: plan.browser_version },
+      ...(plan.worker_query && { workerUrl: new URL(`../../pkg/worker.js?${plan.worker_query}`, import.meta.url) }),
     });
     this.#model = await this.#pool.load(benchCase.model, { backend: benchCase.backend });
   }

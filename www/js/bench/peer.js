@@ -1,4 +1,4 @@
-// onnxruntime-web as a benchmark runs it: in a fresh worker, on the backend under test, recorded like tabpool's own runs.
+// A peer engine as a benchmark runs it: in a fresh worker, on the backend under test, recorded like tabpool's own runs.
 
 import { postJson, request } from "../agent.js";
 import { PageError } from "../fault.js";
@@ -7,11 +7,23 @@ import { PageError } from "../fault.js";
 const MAX_WAITING_RECORDS = 64;
 /** The pool's own limits for a launch, a load and a run. */
 const TIMEOUT_MILLIS = { start: 30_000, load: 120_000, run: 60_000 };
-/** What of a backend runs the model there. */
-const DETAILS = { wasm: "1 thread", webnn: "webnn cpu", webgpu: "webgpu" };
+/** Peers: their workers, and what of each backend runs the model there. */
+const PEERS = {
+  "ort-web": {
+    title: "onnxruntime-web",
+    worker: () => new Worker(new URL("../peer/ort-web.js", import.meta.url), { type: "module" }),
+    details: { wasm: "1 thread", webnn: "webnn cpu", webgpu: "webgpu" },
+  },
+  tfjs: {
+    title: "TensorFlow.js",
+    worker: () => new Worker(new URL("../peer/tfjs.js", import.meta.url)),
+    details: { webgpu: "webgpu" },
+  },
+};
 
-export class OrtWebRunner {
-  engine = "ort-web";
+export class PeerRunner {
+  /** Name of the peer. */
+  engine;
   #context;
   #card;
   #worker;
@@ -20,7 +32,8 @@ export class OrtWebRunner {
   #isCold = true;
   #records = [];
 
-  constructor(context) {
+  constructor(context, engine) {
+    this.engine = engine;
     this.#context = context;
     this.#card = context.catalogue.models.find(({ id }) => id === context.benchCase.model);
   }
@@ -28,7 +41,7 @@ export class OrtWebRunner {
   /** As for tabpool: the bytes are downloaded and the wasm is instantiated before the clock for loading starts. */
   async open() {
     const bytes = await (await request(this.#card.url)).arrayBuffer();
-    this.#worker = new Worker(new URL("../peer-ort-web.js", import.meta.url), { type: "module" });
+    this.#worker = PEERS[this.engine].worker();
     const { backend, inputs } = this.#context.benchCase;
     const dims = Object.fromEntries(inputs.map((input) => [input.name, input.dims]));
     ({ version: this.#version } = await this.#ask("start", { backend }));
@@ -68,7 +81,7 @@ export class OrtWebRunner {
       engine: this.engine,
       engine_version: this.#version,
       backend: benchCase.backend,
-      backend_detail: DETAILS[benchCase.backend],
+      backend_detail: PEERS[this.engine].details[benchCase.backend],
       adapter: null,
       precision: this.#card.precision,
       model: this.#card.id,
@@ -90,6 +103,7 @@ export class OrtWebRunner {
   /** Asks the worker for one thing; a worker that does not answer in time is ended. */
   #ask(kind, body = {}, transfer = []) {
     const worker = this.#worker;
+    const { title } = PEERS[this.engine];
     return new Promise((resolve, reject) => {
       const fail = (category, code, message) => {
         clearTimeout(timer);
@@ -98,18 +112,14 @@ export class OrtWebRunner {
       };
       const limit = TIMEOUT_MILLIS[kind];
       const timer = setTimeout(
-        () => fail("timeout", "peer-timeout", `onnxruntime-web did not ${kind} within ${limit / 1000} s`),
+        () => fail("timeout", "peer-timeout", `${title} did not ${kind} within ${limit / 1000} s`),
         limit,
       );
       worker.onerror = (event) =>
-        fail(
-          "worker_crash",
-          "peer-crash",
-          `onnxruntime-web's worker failed: ${event.message ?? "no reason"}`,
-        );
+        fail("worker_crash", "peer-crash", `${title}'s worker failed: ${event.message ?? "no reason"}`);
       worker.onmessage = ({ data }) => {
         if (data.error) {
-          fail("internal", "peer-failed", `onnxruntime-web failed to ${kind}: ${data.error}`);
+          fail("internal", "peer-failed", `${title} failed to ${kind}: ${data.error}`);
           return;
         }
         clearTimeout(timer);

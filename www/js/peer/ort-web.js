@@ -1,5 +1,7 @@
 // The worker that runs onnxruntime-web for comparison: one backend, one thread, its default optimisations.
 
+import { answerWith, microsSince } from "./answer.js";
+
 /** Its builds: the one for wasm is smaller. */
 const BUILDS = { wasm: "ort.wasm.min.mjs", webnn: "ort.all.min.mjs", webgpu: "ort.all.min.mjs" };
 /** What each backend is called there; WebNN on the device that tabpool uses. */
@@ -9,7 +11,7 @@ let ort;
 let backend;
 let session;
 
-const ANSWERS = {
+answerWith({
   /** Instantiates the wasm module, which the library otherwise does inside its first session. */
   async start({ backend: wanted }) {
     backend = wanted;
@@ -48,7 +50,7 @@ const ANSWERS = {
     }
     return { micros, outputs };
   },
-};
+});
 
 /** Lengths of the model's named dimensions, from inputs of the shapes in `dims`: a session on wasm knows the names. */
 async function freeDimensions(bytes, dims) {
@@ -62,19 +64,3 @@ async function freeDimensions(bytes, dims) {
   await reader.release();
   return lengths;
 }
-
-function microsSince(started) {
-  return Math.round((performance.now() - started) * 1000);
-}
-
-self.onmessage = async ({ data: { kind, ...body } }) => {
-  try {
-    const answer = await ANSWERS[kind](body);
-    self.postMessage(
-      answer,
-      Object.values(answer.outputs ?? {}).map(({ data: { buffer } }) => buffer),
-    );
-  } catch (cause) {
-    self.postMessage({ error: String(cause?.message ?? cause) });
-  }
-};
