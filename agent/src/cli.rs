@@ -27,6 +27,9 @@ Begin with `tabpool doctor` to see what works here, then `tabpool bench` to meas
 Exit codes: 0 done, 1 finding (output outside its limits, failed case, regression), 2 usage,
 3 environment (missing browser, port in use, unreadable file), 4 internal, 5 not enough data (gate)";
 
+/// The variants that the history says are the fastest.
+pub(crate) const TUNED: &str = "tuned";
+
 /// Runs AI models in a pool of browser contexts and keeps an honest history of how they did.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 100)]
@@ -46,6 +49,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Measure models in real browsers and check their outputs
     Bench(BenchArgs),
+    /// Find the fastest WebGPU kernels for each adapter, and remember them
+    Tune(TuneArgs),
     /// Run a batch of jobs on a fleet of browsers
     Run(RunArgs),
     /// Look at what was measured before
@@ -141,6 +146,16 @@ pub(crate) struct BenchArgs {
     /// the memory that they take
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "ab", value_parser = clap::value_parser!(u16).range(0..=200))]
     pub(crate) cold: u16,
+    /// Print which kernels take the time of a run, from the adapter's clock or the engine's
+    #[arg(long)]
+    pub(crate) profile: bool,
+    /// Profile, and write all kernels of one run of each case as a Chrome trace
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// WebGPU kernel variants to use wherever they can be, separated by commas, named as `tabpool tune` does; or tuned: those
+    /// that the history says are the fastest on the adapter
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = variant)]
+    pub(crate) webgpu_variant: Vec<String>,
     /// Words to find this campaign by
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
@@ -166,6 +181,28 @@ pub(crate) struct BenchArgs {
     pub(crate) db: DbArgs,
     #[command(flatten, next_help_heading = "Verdict of --ab")]
     pub(crate) verdict: VerdictArgs,
+}
+
+/// Arguments of `tune`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// Models whose kernels to measure at the shapes of their cases, separated by commas [default: the first case of each
+    /// in the zoo]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) model: Vec<String>,
+    /// Browsers, separated by commas, named as `tabpool doctor` does [default: all on this machine]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) browser: Vec<String>,
+    /// Seconds after which no further variant is tried, for each case
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) budget: u32,
+    /// Seconds without a sign of life until the browser is killed and its case has failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    #[command(flatten)]
+    pub(crate) www: WwwArgs,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
 }
 
 /// Which runs count.
@@ -496,8 +533,17 @@ fn metric() -> impl TypedValueParser<Value = Metric> {
     })
 }
 
+/// A variant's name, or `tuned`.
+fn variant(name: &str) -> Result<String, String> {
+    let known = || name.parse::<model::webgpu::Variant>().map_err(|error| error.to_string());
+    if name == TUNED { Ok(name.to_owned()) } else { known().map(|variant| variant.to_string()) }
+}
+
 fn peer() -> impl TypedValueParser<Value = PeerEngine> {
-    PossibleValuesParser::new(["ort-web"]).map(|_| PeerEngine::OrtWeb)
+    PossibleValuesParser::new(PeerEngine::ALL.map(PeerEngine::as_str)).map(|name| {
+        // The parser lets only these names through.
+        PeerEngine::ALL.into_iter().find(|peer| peer.as_str() == name).unwrap_or(PeerEngine::OrtWeb)
+    })
 }
 
 /// A name and a whole number.

@@ -11,6 +11,7 @@ pub(crate) mod regressions;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod trends;
+pub(crate) mod tune;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

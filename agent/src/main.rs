@@ -51,6 +51,7 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
     match command {
         Command::Doctor(args) => runtime()?.block_on(commands::doctor::run(args, printer)),
         Command::Bench(args) => runtime()?.block_on(commands::bench::run(args, printer)),
+        Command::Tune(args) => runtime()?.block_on(commands::tune::run(args, printer)),
         Command::Run(args) => runtime()?.block_on(commands::run::run(args, printer)),
         Command::History(args) => commands::history::run(args, printer),
         Command::Trends(args) => commands::trends::run(args, printer),

@@ -9,6 +9,7 @@ mod openmetrics;
 mod origin;
 mod rejection;
 pub(crate) mod session;
+mod tuning;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tower_http::set_header::SetResponseHeaderLayer;
+use wire::PeerEngine;
 
 use crate::exit::Failure;
 use crate::store::Store;
@@ -50,8 +52,8 @@ pub(crate) struct App {
     pub(crate) cache: Cache,
     /// The folder of the pages.
     pub(crate) www: PathBuf,
-    /// The folder of onnxruntime-web's `dist`, when a bench compares with it.
-    pub(crate) ort_web: Option<PathBuf>,
+    /// Peers that a bench compares with, and the folders of their files.
+    pub(crate) peers: Vec<(PeerEngine, PathBuf)>,
     /// The folders of two builds that a bench compares.
     pub(crate) builds: Option<[PathBuf; 2]>,
     /// Launched browsers.
@@ -113,6 +115,7 @@ fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
         .route("/metrics", get(openmetrics::metrics))
         .route("/v1/models", get(files::catalogue))
         .route("/v1/advice", get(advice::advice))
+        .route("/v1/tuning", get(tuning::tuning))
         .route("/models/{sha256}", get(files::model))
         .route("/v1/bench/{session}/plan", get(bench::plan))
         .route("/v1/bench/{session}/input/{case}", get(bench::input))
@@ -121,8 +124,8 @@ fn router(app: Arc<App>, listens_on: IpAddr) -> Router {
         .route("/v1/doctor/{session}", post(bench::capabilities))
         .route("/v1/fleet/{session}/next", get(fleet::next))
         .route("/v1/fleet/{session}/report", post(fleet::report));
-    if let Some(folder) = &app.ort_web {
-        router = router.nest_service("/peer/ort-web", files::folder(folder));
+    for (peer, folder) in &app.peers {
+        router = router.nest_service(&format!("/peer/{}", peer.as_str()), files::folder(folder));
     }
     if let Some([old, new]) = &app.builds {
         router =

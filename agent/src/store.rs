@@ -12,6 +12,7 @@ mod run;
 mod schema;
 mod series;
 mod session;
+mod tuning;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod fetch;
 pub(crate) mod manifest;
 pub(crate) mod package;
+pub(crate) mod peer;
 mod recipe;
 
 use anyhow::Context as _;

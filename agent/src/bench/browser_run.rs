@@ -10,11 +10,12 @@ use indicatif::ProgressBar;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use wire::{
-    BenchBuild, BenchEvent, BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, RunRecord,
+    BenchBuild, BenchEvent, BenchPlan, Browser, Fault, FaultCategory, Outcome, PeerEngine, Phases, Profile,
+    RunRecord, TuningRecord,
 };
 
 use crate::bench::memory::{SAMPLE_INTERVAL, Watch};
-use crate::bench::page::{Page, browser_ended, silent};
+use crate::bench::page::{CaseTuning, Page, browser_ended, silent};
 use crate::bench::plan::PlannedCase;
 use crate::bench::summary::OURS;
 use crate::browser::{Found, Launcher, Running};
@@ -46,12 +47,25 @@ pub(crate) struct Bench<'a> {
     pub(crate) peers: &'a [PeerEngine],
     /// Campaign of the other build, when two builds are compared; then `campaign` is that of the first.
     pub(crate) rival: Option<i64>,
+    /// What pages are asked for beyond runs.
+    pub(crate) extras: Extras,
     /// How long a page may be silent.
     pub(crate) timeout: Duration,
     /// Becomes true when somebody stops the agent.
     pub(crate) interrupt: watch::Receiver<bool>,
     /// Shows progress.
     pub(crate) printer: &'a Printer,
+}
+
+/// What pages are asked for beyond runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extras {
+    /// Parameters of the workers' address.
+    pub(crate) worker_query: String,
+    /// Profile every case after it was measured.
+    pub(crate) is_profiled: bool,
+    /// Measure kernel variants instead of runs, for so long in each case, milliseconds.
+    pub(crate) tune_millis: Option<u32>,
 }
 
 /// What reports call the second of two builds that are compared.
@@ -75,6 +89,10 @@ pub(crate) struct BrowserRun {
     pub(crate) checks: BTreeMap<CaseKey, Check>,
     /// The most memory that cold starts took, bytes.
     pub(crate) memories: BTreeMap<CaseKey, Vec<f64>>,
+    /// Where the time of a run went, by case.
+    pub(crate) profiles: BTreeMap<String, Profile>,
+    /// Kernel variants measured, by case.
+    pub(crate) tunings: BTreeMap<String, CaseTuning>,
     /// Somebody stopped the agent.
     pub(crate) interrupted: bool,
     /// Why the history could not be written; nothing was run after that.
@@ -142,9 +160,12 @@ impl Bench<'_> {
             builds: rival.as_deref().map(|rival| builds(&session, rival)).unwrap_or_default(),
             is_cold,
             turn: u32::try_from(run.sessions.len()).unwrap_or_default(),
+            worker_query: self.extras.worker_query.clone(),
+            is_profiled: self.extras.is_profiled && !is_cold,
+            tune_millis: self.extras.tune_millis,
         };
         let mut page = self.visit(found, &session, plan, rest, bar).await;
-        let mut others: Vec<String> = self.peers.iter().map(|peer| peer_name(*peer).to_owned()).collect();
+        let mut others: Vec<String> = self.peers.iter().map(|peer| peer.as_str().to_owned()).collect();
         others.extend(rival.iter().map(|_| RIVAL.to_owned()));
         let n_settled = page.settle(&others);
         run.interrupted = page.ending == Some(Ending::Interrupted);
@@ -270,7 +291,16 @@ impl Bench<'_> {
             let Some(case) = cases.get(*case) else { continue };
             run.memories.entry(key(case, engine)).or_default().push(*bytes as f64);
         }
+        for (case, profile) in &page.profiles {
+            let Some(case) = cases.get(*case) else { continue };
+            run.profiles.insert(case.bench.id.clone(), profile.clone());
+        }
         let store = &self.app.store;
+        for tuning in &page.tunings {
+            let Some(case) = cases.get(tuning.case) else { continue };
+            store.insert_tunings(&tuning_records(session, &run.browser, case, tuning))?;
+            run.tunings.insert(case.bench.id.clone(), tuning.clone());
+        }
         let sessions = || std::iter::once(session).chain(rival);
         let mut runs = BTreeMap::new();
         for session in sessions() {
@@ -306,6 +336,29 @@ impl Bench<'_> {
     }
 }
 
+/// What was measured of variants, for the history.
+fn tuning_records(
+    session: &str,
+    browser: &Browser,
+    case: &PlannedCase,
+    tuning: &CaseTuning,
+) -> Vec<TuningRecord> {
+    let record = |trial: &wire::Trial| {
+        Some(TuningRecord {
+            id: format!("{session}/{}/{}/{}", case.bench.id, trial.key, trial.variant),
+            at_unix_micros: now_unix_micros(),
+            browser: browser.clone(),
+            backend: case.bench.backend,
+            adapter: Some(tuning.adapter.clone()),
+            key: trial.key.clone(),
+            variant: trial.variant.clone(),
+            micros: trial.micros?,
+            is_chosen: trial.is_chosen,
+        })
+    };
+    tuning.trials.iter().filter_map(record).collect()
+}
+
 /// The two builds of a launch; the page takes turns by [`BenchPlan::turn`].
 fn builds(session: &str, rival: &str) -> Vec<BenchBuild> {
     let build = |engine: &str, folder: &str, session: &str| BenchBuild {
@@ -314,13 +367,6 @@ fn builds(session: &str, rival: &str) -> Vec<BenchBuild> {
         session: session.to_owned(),
     };
     vec![build(OURS, "a", session), build(RIVAL, "b", rival)]
-}
-
-/// Name of a peer's engine in records.
-pub(crate) fn peer_name(peer: PeerEngine) -> &'static str {
-    match peer {
-        PeerEngine::OrtWeb => "ort-web",
-    }
 }
 
 fn rounds(cases: &[PlannedCase]) -> u64 {

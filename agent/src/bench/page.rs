@@ -1,6 +1,6 @@
 //! What a bench page has done so far, from its reports: decides which case to blame and where to go on.
 
-use wire::{BenchEvent, Fault, FaultCategory};
+use wire::{Adapter, BenchEvent, Fault, FaultCategory, Profile, Trial};
 
 use crate::bench::plan::PlannedCase;
 use crate::golden::compare::Check;
@@ -29,6 +29,17 @@ pub(crate) struct CaseCheck {
     pub(crate) check: Check,
 }
 
+/// Variants of a case's kernels, measured.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CaseTuning {
+    /// Index of the case in the session's plan.
+    pub(crate) case: usize,
+    /// On what.
+    pub(crate) adapter: Adapter,
+    /// What came of each.
+    pub(crate) trials: Vec<Trial>,
+}
+
 /// Progress of one page through its plan.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Page {
@@ -43,6 +54,10 @@ pub(crate) struct Page {
     pub(crate) faults: Vec<CaseFault>,
     /// Outputs compared.
     pub(crate) checks: Vec<CaseCheck>,
+    /// Where the time of a run went, with its case.
+    pub(crate) profiles: Vec<(usize, Profile)>,
+    /// Kernel variants measured.
+    pub(crate) tunings: Vec<CaseTuning>,
     /// How it ended, once it has.
     pub(crate) ending: Option<Ending>,
     /// Why the page gave up, when it did.
@@ -61,6 +76,8 @@ impl Page {
             memories: Vec::new(),
             faults: Vec::new(),
             checks: Vec::new(),
+            profiles: Vec::new(),
+            tunings: Vec::new(),
             ending: None,
             abort: None,
             ready_unix_micros: None,
@@ -80,6 +97,12 @@ impl Page {
             }
             Report::Event(BenchEvent::CaseFailed { case, engine, fault }) => {
                 self.faults.push(CaseFault { case: case as usize, engine, fault });
+            }
+            Report::Event(BenchEvent::Profiled { case, profile }) => {
+                self.profiles.push((case as usize, profile))
+            }
+            Report::Event(BenchEvent::Tuned { case, adapter, trials }) => {
+                self.tunings.push(CaseTuning { case: case as usize, adapter, trials });
             }
             Report::Event(BenchEvent::Finished) => self.ending = Some(Ending::Finished),
             Report::Event(BenchEvent::Aborted { fault }) => {

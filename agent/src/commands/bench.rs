@@ -1,6 +1,7 @@
 //! `tabpool bench`: models × browsers × backends, measured, checked, stored, and shown.
 
 mod ab;
+mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,12 +11,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use wire::Profile;
 
-use crate::bench::browser_run::{Bench, BrowserRun, peer_name};
+use crate::bench::browser_run::{Bench, BrowserRun, Extras};
 use crate::bench::plan::{PlannedCase, Repetitions, plan};
 use crate::bench::summary::{OURS, Ratio, Report, Row};
 use crate::browser::{self, Launcher};
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, TUNED};
 use crate::commands::history::removed;
 use crate::commands::model::fetch_entries;
 use crate::commands::{dash, find_built_www, interrupt, interval, median, open_store};
@@ -27,7 +29,7 @@ use crate::output::{Printer, Table, quantity};
 use crate::server::{self, App};
 use crate::store::{NewCampaign, StoreError};
 use crate::zoo::manifest::Entry;
-use crate::zoo::{Cache, Zoo, fetch};
+use crate::zoo::{Cache, Zoo, peer};
 
 /// Load per CPU above which times are not to be trusted.
 const BUSY: f64 = 0.5;
@@ -45,6 +47,9 @@ struct Document<'a> {
     interrupted: bool,
     #[serde(flatten)]
     report: &'a Report,
+    /// By browser and case.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    profiles: BTreeMap<&'a str, &'a BTreeMap<String, Profile>>,
 }
 
 /// What was measured, and around which circumstances.
@@ -69,7 +74,7 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
         return ab::run(args, [old, new], printer).await;
     }
     let measured = measure(args, None, printer).await?;
-    let peers: Vec<&str> = args.peer.iter().map(|peer| peer_name(*peer)).collect();
+    let peers: Vec<&str> = args.peer.iter().map(|peer| peer.as_str()).collect();
     let report = Report::new(&measured.cases, &measured.runs, &peers, &measured.app.store)?;
     if printer.wants_json() {
         printer.document(&Document {
@@ -82,9 +87,11 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
             load_after: measured.load_after,
             interrupted: measured.is_interrupted(),
             report: &report,
+            profiles: profiles(&measured.runs),
         })?;
     } else {
         show(&report, printer);
+        profile::show(&measured.runs, printer);
         let n_runs: usize = report.rows.iter().filter_map(|row| row.warm).map(|warm| warm.n).sum();
         printer.note(&format!(
             "{} measured, campaign {} in {}",
@@ -93,9 +100,22 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
             measured.app.store.path().display()
         ));
     }
+    if let Some(path) = &args.trace {
+        profile::write_trace(&measured.runs, path)?;
+        printer.note(&format!(
+            "trace written to {}: open it in chrome://tracing or ui.perfetto.dev",
+            path.display()
+        ));
+    }
     measured.check()?;
     let bad = report.rows.iter().any(|row| row.engine == OURS && !row.is_good());
     Ok(if bad { Exit::Finding } else { Exit::Done })
+}
+
+/// Where the time of runs went, where somebody asked.
+fn profiles(runs: &[BrowserRun]) -> BTreeMap<&str, &BTreeMap<String, Profile>> {
+    let profiled = runs.iter().filter(|run| !run.profiles.is_empty());
+    profiled.map(|run| (run.browser.name.as_str(), &run.profiles)).collect()
 }
 
 impl Measured {
@@ -134,14 +154,15 @@ async fn measure(
     let browsers = browser::select(&args.browser, &cache)?;
     let www = find_built_www(&args.www)?;
     fetch_models(&zoo, &cases, &cache, printer)?;
-    let ort_web = if args.peer.is_empty() { None } else { Some(fetch::ort_web(&cache)?) };
+    let peers = args.peer.iter().map(|peer| Ok((*peer, peer::folder(*peer, &cache)?)));
+    let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
     let store = open_store(&args.db)?;
     let load_before = load_average();
     let host = Host::of_machine();
     warn_if_busy(load_before, &host, printer);
 
     let is_ab = builds.is_some();
-    let app = Arc::new(App { store, cache, www, ort_web, builds, sessions: Default::default() });
+    let app = Arc::new(App { store, cache, www, peers, builds, sessions: Default::default() });
     let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
     // Ends with the process.
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
@@ -171,6 +192,11 @@ async fn measure(
         campaign,
         peers: &args.peer,
         rival,
+        extras: Extras {
+            worker_query: worker_query(&args.webgpu_variant),
+            is_profiled: args.profile || args.trace.is_some(),
+            tune_millis: None,
+        },
         timeout: Duration::from_secs(args.timeout),
         interrupt: interrupt(),
         printer,
@@ -199,7 +225,26 @@ async fn measure(
     Ok(Measured { app, cases, runs, campaign, rival, git_commit, host, load_before, load_after, broken })
 }
 
-fn fetch_models(zoo: &Zoo, cases: &[PlannedCase], cache: &Cache, printer: &Printer) -> anyhow::Result<()> {
+/// Parameters of the workers' address for these variants.
+fn worker_query(variants: &[String]) -> String {
+    let (tuned, named): (Vec<&str>, Vec<&str>) =
+        variants.iter().map(String::as_str).partition(|&name| name == TUNED);
+    let mut parameters = Vec::new();
+    if !tuned.is_empty() {
+        parameters.push("webgpu-tuning=/v1/tuning".to_owned());
+    }
+    if !named.is_empty() {
+        parameters.push(format!("webgpu-variant={}", named.join(",")));
+    }
+    parameters.join("&")
+}
+
+pub(super) fn fetch_models(
+    zoo: &Zoo,
+    cases: &[PlannedCase],
+    cache: &Cache,
+    printer: &Printer,
+) -> anyhow::Result<()> {
     let is_needed = |entry: &&Entry| cases.iter().any(|case| case.bench.model == entry.id);
     let entries: Vec<&Entry> =
         zoo.entries().iter().filter(is_needed).filter(|entry| !cache.has(entry)).collect();

@@ -88,7 +88,8 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
 
     let launcher = Launcher::new()?;
     let browsers = browsers(&found, &launcher, printer).await;
-    let app = Arc::new(App { store, cache, www, ort_web: None, builds: None, sessions: Default::default() });
+    let app =
+        Arc::new(App { store, cache, www, peers: Vec::new(), builds: None, sessions: Default::default() });
     let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
     // Ends with the process.
     tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));

@@ -49,7 +49,8 @@ pub(crate) async fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<E
             printer.hint("fetch the others with `tabpool model fetch`");
         }
     }
-    let app = Arc::new(App { store, cache, www, ort_web: None, builds: None, sessions: Default::default() });
+    let app =
+        Arc::new(App { store, cache, www, peers: Vec::new(), builds: None, sessions: Default::default() });
     tokio::select! {
         result = server::serve(listener, Arc::clone(&app), stop_signal()) => result?,
         () = keep_up(&app, printer) => {}

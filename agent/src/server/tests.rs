@@ -32,7 +32,7 @@ fn world() -> World {
         store: Store::in_memory().unwrap(),
         cache: Cache::at(folder.path().join("cache")),
         www,
-        ort_web: None,
+        peers: Vec::new(),
         builds: None,
         sessions: Sessions::default(),
     };
@@ -143,6 +143,9 @@ fn bench_errand() -> Errand {
         builds: Vec::new(),
         is_cold: false,
         turn: 1,
+        worker_query: "webgpu-variant=lines".to_owned(),
+        is_profiled: false,
+        tune_millis: None,
     };
     Errand::Bench { plan, goldens: golden.cases.into_iter().map(Arc::new).collect() }
 }

@@ -1,21 +1,17 @@
 //! Brings files of the zoo into the cache, one package at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
 use crate::exit::Failure;
 use crate::zoo::Cache;
-use crate::zoo::cache::disk_failure;
-use crate::zoo::manifest::{Entry, PackageFile, Registry, Source};
+use crate::zoo::manifest::{Entry, PackageFile, Source};
 use crate::zoo::package::{self, Package};
 use crate::zoo::recipe;
-
-/// onnxruntime-web, the peer that `bench` compares with.
-const ORT_WEB: (&str, &str) = ("onnxruntime-web", "1.30.0");
 
 /// Entries that are not in the cache, or not intact, grouped by the package that holds them.
 pub(crate) fn missing<'a>(
@@ -90,43 +86,6 @@ fn store(entry: &Entry, bytes: &mut dyn Read, scratch: &Path, cache: &Cache) -> 
         }
     }
     Ok(())
-}
-
-/// The folder with onnxruntime-web's `dist` files, downloaded when it is not there.
-///
-/// # Errors
-/// npm is missing or fails, the disk is full.
-pub(crate) fn ort_web(cache: &Cache) -> anyhow::Result<PathBuf> {
-    let (name, version) = ORT_WEB;
-    let target = cache.packages().join(format!("{name}-{version}"));
-    if target.is_dir() {
-        return Ok(target);
-    }
-    let folder = cache.scratch()?;
-    let package = Package { registry: Registry::Npm, name: name.to_owned(), version: version.to_owned() };
-    let archive = package.download(folder.path())?;
-    let unpacked = folder.path().join("unpacked");
-    let describe = || disk_failure(&unpacked);
-    fs::create_dir_all(&unpacked).with_context(describe)?;
-    package::visit(&archive, |path, mut bytes| {
-        if let Some(name) = ort_web_file(path) {
-            let mut file = File::create(unpacked.join(name)).with_context(describe)?;
-            io::copy(&mut bytes, &mut file).with_context(describe)?;
-        }
-        Ok(())
-    })
-    .with_context(|| format!("in {package}"))?;
-    fs::rename(&unpacked, &target).with_context(|| disk_failure(&target))?;
-    Ok(target)
-}
-
-/// Name of a file of onnxruntime-web that a page may load: modules, wasm, and the manifest that says the version.
-fn ort_web_file(path: &str) -> Option<&str> {
-    if path == "package.json" {
-        return Some(path);
-    }
-    let name = path.strip_prefix("dist/").filter(|name| !name.contains('/'))?;
-    (name.starts_with("ort-wasm-") || name.ends_with(".min.mjs")).then_some(name)
 }
 
 #[cfg(test)]

@@ -121,6 +121,11 @@ impl<E> Planned<E> {
         self.prepared.borrow_mut().by_key.insert((dims, String::new()), Rc::new(made));
     }
 
+    /// The plan for inputs whose open dimensions all have this length, when there is one.
+    pub fn plan_for_length(&self, length: usize) -> Option<Plan> {
+        self.model.plan(&facts(&self.model, length)).ok()
+    }
+
     /// Forgets what was prepared, because what it was prepared for is gone.
     pub fn forget(&self) {
         self.prepared.borrow_mut().by_key.clear();
@@ -131,22 +136,26 @@ impl<E> Planned<E> {
 /// that is not supported does. Gives the first plan that fits.
 fn probe(model: &Model) -> Result<Option<Plan>, ModelError> {
     for length in PROBES {
-        let fact = |contract: &ValueContract| {
-            let dtype = contract.dtype.and_then(PlanType::for_element).unwrap_or(PlanType::F32);
-            let length = |dim: &Dim| match dim {
-                Dim::Fixed(fixed) => *fixed as usize,
-                Dim::Symbolic(_) | Dim::Unknown => length,
-            };
-            Fact::new(dtype, contract.dims.iter().flatten().map(length).collect())
-        };
-        let facts: Vec<Fact> = model.inputs().into_iter().map(fact).collect();
-        match model.plan(&facts) {
+        match model.plan(&facts(model, length)) {
             Ok(plan) => return Ok(Some(plan)),
             Err(error @ ModelError::Unsupported { .. }) => return Err(error),
             Err(_) => {}
         }
     }
     Ok(None)
+}
+
+/// Inputs whose open dimensions all have one length.
+fn facts(model: &Model, length: usize) -> Vec<Fact> {
+    let fact = |contract: &ValueContract| {
+        let dtype = contract.dtype.and_then(PlanType::for_element).unwrap_or(PlanType::F32);
+        let length = |dim: &Dim| match dim {
+            Dim::Fixed(fixed) => *fixed as usize,
+            Dim::Symbolic(_) | Dim::Unknown => length,
+        };
+        Fact::new(dtype, contract.dims.iter().flatten().map(length).collect())
+    };
+    model.inputs().into_iter().map(fact).collect()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other errors are about the caller's inputs")]

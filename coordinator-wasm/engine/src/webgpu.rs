@@ -24,6 +24,9 @@ mod fault;
 mod settings;
 mod tune;
 
+/// Length of open dimensions for which shaders are compiled when a model is loaded: below it products have narrower tiles.
+const USUAL_LENGTH: usize = 8;
+
 /// The WebGPU backend: one device for all models of a worker.
 #[derive(Default)]
 pub(crate) struct WebgpuBackend {
@@ -89,11 +92,11 @@ impl WebgpuSession {
         let mut weights = Weights::default();
         if let Some(plan) = plan {
             let program = Program::new(&plan, &device.target()).map_err(|error| fault::lowering(&error))?;
-            // Shaders compile while weights are uploaded and the caller gets its first input ready. Where shapes are open the
-            // plan is for some that nobody will run: its shaders would only be in the way of the right ones.
-            if planned.contract().inputs.iter().all(|input| !input.header().dims.contains(&0)) {
-                device.compile(&program.shaders);
-            }
+            // Shaders compile while weights are uploaded and the caller gets its first input ready. Where shapes are open they
+            // are those of some small ones, which have most of their shaders in common with larger ones.
+            let usual = planned.plan_for_length(USUAL_LENGTH);
+            let usual = usual.and_then(|plan| Program::new(&plan, &device.target()).ok());
+            device.compile(&usual.as_ref().unwrap_or(&program).shaders);
             device.watched(|| weights.upload(&device, &program)).await?;
         }
         Ok(Self { planned, devices, resident: RefCell::new(Resident { device, weights }) })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Backend, Fault, TensorHeader};
+use crate::{Adapter, Backend, Fault, Profile, TensorHeader, Trial};
 
 /// Body of `GET /v1/bench/{session}/plan`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,15 @@ pub struct BenchPlan {
     /// Number of this launch; which engine goes first changes from launch to launch.
     #[serde(default)]
     pub turn: u32,
+    /// Parameters of the workers' address, e.g. `webgpu-variant=lines`; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub worker_query: String,
+    /// Set when every case is profiled after it was measured.
+    #[serde(default)]
+    pub is_profiled: bool,
+    /// Set when kernel variants are measured instead of runs: for how long in each case, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune_millis: Option<u32>,
 }
 
 /// One of two builds that are compared with each other.
@@ -64,6 +73,21 @@ pub struct BenchCase {
 pub enum PeerEngine {
     /// onnxruntime-web.
     OrtWeb,
+    /// TensorFlow.js, on WebGPU.
+    Tfjs,
+}
+
+impl PeerEngine {
+    /// Every peer.
+    pub const ALL: [Self; 2] = [Self::OrtWeb, Self::Tfjs];
+
+    /// The name of the peer in messages and paths.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OrtWeb => "ort-web",
+            Self::Tfjs => "tfjs",
+        }
+    }
 }
 
 /// Body of `POST /v1/bench/{session}/event`: progress, and the last word.
@@ -87,6 +111,22 @@ pub enum BenchEvent {
         engine: String,
         /// True at the end.
         is_over: bool,
+    },
+    /// A case was profiled.
+    Profiled {
+        /// Index of the case in the plan.
+        case: u32,
+        /// Where the time of one run went.
+        profile: Profile,
+    },
+    /// The variants of a case's kernels were measured.
+    Tuned {
+        /// Index of the case in the plan.
+        case: u32,
+        /// On what.
+        adapter: Adapter,
+        /// What came of each.
+        trials: Vec<Trial>,
     },
     /// A case cannot go on; the page continues with the next.
     CaseFailed {

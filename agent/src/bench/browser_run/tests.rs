@@ -17,7 +17,7 @@ fn with_bench(test: impl AsyncFnOnce(Bench<'_>)) {
         store,
         cache: Cache::at("/nonexistent"),
         www: PathBuf::from("/nonexistent"),
-        ort_web: None,
+        peers: Vec::new(),
         builds: None,
         sessions: Default::default(),
     });
@@ -29,6 +29,7 @@ fn with_bench(test: impl AsyncFnOnce(Bench<'_>)) {
         campaign,
         peers: &[],
         rival: None,
+        extras: Extras::default(),
         timeout: Duration::from_secs(1),
         interrupt,
         printer: &Printer::plain(),

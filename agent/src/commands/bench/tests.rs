@@ -80,6 +80,7 @@ fn json() {
         load_after: None,
         interrupted: false,
         report: &report(),
+        profiles: BTreeMap::new(),
     };
     insta::assert_json_snapshot!(document);
 }

@@ -1,11 +1,9 @@
 //! What is missing, and what a package must hold.
 
+use std::fs;
+
 use super::*;
 use crate::zoo::Zoo;
-
-fn check_ort_web(path: &str, expected: Option<&str>) {
-    assert_eq!(ort_web_file(path), expected);
-}
 
 #[test]
 fn missing_files_are_grouped_by_package() {
@@ -35,15 +33,4 @@ fn a_file_is_missing_until_its_bytes_are_right() {
     }
     fs::remove_file(path).unwrap();
     assert_eq!(missing([&entry], &cache).len(), 1);
-}
-
-#[test]
-fn only_modules_wasm_and_the_manifest_of_the_peer_are_kept() {
-    check_ort_web("package.json", Some("package.json"));
-    check_ort_web("dist/ort.wasm.min.mjs", Some("ort.wasm.min.mjs"));
-    check_ort_web("dist/ort-wasm-simd-threaded.wasm", Some("ort-wasm-simd-threaded.wasm"));
-    check_ort_web("dist/ort.js", None);
-    check_ort_web("dist/ort.min.mjs.map", None);
-    check_ort_web("dist/../../ort-wasm-x", None);
-    check_ort_web("lib/index.ts", None);
 }
