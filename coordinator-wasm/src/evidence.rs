@@ -105,6 +105,7 @@ fn to_strategy(value: &JsValue) -> Result<StrategyEvidence, String> {
         n_helped: real(value, "n_helped")?,
         n_failed: real(value, "n_failed")?,
         mean_seconds: real(value, "mean_seconds")?,
+        impact: real(value, "impact").ok(),
         stability: real(value, "stability")?,
     })
 }

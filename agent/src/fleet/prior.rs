@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pool::{Backend, Estimate, LatencyEvidence, ModelId, ShapeClass, StrategyEvidence, StrategyRecord};
+use pool::{
+    Backend, Estimate, LatencyEvidence, ModelId, ShapeClass, Strategy, StrategyEvidence, StrategyRecord,
+};
 
 use crate::analysis::advice::Advice;
 use crate::golden::Golden;
@@ -88,14 +90,16 @@ pub(crate) fn strategy(recovery: &Recovery) -> Option<StrategyEvidence> {
     let scale = (PRIOR_USES / f64::from(recovery.n)).min(1.0);
     let n_helped = f64::from(recovery.n_succeeded);
     let sum: f64 = recovery.took_micros.iter().sum();
+    let strategy: Strategy = recovery.strategy.parse().ok()?;
     Some(StrategyEvidence {
         category: recovery.category.parse().ok()?,
         component: recovery.component.parse().ok()?,
-        strategy: recovery.strategy.parse().ok()?,
+        strategy,
         record: StrategyRecord {
             n_helped: scale * n_helped,
             n_failed: scale * (f64::from(recovery.n) - n_helped),
             mean_seconds: sum / recovery.took_micros.len().max(1) as f64 / 1e6,
+            impact: strategy.prior_impact(),
             stability: 1.0,
         },
     })

@@ -33,6 +33,7 @@ fn evidence() -> Evidence {
         n_helped: 3.0,
         n_failed: 0.0,
         mean_seconds: 0.25,
+        impact: Some(0.5),
         stability: 1.0,
     };
     Evidence {

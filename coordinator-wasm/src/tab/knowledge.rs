@@ -195,6 +195,7 @@ impl Tab {
             n_helped: known.record.n_helped,
             n_failed: known.record.n_failed,
             mean_seconds: known.record.mean_seconds,
+            impact: Some(known.record.impact),
             stability: known.record.stability,
         });
         let breakers = self.machine.breakers(now()).into_iter().map(|known| BreakerEvidence {
@@ -243,14 +244,16 @@ impl Tab {
 }
 
 fn to_pool_strategy(known: &StrategyEvidence) -> Result<pool::StrategyEvidence, UnknownName> {
+    let strategy = pool::Strategy::from_str(&known.strategy)?;
     Ok(pool::StrategyEvidence {
         category: to_pool_category(known.category),
         component: pool::Component::from_str(&known.component)?,
-        strategy: pool::Strategy::from_str(&known.strategy)?,
+        strategy,
         record: StrategyRecord {
             n_helped: known.n_helped,
             n_failed: known.n_failed,
             mean_seconds: known.mean_seconds,
+            impact: known.impact.unwrap_or_else(|| strategy.prior_impact()),
             stability: known.stability,
         },
     })

@@ -1,6 +1,7 @@
 //! Prints how the pool compares with other policies in simulated fleets: `cargo run --release -p tabpool-pool --example compare`.
 
 /// The parts of the tests' simulator that a comparison needs.
+#[expect(dead_code, reason = "what only tests simulate")]
 #[path = "../tests/sim"]
 mod sim {
     pub(crate) mod baselines;

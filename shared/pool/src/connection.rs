@@ -166,6 +166,8 @@ pub struct Connection {
     pub(crate) heartbeat_at: Option<Timestamp>,
     /// The repair under way, and what it is for.
     pub(crate) repair: Option<Trial>,
+    /// The repair that it is being taken down for.
+    pub(crate) planned: Option<Trial>,
     /// The last repair that succeeded, and when.
     pub(crate) repaired: Option<(Trial, Timestamp)>,
     /// Models that were loaded again for a fault and have not shown since whether that helped.
@@ -213,6 +215,7 @@ impl Connection {
             open_at: Timestamp::ZERO,
             heartbeat_at: None,
             repair: None,
+            planned: None,
             repaired: None,
             reloads: SortedMap::new(),
             indexed: Vec::new(),

@@ -140,6 +140,15 @@ impl Incidents {
         successors
     }
 
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 3] {
+        [
+            ("incidents", self.active.len()),
+            ("recent faults", self.recent.values().map(VecDeque::len).sum()),
+            ("fault sites", self.recent.len()),
+        ]
+    }
+
     /// Whether an incident holds a connection back at `site`.
     pub(crate) fn is_held(&self, site: Site, id: ConnectionId) -> bool {
         self.active.get(&site).is_some_and(|incident| incident.held.contains(&id))

@@ -270,6 +270,16 @@ impl Latencies {
         self.runs.iter()
     }
 
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 4] {
+        [
+            ("runs", self.runs.len()),
+            ("loads", self.loads.len()),
+            ("members", self.members.len()),
+            ("opens", self.opens.len()),
+        ]
+    }
+
     pub(crate) const fn config(&self) -> &RoutingConfig {
         &self.config
     }

@@ -60,6 +60,7 @@
 mod action;
 mod backend;
 mod backoff;
+mod block_set;
 mod breaker;
 mod config;
 mod connection;
@@ -110,6 +111,6 @@ pub use pool::evidence::{BreakerEvidence, LatencyEvidence, StrategyEvidence};
 pub use pool::explain::{Candidate, Exclusion};
 pub use pool::{Measured, Pool, PoolStats};
 pub use record::{CallKind, Called, Event, IncidentPhase, Record, ScaleReason, UnloadReason};
-pub use recovery::{Strategy, StrategyRecord};
+pub use recovery::{Strategy, StrategyRecord, job_ladder, repair_ladder};
 pub use root_cause::{Factor, RootCause, SharedFactor};
 pub use time::Timestamp;

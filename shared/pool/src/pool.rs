@@ -31,6 +31,7 @@ mod dispatch;
 mod estimate;
 pub(crate) mod evidence;
 pub(crate) mod explain;
+mod footprint;
 mod hedge;
 mod limits;
 mod loads;

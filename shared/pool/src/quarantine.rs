@@ -39,6 +39,11 @@ impl Quarantine {
         }
     }
 
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 1] {
+        [("quarantined", self.order.len())]
+    }
+
     /// Whether any inputs of a model are held.
     pub(crate) fn has(&self, now: Timestamp, model: ModelId) -> bool {
         self.held.iter().any(|(&(held, _), &(_, until))| held == model && now < until)

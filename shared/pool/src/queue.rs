@@ -5,8 +5,7 @@
 //! the pool by weight and none waits for ever, whatever the others submit. Jobs that may run in the same places and should
 //! take equally long there wait in one lane, so that placing costs one decision per lane and not per job.
 
-use std::collections::BTreeSet;
-
+use crate::block_set::BlockSet;
 use crate::sorted_map::SortedMap;
 use crate::{BackendSet, ConnectionId, JobId, ModelId, Priority, ShapeClass};
 
@@ -32,7 +31,7 @@ impl LaneKey {
 
 #[derive(Debug, Default)]
 struct Lane {
-    jobs: BTreeSet<(u64, JobId)>,
+    jobs: BlockSet<(u64, JobId)>,
     is_blocked: bool,
 }
 
@@ -152,6 +151,17 @@ impl Queue {
                 Self::activate(&mut self.active, key, lane);
             }
         }
+    }
+
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 5] {
+        [
+            ("lanes", self.lanes.len()),
+            ("active lanes", self.active.len()),
+            ("blocked lanes", self.blocked.len()),
+            ("crowds", self.crowds.len()),
+            ("flows", self.flows.len()),
+        ]
     }
 
     /// Jobs that wait in a lane.

@@ -150,6 +150,8 @@ pub enum Event {
         is_success: bool,
         /// Time from the fault to the outcome.
         took: Duration,
+        /// What it cost others, 0–1, as [`StrategyRecord::impact`](crate::StrategyRecord::impact).
+        impact: f64,
     },
     /// Faults of several connections were found to have one cause, or that cause was dealt with.
     Incident {

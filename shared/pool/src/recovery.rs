@@ -36,7 +36,8 @@ named_enum! {
 }
 
 /// Strategies for the job that met a fault, best first: parity's ladders, which are priors until there is data.
-pub(crate) fn job_ladder(category: FaultCategory) -> &'static [Strategy] {
+#[must_use]
+pub fn job_ladder(category: FaultCategory) -> &'static [Strategy] {
     use Strategy::{LowerPrecision, OtherBackend, OtherBrowser, RetryElsewhere, RetryInPlace, SmallerBatch};
     match category {
         FaultCategory::ConnectionLost | FaultCategory::WorkerCrash => {
@@ -57,7 +58,8 @@ pub(crate) fn job_ladder(category: FaultCategory) -> &'static [Strategy] {
 }
 
 /// Strategies for the connection that met a fault, best first; empty when it needs none.
-pub(crate) fn repair_ladder(category: FaultCategory, kind: ConnectionKind) -> &'static [Strategy] {
+#[must_use]
+pub fn repair_ladder(category: FaultCategory, kind: ConnectionKind) -> &'static [Strategy] {
     use Strategy::{RecreateDevice, ReloadModel, RespawnIframe, RespawnWorker, RestartBrowser};
     match (category, kind) {
         (
@@ -101,9 +103,27 @@ pub(crate) struct Trial {
     pub(crate) component: Component,
     pub(crate) strategy: Strategy,
     pub(crate) since: Timestamp,
+    /// Slot time that it has taken from other jobs so far.
+    pub(crate) slot_time: Duration,
 }
 
-/// What is known of one strategy against one kind of fault.
+impl Trial {
+    pub(crate) const fn new(
+        now: Timestamp,
+        category: FaultCategory,
+        component: Component,
+        strategy: Strategy,
+    ) -> Self {
+        Self { category, component, strategy, since: now, slot_time: Duration::ZERO }
+    }
+
+    /// What it cost others, 0–1: slot time by [`SLOWEST_SECONDS`].
+    pub(crate) fn impact(&self) -> f64 {
+        (self.slot_time.as_secs_f64() / SLOWEST_SECONDS).min(1.0)
+    }
+}
+
+/// What is known of one strategy against one kind of fault: means over its uses, older ones counted less.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StrategyRecord {
     /// Uses that helped, older ones counted less.
@@ -112,6 +132,9 @@ pub struct StrategyRecord {
     pub n_failed: f64,
     /// Mean time from the fault to the recovery, seconds.
     pub mean_seconds: f64,
+    /// What a use cost others, 0–1: slot time of the retry and its loads, or of the calls that a repair ended and of the
+    /// slots that it kept from work, 30 s counting as 1; and 1 for a result of another model than the job asked for.
+    pub impact: f64,
     /// Share of recoveries that held: no fault of the same component for a minute.
     pub stability: f64,
 }
@@ -135,9 +158,12 @@ pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(60);
 impl Playbook {
     /// The most promising of the feasible strategies.
     ///
-    /// Score after parity: 0.4·success + 0.15·speed + 0.15·(1 − impact) + 0.15·stability + 0.15·jobs recovered. Success is
-    /// drawn from its posterior (a Beta distribution, approximated by a normal), so that a strategy with few uses is tried
-    /// as often as it could be the best: Thompson sampling. Impact is what the strategy takes down, known by construction.
+    /// Score after parity: 0.4·success + 0.15·speed + 0.15·(1 − impact) + 0.15·stability + 0.15·jobs recovered. Each term is
+    /// the mean over the strategy's uses of a number from 0 to 1 that was measured, with a prior that weighs a few uses; a
+    /// strategy recovers its job or what waits for its repair, so that jobs recovered is success once more. A number from 0
+    /// to 1 varies no more than a coin, so a mean m of n uses has a standard error of at most √(m(1 − m)/(n + 1)). The score
+    /// is drawn from a normal distribution with these errors, so that a strategy with few uses is tried as often as it could
+    /// be the best: Thompson sampling.
     pub(crate) fn choose(
         &self,
         rng: &mut Rng,
@@ -150,33 +176,39 @@ impl Playbook {
             let prior = PRIOR_SUCCESS * PRIOR_STEP.powi(rung as i32);
             let (n_helped, n_failed) = known.map_or((0.0, 0.0), |known| (known.n_helped, known.n_failed));
             let n_uses = n_helped + n_failed + PRIOR_USES;
-            let mean = (n_helped + prior * PRIOR_USES) / n_uses;
-            let deviation = (mean * (1.0 - mean) / (n_uses + 1.0)).sqrt();
-            // With nothing measured at all, the ladder decides.
-            let is_informed = n_helped + n_failed > 0.0;
-            let success = if is_informed { (mean + deviation * rng.normal()).clamp(0.0, 1.0) } else { mean };
+            let success = (n_helped + prior * PRIOR_USES) / n_uses;
             let seconds = known.map_or(strategy.prior_seconds(), |known| known.mean_seconds);
             let speed = 1.0 - (seconds / SLOWEST_SECONDS).min(1.0);
-            let stability = known.map_or(mean, |known| known.stability);
-            // A job-level strategy recovers its one job or none; a repair recovers what waits for the component.
-            let jobs_recovered = mean;
-            let score = 0.4 * success
-                + 0.15 * speed
-                + 0.15 * (1.0 - strategy.impact())
-                + 0.15 * stability
-                + 0.15 * jobs_recovered;
-            (strategy, score)
+            let harmless = 1.0 - known.map_or(strategy.prior_impact(), |known| known.impact);
+            // What never helped shows no stability either.
+            let stability = known.map_or(success, |known| {
+                (known.stability * n_helped + success * PRIOR_USES) / (n_helped + PRIOR_USES)
+            });
+            // Weight, mean and uses of each term; success counts as jobs recovered as well.
+            let terms = [
+                (0.55, success, n_uses),
+                (0.15, speed, n_helped + PRIOR_USES),
+                (0.15, harmless, n_uses),
+                (0.15, stability, n_helped + PRIOR_USES),
+            ];
+            let score: f64 = terms.iter().map(|(weight, mean, _)| weight * mean).sum();
+            let variance: f64 =
+                terms.iter().map(|(weight, mean, n)| weight * weight * mean * (1.0 - mean) / (n + 1.0)).sum();
+            // With nothing measured at all, the ladder decides.
+            let is_informed = n_helped + n_failed > 0.0;
+            (strategy, if is_informed { score + variance.sqrt() * rng.normal() } else { score })
         });
         scored.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(strategy, _)| strategy)
     }
 
-    /// What a use of a strategy came to.
-    pub(crate) fn observe(&mut self, trial: Trial, is_success: bool, took: Duration) {
+    /// What a use of a strategy came to, and what it cost others, 0–1.
+    pub(crate) fn observe(&mut self, trial: Trial, is_success: bool, took: Duration, impact: f64) {
         let key = (trial.category, trial.component, trial.strategy);
         let fresh = StrategyRecord {
             n_helped: 0.0,
             n_failed: 0.0,
             mean_seconds: trial.strategy.prior_seconds(),
+            impact: trial.strategy.prior_impact(),
             stability: 1.0,
         };
         let record = self.0.get_or_insert(key, fresh);
@@ -184,6 +216,7 @@ impl Playbook {
         let kept = (MEMORY_USES - 1.0).min(n_uses) / n_uses.max(1.0);
         record.n_helped *= kept;
         record.n_failed *= kept;
+        record.impact += (impact - record.impact) / (n_uses * kept + 1.0).max(2.0);
         if is_success {
             record.n_helped += 1.0;
             record.mean_seconds += (took.as_secs_f64() - record.mean_seconds) / record.n_helped.max(2.0);
@@ -206,15 +239,21 @@ impl Playbook {
         self.0.iter()
     }
 
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 1] {
+        [("strategies", self.0.len())]
+    }
+
     pub(crate) fn seed(&mut self, key: (FaultCategory, Component, Strategy), record: StrategyRecord) {
         self.0.get_or_insert(key, record);
     }
 }
 
 impl Strategy {
-    /// What the strategy takes down beside the failed call: 0 nothing, 1 everything in a browser.
+    /// What a use is taken to cost others until it is measured, as [`StrategyRecord::impact`]: 0 nothing, 1 everything in a
+    /// browser.
     #[must_use]
-    pub const fn impact(self) -> f64 {
+    pub const fn prior_impact(self) -> f64 {
         match self {
             Self::RetryInPlace | Self::RetryElsewhere => 0.0,
             Self::OtherBackend | Self::OtherBrowser | Self::SmallerBatch => 0.1,

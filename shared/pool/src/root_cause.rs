@@ -108,6 +108,11 @@ pub(crate) struct Finding {
 }
 
 impl Analyst {
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 1] {
+        [("observations", self.calls.len())]
+    }
+
     /// Takes a call in; gives an explanation when it completes a burst.
     pub(crate) fn observe(&mut self, call: Observation) -> Option<Finding> {
         let now = call.at;

@@ -4,8 +4,7 @@
 //! factor and health rank it: the index keeps every free place sorted by that rank. A decision then compares one place per
 //! group and backend.
 
-use std::collections::BTreeSet;
-
+use crate::block_set::BlockSet;
 use crate::sorted_map::SortedMap;
 use crate::{Backend, ConnectionId, GroupId, ModelId, Timestamp};
 
@@ -29,7 +28,7 @@ pub(crate) struct Entry {
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    free: BTreeSet<Entry>,
+    free: BlockSet<Entry>,
     /// Places that serve, free or busy.
     serving: SortedMap<(Option<ModelId>, Backend, GroupId), u32>,
     /// Half-open places with a free slot and a free probe.
@@ -64,7 +63,7 @@ impl Index {
             connection: ConnectionId(0),
         };
         self.free
-            .range(low..)
+            .from(&low)
             .take_while(|entry| entry.model == model && entry.backend == backend && entry.group == group)
             .take(MAX_AVOIDED)
             .find(|entry| is_allowed(entry.connection))
@@ -92,6 +91,15 @@ impl Index {
     /// Connections of a group that serve a model on a backend (`None`: any model), free or busy.
     pub(crate) fn n_serving(&self, model: Option<ModelId>, backend: Backend, group: GroupId) -> u32 {
         self.serving.get(&(model, backend, group)).copied().unwrap_or(0)
+    }
+
+    /// Entries by collection.
+    pub(crate) fn footprint(&self) -> [(&'static str, usize); 3] {
+        [
+            ("free places", self.free.len()),
+            ("half-open places", self.half_open.len()),
+            ("serving places", self.serving.len()),
+        ]
     }
 
     pub(crate) fn set_half_open(&mut self, backend: Backend, connection: ConnectionId, is_half_open: bool) {

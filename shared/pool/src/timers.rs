@@ -1,7 +1,6 @@
 //! Everything that waits for a point in time, in one ordered set.
 
-use std::collections::BTreeSet;
-
+use crate::block_set::BlockSet;
 use crate::{CallId, Component, ConnectionId, JobId, ModelId, Timestamp};
 
 /// What is due. A timer whose reason is gone when it fires does nothing.
@@ -34,7 +33,7 @@ pub(crate) enum Timer {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(Timestamp, Timer)>);
+pub(crate) struct Timers(BlockSet<(Timestamp, Timer)>);
 
 impl Timers {
     pub(crate) fn insert(&mut self, at: Timestamp, timer: Timer) {

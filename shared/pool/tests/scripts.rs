@@ -1,28 +1,51 @@
 //! Scripts of commands and the trace they give, readable as documentation: `testdata/*.txt`.
 //!
-//! A case is a title after `#`, commands, `----`, and the expected trace up to the next blank line.
+//! A file starts with a paragraph of prose. Each block after it is a case: a title after `#`, commands, `----`, and the
+//! expected trace up to the next blank line.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pool::{
     Action, Admission, Backend, BackendSet, Breaker, BreakerConfig, BreakerMode, BreakerState, CallId,
-    Capabilities, Config, ConnectionId, ConnectionSpec, Event, FaultCategory, Job, JobEnd, JobId, Measured,
-    ModelId, ModelSpec, Permit, Pool, Precision, Timestamp, Transition,
+    Capabilities, Config, ConnectionId, ConnectionKind, ConnectionSpec, Event, FaultCategory, Job, JobEnd,
+    JobId, Measured, ModelId, ModelSpec, Permit, Pool, Precision, QuarantineConfig, Strategy, Timestamp,
+    Transition, TransitionReason, job_ladder, repair_ladder,
 };
+
+/// One case of a script.
+struct Case<'a> {
+    title: &'a str,
+    commands: Vec<&'a str>,
+    expected: &'a str,
+}
+
+/// The cases of a file; a block that is none is an error.
+#[track_caller]
+fn cases(script: &str) -> Vec<Case<'_>> {
+    let mut blocks = script.split("\n\n").map(str::trim);
+    let prose = blocks.next().unwrap_or_default();
+    assert!(!prose.is_empty() && !prose.starts_with('#'), "a script starts with prose, not `{prose}`");
+    blocks.map(|block| case(block).unwrap_or_else(|| panic!("this block is no case:\n{block}"))).collect()
+}
+
+fn case(block: &str) -> Option<Case<'_>> {
+    let (head, expected) = block.split_once("\n----")?;
+    let (title, commands) = head.strip_prefix("# ")?.split_once('\n')?;
+    let commands = commands.lines().filter(|line| !line.starts_with('#')).collect();
+    Some(Case { title, commands, expected: expected.trim() })
+}
 
 /// Runs every case of a file; `run` gives the trace of one case's commands.
 #[track_caller]
-fn check(script: &str, run: impl Fn(&[&str]) -> String) {
+fn check(script: &str, mut run: impl FnMut(&[&str]) -> String) {
     let mut failures = String::new();
-    for case in script.split("\n\n").map(str::trim).filter(|case| case.starts_with('#')) {
-        let (head, expected) = case.split_once("\n----").unwrap_or((case, ""));
-        let (title, commands) = head.split_once('\n').unwrap_or((head, ""));
-        let commands: Vec<&str> = commands.lines().filter(|line| !line.starts_with('#')).collect();
+    for Case { title, commands, expected } in cases(script) {
         let actual = run(&commands);
-        if actual.trim() != expected.trim() {
-            let _infallible = write!(failures, "\n{title}\n{}\n----\n{actual}", commands.join("\n"));
+        if actual.trim() != expected {
+            let _infallible = write!(failures, "\n# {title}\n{}\n----\n{actual}", commands.join("\n"));
         }
     }
     assert!(failures.is_empty(), "these traces differ:\n{failures}");
@@ -34,18 +57,40 @@ fn number<T: std::str::FromStr>(word: Option<&str>) -> T {
 
 #[test]
 fn breaker() {
-    check(include_str!("testdata/breaker.txt"), |commands| {
+    let mut seen = BTreeSet::new();
+    check(BREAKER, |commands| {
         let mut script = BreakerScript::new();
         commands.iter().for_each(|command| script.run(command));
+        seen.extend(script.seen);
         script.trace
     });
+    // Every row of the breaker's table, by its reason.
+    let rows = [
+        ("closed", "half_open", "streak"),
+        ("closed", "open", "failure ratio"),
+        ("closed", "open", "operator"),
+        ("closed", "open", "outlier"),
+        ("closed", "open", "slow ratio"),
+        ("closed", "open", "streak"),
+        ("half_open", "closed", "probes passed"),
+        ("half_open", "open", "probes failed"),
+        ("half_open", "open", "probes lost"),
+        ("open", "closed", "operator"),
+        ("open", "half_open", "interval passed"),
+        ("open", "half_open", "repaired"),
+    ];
+    assert_eq!(seen, BTreeSet::from(rows));
 }
+
+const BREAKER: &str = include_str!("testdata/breaker.txt");
+const LADDER: &str = include_str!("testdata/ladder.txt");
 
 struct BreakerScript {
     breaker: Breaker,
     now: Timestamp,
     calls: Vec<(String, Permit)>,
     trace: String,
+    seen: BTreeSet<(&'static str, &'static str, &'static str)>,
 }
 
 impl BreakerScript {
@@ -56,6 +101,7 @@ impl BreakerScript {
             now: Timestamp::from_millis(0),
             calls: Vec::new(),
             trace: String::new(),
+            seen: BTreeSet::new(),
         }
     }
 
@@ -92,6 +138,10 @@ impl BreakerScript {
             }
             "repaired" => {
                 let transition = self.breaker.on_repaired(self.now);
+                self.note(transition);
+            }
+            "outlier" => {
+                let transition = self.breaker.trip(self.now, TransitionReason::Outlier);
                 self.note(transition);
             }
             "mode" => {
@@ -156,6 +206,19 @@ impl BreakerScript {
 
     fn note(&mut self, transition: Option<Transition>) {
         let Some(Transition { from, to, reason }) = transition else { return };
+        let row = match reason {
+            TransitionReason::ConsecutiveFailures(_) => "streak",
+            TransitionReason::FailureRatio(_) => "failure ratio",
+            TransitionReason::SlowRatio(_) => "slow ratio",
+            TransitionReason::IntervalPassed => "interval passed",
+            TransitionReason::ProbesPassed { .. } => "probes passed",
+            TransitionReason::ProbesFailed { .. } => "probes failed",
+            TransitionReason::ProbesLost => "probes lost",
+            TransitionReason::Outlier => "outlier",
+            TransitionReason::Repaired => "repaired",
+            TransitionReason::Operator => "operator",
+        };
+        self.seen.insert((from.as_str(), to.as_str(), row));
         let until = self.breaker.poll_timeout().filter(|_| to == BreakerState::Open);
         let until = until.map(|until| format!(", until {:.0} s", until.since(Timestamp::ZERO).as_secs_f64()));
         let at = self.now.since(Timestamp::ZERO).as_secs_f64();
@@ -166,11 +229,37 @@ impl BreakerScript {
 
 #[test]
 fn ladder() {
-    check(include_str!("testdata/ladder.txt"), |commands| {
+    check(LADDER, |commands| {
         let mut script = PoolScript::new();
         commands.iter().for_each(|command| script.run(command));
         script.trace
     });
+}
+
+/// A case belongs to the fault that its title begins with.
+#[test]
+fn every_rung_of_every_ladder_has_a_script() {
+    let mut missing = Vec::new();
+    for &category in FaultCategory::ALL {
+        let of_category = |case: &Case<'_>| case.title.split([' ', ':']).next() == Some(category.as_str());
+        let traces: Vec<&str> =
+            cases(LADDER).into_iter().filter(of_category).map(|case| case.expected).collect();
+        // A job's strategy is told after its name, a connection's repair after the connection's.
+        let is_shown = |who: char, strategy: Strategy| {
+            let is_line = |line: &str| line.starts_with(who) && line.ends_with(&format!(": {strategy}"));
+            traces.iter().any(|trace| trace.lines().any(is_line))
+        };
+        let repairs: BTreeSet<Strategy> =
+            ConnectionKind::ALL.iter().flat_map(|&kind| repair_ladder(category, kind)).copied().collect();
+        let of_jobs = job_ladder(category).iter().map(|&strategy| ('j', strategy));
+        let rungs = of_jobs.chain(repairs.into_iter().map(|strategy| ('c', strategy)));
+        missing
+            .extend(rungs.filter(|&(who, strategy)| !is_shown(who, strategy)).map(|rung| (category, rung)));
+        if traces.is_empty() {
+            missing.push((category, ('-', Strategy::RetryInPlace)));
+        }
+    }
+    assert!(missing.is_empty(), "no script shows these: {missing:?}");
 }
 
 /// A pool whose workers open, load and answer pings at once; runs end when the script says so.
@@ -184,6 +273,8 @@ struct PoolScript {
     n_jobs: u64,
     jobs: Vec<JobId>,
     fails_loads: Option<FaultCategory>,
+    n_failing_loads: u32,
+    fails_opens: Option<FaultCategory>,
     trace: String,
 }
 
@@ -198,6 +289,8 @@ impl PoolScript {
             n_jobs: 0,
             jobs: Vec::new(),
             fails_loads: None,
+            n_failing_loads: 0,
+            fails_opens: None,
             trace: String::new(),
         }
     }
@@ -205,14 +298,21 @@ impl PoolScript {
     fn run(&mut self, command: &str) {
         let mut words = command.split_whitespace();
         match words.next().unwrap_or_default() {
-            // worker BROWSER:BACKEND+BACKEND …
-            "workers" => {
+            // workers BROWSER:BACKEND+BACKEND …
+            kind @ ("workers" | "iframes" | "browsers") => {
                 for word in words {
                     let (browser, backends) = word.split_once(':').expect("browser:backends");
                     let backends: Vec<Backend> =
                         backends.split('+').map(|name| name.parse().expect("a backend")).collect();
                     self.backends.push(BackendSet::of(&backends));
-                    self.pool.add_connection(self.now, ConnectionSpec::worker(browser));
+                    let spec = match kind {
+                        "browsers" => ConnectionSpec::browser(browser, 0),
+                        "iframes" => {
+                            ConnectionSpec { kind: ConnectionKind::Iframe, ..ConnectionSpec::worker(browser) }
+                        }
+                        _ => ConnectionSpec::worker(browser),
+                    };
+                    self.pool.add_connection(self.now, spec);
                     self.drain();
                 }
             }
@@ -235,17 +335,35 @@ impl PoolScript {
                 }
                 self.drain();
             }
-            "loads" => self.fails_loads = words.next().and_then(|word| word.parse().ok()),
-            "ok" => {
-                let call = self.calls.remove(0);
-                self.pool.on_finished(self.now, call, Measured::default());
+            // What becomes of loads, the next few or all, and openings: a category, or anything else for success.
+            "loads" => {
+                self.fails_loads = words.next().and_then(|word| word.parse().ok());
+                self.n_failing_loads = words.next().map_or(u32::MAX, |word| number(Some(word)));
+            }
+            "opens" => self.fails_opens = words.next().and_then(|word| word.parse().ok()),
+            // Healthy connections that a job must fail on before it is taken for what breaks them.
+            "quarantine" => {
+                let quarantine =
+                    QuarantineConfig { n_connections: number(words.next()), ..QuarantineConfig::default() };
+                self.pool = Pool::new(Config { quarantine, ..Config::default() }, 1);
+            }
+            "cancel" => {
+                let index: usize = number(words.next());
+                self.pool.cancel(self.now, self.jobs[index - 1]);
                 self.drain();
             }
+            "ok" => {
+                if let Some(call) = self.oldest_call() {
+                    self.pool.on_finished(self.now, call, Measured::default());
+                    self.drain();
+                }
+            }
             "fail" => {
-                let call = self.calls.remove(0);
-                let category = words.next().unwrap_or_default().parse().expect("a category");
-                self.pool.on_failed(self.now, call, category);
-                self.drain();
+                if let Some(call) = self.oldest_call() {
+                    let category = words.next().unwrap_or_default().parse().expect("a category");
+                    self.pool.on_failed(self.now, call, category);
+                    self.drain();
+                }
             }
             "lose" => {
                 let id = ConnectionId(number(words.next()));
@@ -255,6 +373,14 @@ impl PoolScript {
             "wait" => self.wait(Duration::from_secs_f64(number(words.next()))),
             other => panic!("unknown command `{other}`"),
         }
+    }
+
+    fn oldest_call(&mut self) -> Option<CallId> {
+        let call = (!self.calls.is_empty()).then(|| self.calls.remove(0));
+        if call.is_none() {
+            self.trace.push_str("nothing is running\n");
+        }
+        call
     }
 
     fn submit(&mut self, is_batchable: bool) {
@@ -302,8 +428,11 @@ impl PoolScript {
                 Some(format!("respawn {scope} of {connection}"))
             }
             Action::Load { connection, call, model, backend, is_refetch, .. } => {
-                match self.fails_loads {
-                    Some(category) => self.pool.on_failed(self.now, call, category),
+                match self.fails_loads.filter(|_| self.n_failing_loads > 0) {
+                    Some(category) => {
+                        self.n_failing_loads -= 1;
+                        self.pool.on_failed(self.now, call, category);
+                    }
                     None => self.pool.on_finished(self.now, call, Measured::default()),
                 }
                 let refetch = if is_refetch { ", fetched anew" } else { "" };
@@ -379,6 +508,9 @@ impl PoolScript {
 
     fn open(&mut self, connection: ConnectionId, call: CallId) {
         let capabilities = Capabilities::new(self.backends[connection.0 as usize]);
-        self.pool.on_ready(self.now, call, capabilities);
+        match self.fails_opens {
+            Some(category) => self.pool.on_failed(self.now, call, category),
+            None => self.pool.on_ready(self.now, call, capabilities),
+        }
     }
 }

@@ -3,12 +3,15 @@
 mod sim;
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::ops::Range;
 use std::time::Duration;
 
-use pool::{BreakerConfig, Pool};
+use pool::{Backend, BreakerConfig, Pool, Priority};
 use sim::check::Checker;
 use sim::compare::{Contestant, Metric, compare, even, faulty, pick, saturated};
-use sim::scenario::{Arrivals, Scenario};
+use sim::rng::Rng;
+use sim::scenario::{Arrivals, Member, Model, Outage, OutageKind, Scenario};
 use sim::world::{Outcome, World};
 
 /// Runs a scenario under the checker's eyes; gives what it came to and what happened in it.
@@ -23,6 +26,29 @@ fn watch(scenario: &Scenario) -> (Outcome, BTreeSet<&'static str>) {
 
 fn check(scenario: &Scenario) -> Outcome {
     watch(scenario).0
+}
+
+/// Says which seed it was, however the run ends.
+struct SeedOnPanic(u64);
+
+impl Drop for SeedOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self.0;
+            let line = format!(
+                "seed {seed} broke; again: TABPOOL_SIM_SEED={seed} cargo test -p tabpool-pool --test simulation chaos\n"
+            );
+            // A test without standard error fails all the same.
+            std::io::stderr().write_all(line.as_bytes()).ok();
+        }
+    }
+}
+
+/// The seeds to run: the one in `TABPOOL_SIM_SEED`, else `n` from 0.
+fn seeds(n: u64) -> Range<u64> {
+    #[expect(clippy::disallowed_methods, reason = "a person says which seed to replay")]
+    let named = std::env::var("TABPOOL_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
+    named.map_or(0..n, |seed: u64| seed..seed + 1)
 }
 
 /// Factor on the number of simulated jobs: 1 in the ordinary run, 100 in the nightly one, which is
@@ -50,17 +76,23 @@ fn a_run_replays_exactly() {
     assert_eq!(trace(3), trace(3));
 }
 
-/// At least a million jobs over fleets of every kind. A failing seed is in the message; `Scenario::chaos(seed, n)` replays it.
+/// At least a million jobs over fleets of every kind. A seed that fails is printed, and replays with `TABPOOL_SIM_SEED`.
 #[test]
 fn nothing_breaks_in_chaos() {
     let mut n_jobs = 0;
     let mut happened = BTreeSet::new();
-    for seed in 0..400 * effort() {
+    let seeds = seeds(400 * effort());
+    let n_expected = (seeds.end - seeds.start) * 2500;
+    for seed in seeds.clone() {
+        let _named = SeedOnPanic(seed);
         let (outcome, seen) = watch(&Scenario::chaos(seed, 2500));
         n_jobs += outcome.n_submitted;
         happened.extend(seen);
     }
-    assert!(n_jobs >= 1_000_000 * effort(), "{n_jobs} jobs");
+    assert_eq!(n_jobs, n_expected);
+    if seeds.end - seeds.start == 1 {
+        return;
+    }
     // What never happens is not tested either.
     for expected in [
         "hedge",
@@ -94,6 +126,19 @@ fn nothing_breaks_in_chaos() {
         "utilization",
         "queue_delay",
         "memory",
+        "load only",
+        "loads held back",
+        "loads tried",
+        "loads trusted",
+        "forced_open",
+        "disabled",
+        "metrics_only",
+        "automatic",
+        "operator",
+        "room",
+        "pressure",
+        "out of memory",
+        "reload",
     ] {
         assert!(happened.contains(expected), "no {expected} in {happened:?}");
     }
@@ -136,6 +181,67 @@ fn no_priority_starves() {
         low < high && normal < high,
         "worst waits: low {low:.1} s, normal {normal:.1} s, high {high:.1} s"
     );
+}
+
+/// Overload with any mix of priorities. A priority gets at least its share by weight; so it waits no longer than its own
+/// jobs beyond that share take, whatever the others submit. That is the guarantee of weighted fair queueing.
+#[test]
+fn no_mix_of_priorities_starves_one() {
+    let mut rng = Rng::new(3);
+    for seed in seeds(40) {
+        let _named = SeedOnPanic(seed);
+        let mut scenario = Scenario::calm(seed, 3000);
+        scenario.models = (0..1 + rng.below(3))
+            .map(|model| Model::new(&format!("model-{model}"), "text_embedding", rng.between(10.0, 40.0)))
+            .collect();
+        let shares = [0, 1, 2].map(|_| rng.unit().powi(1 + rng.below(6) as i32));
+        scenario.priorities = shares.map(|share| share / shares.iter().sum::<f64>());
+        let load = rng.between(1.5, 4.0);
+        let jobs_per_second = scenario.jobs_per_second();
+        scenario.arrivals = Arrivals::Open(load * jobs_per_second);
+        scenario.deadline = (Duration::from_secs(3600), Duration::from_secs(3600));
+        scenario.config.queue_capacity = 3000;
+        let outcome = check(&scenario);
+        assert_eq!(outcome.n_completed, 3000, "{:?}", scenario.priorities);
+        let arriving_seconds = 3000.0 / (load * jobs_per_second);
+        let all: u64 = Priority::ALL.iter().map(|priority| priority.weight()).sum();
+        for &priority in Priority::ALL {
+            let share = priority.weight() as f64 / all as f64;
+            let asked = load * scenario.priorities[priority as usize];
+            let own_seconds = (asked / share - 1.0).max(0.0) * arriving_seconds;
+            let waited = outcome.worst_wait_micros[priority as usize] as f64 / 1e6;
+            // Starting takes a second or two: workers open, models are loaded, places are tried.
+            let bound = 1.25 * own_seconds + 4.0;
+            assert!(
+                waited <= bound,
+                "{priority} waited {waited:.1} s of {bound:.1}, load {load:.1} of {:?}",
+                scenario.priorities
+            );
+        }
+    }
+}
+
+/// A device that computes wrong numbers gets golden inputs before it gets jobs again, and stays out while it is wrong.
+#[test]
+fn a_device_that_answers_wrongly_stays_out() {
+    let mut n_opened = 0;
+    for seed in seeds(20) {
+        let _named = SeedOnPanic(seed);
+        let mut scenario = Scenario::calm(seed, 4000);
+        scenario.members =
+            (0..4).map(|_| Member::worker("chromium", &[Backend::Webgpu, Backend::Wasm], 1.0)).collect();
+        for (domain, member) in (0..).zip(&mut scenario.members) {
+            member.slowness[Backend::Webgpu as usize] = 0.5;
+            member.spec.domain = domain;
+        }
+        scenario.models[0].spec.has_golden = true;
+        let kind = OutageKind::Wrong { domain: 0, backend: Backend::Webgpu };
+        scenario.outages = vec![Outage { from_millis: 3000, to_millis: 3_600_000, kind }];
+        let (outcome, happened) = watch(&scenario);
+        assert_eq!((outcome.n_wrongly_trusted, outcome.n_failed), (0, 0));
+        n_opened += u64::from(happened.contains("probes failed"));
+    }
+    assert!(n_opened > 0, "no golden inference was ever wrong");
 }
 
 /// The goals of the comparison, over 30 seeds. All figures are simulated; `cargo run --release -p tabpool-pool --example

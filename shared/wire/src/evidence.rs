@@ -73,6 +73,9 @@ pub struct StrategyEvidence {
     pub n_failed: f64,
     /// Mean time from the fault to the recovery, seconds.
     pub mean_seconds: f64,
+    /// What a use cost other jobs, 0–1; `None` in what was kept before it was measured.
+    #[serde(default)]
+    pub impact: Option<f64>,
     /// Share of recoveries that held, 0–1.
     pub stability: f64,
 }

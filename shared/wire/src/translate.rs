@@ -143,7 +143,7 @@ pub fn to_wire_event(
                 after_micros: micros(*after),
             }
         }
-        Event::Recovered { category, component, strategy, is_success, took } => PoolEvent::Recovered {
+        Event::Recovered { category, component, strategy, is_success, took, impact: _ } => PoolEvent::Recovered {
             category: to_wire_category(*category),
             component: component.as_str().to_owned(),
             strategy: strategy.as_str().to_owned(),

@@ -1,8 +1,10 @@
-//! The breaker explored exhaustively, and how often it opens without cause.
+//! The breaker explored exhaustively, and its parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+
+mod false_opens;
 
 const START: Timestamp = Timestamp::from_millis(1000);
 const MAX_IN_FLIGHT: usize = 6;
@@ -162,86 +164,6 @@ fn explore(config: Arc<BreakerConfig>) {
     }
     assert_eq!(n_by_state.len(), 3, "every state is reached");
     assert!(seen.len() > 5000, "only {} states", seen.len());
-}
-
-/// 1 % background errors, spread at random: how often a breaker opens per 1,000 calls.
-fn false_opens(config: BreakerConfig, n_calls: u64) -> f64 {
-    let mut breaker = Breaker::new(Arc::new(config), 1);
-    let mut rng = Rng::new(99);
-    let mut now = START;
-    let mut n_opens = 0u32;
-    for _ in 0..n_calls {
-        now = now + Duration::from_millis(100);
-        let (Admission::Allow(permit) | Admission::Probe(permit)) = breaker.admit() else {
-            breaker = Breaker::new(Arc::clone(&breaker.config), 1);
-            continue;
-        };
-        let transition = if rng.unit() < 0.01 {
-            breaker.on_failure(now, permit, Duration::from_millis(20))
-        } else {
-            breaker.on_success(now, permit, Duration::from_millis(20), false)
-        };
-        n_opens += u32::from(transition.is_some_and(|transition| transition.to == BreakerState::Open));
-    }
-    f64::from(n_opens) * 1000.0 / n_calls as f64
-}
-
-/// resilience4j's defaults in our terms: 100 calls by count, half of which fail, nothing by streak.
-fn resilience4j() -> BreakerConfig {
-    BreakerConfig {
-        consecutive_failures: u32::MAX,
-        minimum_calls: 100,
-        window_calls: 100,
-        window_span: Duration::from_secs(86_400),
-        failure_ratio: 0.5,
-        slow_ratio: 1.0,
-        slow_call: Duration::from_secs(60),
-        ..BreakerConfig::default()
-    }
-}
-
-/// Envoy's default outlier detection over ten hosts that all have 1 % errors: five failures in a row, or, every 10 s with
-/// 100 calls each, a success ratio below the mean by 1.9 standard deviations. Gives ejections per 1,000 calls.
-fn envoy_false_ejections(n_intervals: u64) -> f64 {
-    const N_HOSTS: usize = 10;
-    const N_CALLS: u32 = 100;
-    let mut rng = Rng::new(99);
-    let mut streaks = [0u32; N_HOSTS];
-    let mut n_ejections = 0u64;
-    for _ in 0..n_intervals {
-        let mut ratios = [0.0; N_HOSTS];
-        for (ratio, streak) in ratios.iter_mut().zip(&mut streaks) {
-            let mut n_ok = 0u32;
-            for _ in 0..N_CALLS {
-                if rng.unit() < 0.01 {
-                    *streak += 1;
-                    n_ejections += u64::from(*streak == 5);
-                } else {
-                    *streak = 0;
-                    n_ok += 1;
-                }
-            }
-            *ratio = f64::from(n_ok) / f64::from(N_CALLS);
-        }
-        let mean = ratios.iter().sum::<f64>() / N_HOSTS as f64;
-        let deviation =
-            (ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>() / N_HOSTS as f64).sqrt();
-        n_ejections += ratios.iter().filter(|&&ratio| ratio < mean - 1.9 * deviation).count() as u64;
-    }
-    n_ejections as f64 * 1000.0 / (n_intervals as f64 * N_HOSTS as f64 * f64::from(N_CALLS))
-}
-
-#[test]
-fn background_errors_do_not_open_it() {
-    const N_CALLS: u64 = 10_000_000;
-    for browser in ["chromium", "edge", "firefox", "webkit"] {
-        let rate = false_opens(BreakerConfig::for_browser(browser), N_CALLS);
-        assert!(rate < 1e-4, "{browser}: {rate} per 1,000 calls");
-    }
-    assert!(false_opens(resilience4j(), N_CALLS) < 1e-4);
-    // The peer that judges hosts against each other ejects healthy ones: ours asks for certainty as well.
-    let envoy = envoy_false_ejections(1000);
-    assert!(envoy > 0.05, "{envoy} per 1,000 calls");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Pool;
 use crate::connection::ConnectionState;
-use crate::record::{Event, UnloadReason};
+use crate::record::{CallKind, Event, UnloadReason};
 use crate::sort::sort;
 use crate::{Action, Backend, Connection, ConnectionId, ModelId, Timestamp};
 
@@ -92,7 +92,11 @@ impl Pool {
         let Some(connection) = self.connection(id) else { return };
         let limit = connection.capabilities.memory_limit_bytes;
         let held: u64 = connection.residents.values().map(|resident| resident.memory_bytes).sum();
+        let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
+        let loading = calls.filter(|call| call.kind == CallKind::Load).filter_map(|call| call.model);
+        let coming: u64 = loading.map(|model| self.models[model.0 as usize].spec.memory_bytes).sum();
         if limit > 0 {
+            let held = held.saturating_add(coming);
             let excess = held.saturating_add(needed).saturating_sub(limit);
             self.evict(now, Some(id), excess, UnloadReason::Room);
         }

@@ -42,7 +42,7 @@ impl Pool {
         let (n_attempts, model) = (entry.n_attempts, entry.job.model);
         let family = self.models[model.0 as usize].family;
         self.families[family].n_in_flight -= 1;
-        self.settle_trial(now, job, false);
+        self.settle_trial(now, job, call, false);
         self.note_fault(now, job, call_id, call.connection, category);
         // A batch may be refused for one member's inputs.
         let is_split = category == FaultCategory::Validation && call.jobs.len() > 1;
@@ -260,7 +260,7 @@ impl Pool {
         if strategy == Strategy::LowerPrecision {
             retry.model = variant;
         }
-        retry.trial = Some(Trial { category, component: call.component, strategy, since: now });
+        retry.trial = Some(Trial::new(now, category, call.component, strategy));
         // A capability that is missing, or inputs that do not fit, are known before anything ran: no reason to wait or to pay.
         let is_free = matches!(category, FaultCategory::UnsupportedOperator | FaultCategory::Validation);
         retry.is_free = is_free;
@@ -281,18 +281,20 @@ impl Pool {
         );
     }
 
-    /// The try that a strategy led to has ended.
-    pub(super) fn settle_trial(&mut self, now: Timestamp, job: JobId, is_success: bool) {
-        let retry = self.jobs.get_mut(job.0).and_then(|entry| entry.retry.as_mut());
-        if let Some(trial) = retry.and_then(|retry| retry.trial.take()) {
-            self.learn(now, trial, is_success);
-        }
+    /// The try that a strategy led to has ended with a call.
+    pub(super) fn settle_trial(&mut self, now: Timestamp, job: JobId, call: &Call, is_success: bool) {
+        let Some(entry) = self.jobs.get_mut(job.0) else { return };
+        let is_substitute = is_success && call.model != Some(entry.job.model);
+        let Some(mut trial) = entry.retry.as_mut().and_then(|retry| retry.trial.take()) else { return };
+        trial.slot_time += now.since(call.started);
+        let impact = if is_substitute { 1.0 } else { trial.impact() };
+        self.learn(now, trial, is_success, impact);
     }
 
-    pub(super) fn learn(&mut self, now: Timestamp, trial: Trial, is_success: bool) {
+    pub(super) fn learn(&mut self, now: Timestamp, trial: Trial, is_success: bool, impact: f64) {
         let took = now.since(trial.since);
-        self.playbook.observe(trial, is_success, took);
+        self.playbook.observe(trial, is_success, took, impact);
         let Trial { category, component, strategy, .. } = trial;
-        self.record(now, Event::Recovered { category, component, strategy, is_success, took });
+        self.record(now, Event::Recovered { category, component, strategy, is_success, took, impact });
     }
 }

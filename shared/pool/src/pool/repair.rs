@@ -63,7 +63,7 @@ impl Pool {
         let ladder = ladder.filter(|&strategy| may_replace || strategy == Strategy::RecreateDevice);
         let chosen = self.playbook.choose(&mut self.rng, category, component, ladder);
         let Some(strategy) = chosen else { return };
-        self.note_repair(now, id, Trial { category, component, strategy, since: now }, Duration::ZERO);
+        self.note_repair(now, id, Trial::new(now, category, component, strategy), Duration::ZERO);
         match (strategy, component.backend()) {
             (Strategy::RecreateDevice, Some(backend)) => self.recreate(now, id, backend),
             _ => self.lose_for_repair(now, id, category),
@@ -78,7 +78,7 @@ impl Pool {
         let component = call.component;
         let ladder = repair_ladder(category, connection.spec.kind).iter().copied();
         let Some(strategy) = self.playbook.choose(&mut self.rng, category, component, ladder) else { return };
-        let trial = Trial { category, component, strategy, since: now };
+        let trial = Trial::new(now, category, component, strategy);
         if strategy == Strategy::ReloadModel {
             self.unload(now, id, (model, backend), UnloadReason::Fault);
             if let Some(connection) = self.connection_mut(id) {
@@ -95,10 +95,15 @@ impl Pool {
     pub(super) fn settle_reload(&mut self, now: Timestamp, call: &Call, is_success: bool) {
         let (Some(model), Some(backend)) = (call.model, call.backend) else { return };
         let Some(connection) = self.connection_mut(call.connection) else { return };
-        let Some(&trial) = connection.reloads.get(&(model, backend)) else { return };
+        let Some(trial) = connection.reloads.get_mut(&(model, backend)) else { return };
+        // The job would have been run anyway; the load is what the reload costs.
+        if call.kind == CallKind::Load {
+            trial.slot_time += now.since(call.started);
+        }
+        let trial = *trial;
         if !is_success || trial.component == call.component {
             connection.reloads.remove(&(model, backend));
-            self.learn(now, trial, is_success);
+            self.learn(now, trial, is_success, trial.impact());
         }
     }
 
@@ -161,11 +166,14 @@ impl Pool {
 
     /// A repair that goes beyond the component: the connection is replaced, at a cost to what else runs there.
     fn lose_for_repair(&mut self, now: Timestamp, id: ConnectionId, category: FaultCategory) {
-        let trial = self.connection(id).and_then(|connection| connection.repair);
-        self.lose(now, id, category, None, true);
-        if let Some(connection) = self.connection_mut(id) {
-            connection.repair = trial.or(connection.repair);
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
+        let lost_time: Duration = calls.map(|call| now.since(call.started)).sum();
+        connection.planned = connection.repair.take();
+        if let Some(trial) = &mut connection.planned {
+            trial.slot_time += lost_time;
         }
+        self.lose(now, id, category, None, true);
     }
 
     /// Arranges the next opening of a connection that was lost or could not be opened.
@@ -181,29 +189,29 @@ impl Pool {
             .iter()
             .copied()
             .filter(|&strategy| !matches!(strategy, Strategy::RecreateDevice | Strategy::ReloadModel));
-        let chosen = self.playbook.choose(&mut self.rng, category, Component::Transport, respawns);
         let Some(connection) = self.connections.get_mut(id) else { return };
+        let planned = connection.planned.take();
+        let chosen = match planned {
+            Some(_) => None,
+            None => self.playbook.choose(&mut self.rng, category, Component::Transport, respawns),
+        };
+        connection.repair = planned.or(connection.repair);
         let after = connection.backoff.next(&mut self.rng);
         connection.open_at = now + after;
         self.timers.insert(now + after, Timer::Open(id));
         self.set_state(now, id, ConnectionState::Waiting, Some(category));
         if let Some(strategy) = chosen {
-            self.note_repair(
-                now,
-                id,
-                Trial { category, component: Component::Transport, strategy, since: now },
-                after,
-            );
+            self.note_repair(now, id, Trial::new(now, category, Component::Transport, strategy), after);
         }
     }
 
     fn note_repair(&mut self, now: Timestamp, id: ConnectionId, trial: Trial, after: Duration) {
-        let Some(connection) = self.connection_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         // A fault soon after a recovery shows that it did not hold; one during it, that it failed.
         let previous = connection.repair.replace(trial);
         let ended_well = connection.repaired.take();
         if let Some(previous) = previous {
-            self.learn(now, previous, false);
+            self.learn_repair(now, id, previous, false);
         } else if let Some((recovered, at)) = ended_well
             && now.since(at) < STABLE_AFTER
         {
@@ -222,7 +230,25 @@ impl Pool {
         let Some(connection) = self.connection_mut(id) else { return };
         let Some(trial) = connection.repair.take() else { return };
         connection.repaired = is_success.then_some((trial, now));
-        self.learn(now, trial, is_success);
+        self.learn_repair(now, id, trial, is_success);
+    }
+
+    /// Adds what the connection's slots could have done meanwhile: all of them when nothing else there serves, as far as the
+    /// pool had work for them.
+    fn learn_repair(&mut self, now: Timestamp, id: ConnectionId, mut trial: Trial, is_success: bool) {
+        let Some(connection) = self.connection(id) else { return };
+        let is_beside = trial.strategy == Strategy::RecreateDevice
+            && connection
+                .capabilities
+                .backends
+                .iter()
+                .any(|backend| backend.component() != trial.component && connection.is_serving(backend));
+        if !is_beside {
+            let n_slots = connection.capabilities.capacity;
+            let n_wanted = self.jobs.len() as f64 / f64::from(self.n_slots.max(n_slots).max(1));
+            trial.slot_time += (now.since(trial.since) * n_slots).mul_f64(n_wanted.min(1.0));
+        }
+        self.learn(now, trial, is_success, trial.impact());
     }
 
     /// An `Open` or `Respawn` failed or took too long.

@@ -7,7 +7,7 @@ use crate::breaker::Permit;
 use crate::connection::{ConnectionState, Resident};
 use crate::fault::Blame;
 use crate::latency::LatencyKey;
-use crate::record::{CallKind, Called, Event};
+use crate::record::{CallKind, Called, Event, UnloadReason};
 use crate::timers::Timer;
 use crate::{
     Action, Backend, CallId, Component, ConnectionId, FaultCategory, JobEnd, JobId, Measured, Timestamp,
@@ -204,12 +204,15 @@ impl Pool {
         model.failed_on = None;
         let memory_bytes = model.spec.memory_bytes;
         let Some(connection) = self.connection_mut(id) else { return };
-        // What was loaded onto a device that is gone meanwhile is gone with it.
-        if connection.is_reachable(backend) {
-            connection
-                .residents
-                .insert((model_id, backend), Resident { is_warm: false, last_used: now, memory_bytes });
+        let is_of_use = connection.is_reachable(backend);
+        connection
+            .residents
+            .insert((model_id, backend), Resident { is_warm: false, last_used: now, memory_bytes });
+        // What was loaded onto a device that is gone meanwhile, or held back, is of no use and takes memory.
+        if !is_of_use {
+            self.unload(now, id, (model_id, backend), UnloadReason::Fault);
         }
+        let Some(connection) = self.connection_mut(id) else { return };
         // Loads take as long as the network and the file's size make them: none is slow.
         let transition = call.permit.and_then(|permit| {
             connection.breaker_mut(Component::Loader).on_success(now, permit, latency, false)
@@ -225,6 +228,9 @@ impl Pool {
     fn run_after_load(&mut self, now: Timestamp, job: JobId, call: &Call, backend: crate::Backend) {
         let Some(entry) = self.jobs.get_mut(job.0) else { return };
         entry.calls = [None, None];
+        if let Some(trial) = entry.retry.as_mut().and_then(|retry| retry.trial.as_mut()) {
+            trial.slot_time += now.since(call.started);
+        }
         if entry.job.is_load_only {
             return self.end(now, job, JobEnd::Loaded { connection: call.connection, backend });
         }
@@ -276,7 +282,7 @@ impl Pool {
         }
         for &job in &call.jobs {
             self.budget.on_success();
-            self.settle_trial(now, job, true);
+            self.settle_trial(now, job, call, true);
             let attempt = self.jobs.get(job.0).map_or(0, |entry| entry.n_attempts);
             self.end(now, job, JobEnd::Completed { call: call_id, connection: id, backend, model, attempt });
         }

@@ -11,6 +11,7 @@ use crate::{
 use world::World;
 
 mod batches;
+mod impact;
 mod loads;
 mod memory;
 mod overdue;
@@ -161,7 +162,6 @@ fn a_full_queue_refuses_and_suggests_a_wait() {
 }
 
 #[test]
-#[test]
 fn backends_that_refuse_a_run_one_after_another_are_all_avoided() {
     let mut world = World::with_workers(1, &[Backend::Webnn, Backend::WebnnGpu, Backend::Wasm]);
     let model = world.model("minilm");
@@ -177,6 +177,7 @@ fn backends_that_refuse_a_run_one_after_another_are_all_avoided() {
     assert!(matches!(world.ends[..], [(_, JobEnd::Failed { n_attempts: 3, .. })]), "{:?}", world.ends);
 }
 
+#[test]
 fn a_backend_that_lacks_an_operator_is_left_for_one_that_has_it() {
     let mut world = World::with_workers(1, &[Backend::Webgpu, Backend::Wasm]);
     let model = world.model("minilm");

@@ -1,5 +1,7 @@
 //! Order, fairness, and that nobody waits for ever.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;

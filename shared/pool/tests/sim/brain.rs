@@ -1,8 +1,8 @@
 //! What decides in a simulated fleet: the pool, or a policy that it is compared with.
 
 use pool::{
-    Action, CallId, Capabilities, ConnectionId, ConnectionSpec, FaultCategory, Job, JobId, Measured, ModelId,
-    ModelSpec, Pool, Refusal, Timestamp,
+    Action, BreakerMode, CallId, Capabilities, Component, ConnectionId, ConnectionSpec, FaultCategory, Job,
+    JobId, Measured, ModelId, ModelSpec, Pool, Refusal, Timestamp,
 };
 
 /// The driver's side of a [`Pool`], so that other policies can stand in for it.
@@ -16,6 +16,16 @@ pub(crate) trait Brain {
     fn on_finished(&mut self, now: Timestamp, call: CallId, measured: Measured);
     fn on_failed(&mut self, now: Timestamp, call: CallId, category: FaultCategory);
     fn on_connection_lost(&mut self, now: Timestamp, connection: ConnectionId, category: FaultCategory);
+    /// Policies without a use for memory leave it out, and those without breakers the operator's hand on one.
+    fn on_memory(&mut self, _now: Timestamp, _connection: ConnectionId, _memory_bytes: u64) {}
+    fn set_breaker_mode(
+        &mut self,
+        _now: Timestamp,
+        _connection: ConnectionId,
+        _component: Component,
+        _mode: BreakerMode,
+    ) {
+    }
     fn handle_timeout(&mut self, now: Timestamp);
     fn poll_timeout(&self) -> Option<Timestamp>;
     fn poll_action(&mut self) -> Option<Action>;
@@ -48,6 +58,18 @@ impl Brain for Pool {
     }
     fn on_connection_lost(&mut self, now: Timestamp, connection: ConnectionId, category: FaultCategory) {
         self.on_connection_lost(now, connection, category);
+    }
+    fn on_memory(&mut self, now: Timestamp, connection: ConnectionId, memory_bytes: u64) {
+        self.on_memory(now, connection, memory_bytes);
+    }
+    fn set_breaker_mode(
+        &mut self,
+        now: Timestamp,
+        connection: ConnectionId,
+        component: Component,
+        mode: BreakerMode,
+    ) {
+        self.set_breaker_mode(now, connection, component, mode);
     }
     fn handle_timeout(&mut self, now: Timestamp) {
         self.handle_timeout(now);

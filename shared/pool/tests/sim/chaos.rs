@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool::{Backend, BackendSet, ConnectionSpec};
+use pool::{Backend, BackendSet, ConnectionSpec, Timestamp};
 
 use crate::sim::rng::Rng;
 use crate::sim::scenario::{Arrivals, FaultRates, Member, Model, Outage, OutageKind, Scenario};
@@ -24,15 +24,22 @@ impl Scenario {
             device_lost: scale * rng.between(0.0, 0.01),
             out_of_memory: scale * rng.between(0.0, 0.01),
             internal: scale * rng.between(0.0, 0.02),
+            integrity: scale * rng.between(0.0, 0.02),
             slow: scale * rng.between(0.0, 0.02),
         };
         let n_outages = rng.below(4);
-        scenario.outages = (0..n_outages).map(|_| random_outage(&mut rng)).collect();
+        scenario.outages = (0..n_outages).flat_map(|_| random_outage(&mut rng)).collect();
         scenario.message_loss = if rng.chance(0.3) { rng.between(0.0, 0.01) } else { 0.0 };
         scenario.message_duplication = if rng.chance(0.3) { rng.between(0.0, 0.1) } else { 0.0 };
         scenario.cancel_ratio = if rng.chance(0.5) { rng.between(0.0, 0.1) } else { 0.0 };
         scenario.batchable_ratio = if rng.chance(0.4) { rng.unit() } else { 0.0 };
         scenario.poison_ratio = if rng.chance(0.2) { rng.between(0.0, 0.01) } else { 0.0 };
+        scenario.pinned_ratio = if rng.chance(0.3) { rng.between(0.0, 0.2) } else { 0.0 };
+        scenario.load_only_ratio = if rng.chance(0.3) { rng.between(0.0, 0.1) } else { 0.0 };
+        scenario.operator_ratio = if rng.chance(0.2) { rng.between(0.0, 0.02) } else { 0.0 };
+        scenario.report_every = rng.chance(0.3).then_some(Duration::from_millis(500));
+        let shares = [rng.unit(), rng.unit(), rng.unit()];
+        scenario.priorities = shares.map(|share| share / shares.iter().sum::<f64>());
         scenario.arrivals = if rng.chance(0.3) {
             Arrivals::Closed(1 + rng.below(64))
         } else {
@@ -86,9 +93,12 @@ fn random_model(rng: &mut Rng, model_index: usize) -> Model {
     let mut model = Model::new(&format!("model-{model_index}"), family, run_millis);
     model.load_millis = rng.log_normal(300.0, 0.8);
     model.spec.memory_bytes = 40_000_000 + rng.below(100_000_000) as u64;
+    model.large = core::array::from_fn(|_| rng.between(1.0, 8.0));
     model.spec.max_batch = [1, 1, 8][rng.below(3)];
     model.spec.has_golden = rng.chance(0.5);
-    model.is_broken = rng.chance(0.05);
+    if rng.chance(0.1) {
+        model.broken_until = [Timestamp::from_millis(40_000), Timestamp::MAX][rng.below(2)];
+    }
     model.unsupported = match rng.below(4) {
         0 => BackendSet::of(&[Backend::Webnn]),
         1 => BackendSet::of(&[Backend::Webgpu, Backend::Webnn]),
@@ -97,13 +107,25 @@ fn random_model(rng: &mut Rng, model_index: usize) -> Model {
     model
 }
 
-fn random_outage(rng: &mut Rng) -> Outage {
+/// One outage, or a row of short ones: what flaps is back before anybody is sure that it was gone.
+fn random_outage(rng: &mut Rng) -> Vec<Outage> {
     let domain = rng.below(3) as u32;
     let from_millis = rng.below(120_000) as u64;
-    let kind = match rng.below(3) {
+    let backend = [Backend::Webgpu, Backend::Webnn][rng.below(2)];
+    let kind = match rng.below(5) {
         0 => OutageKind::Link { domain },
-        1 => OutageKind::Device { domain, backend: [Backend::Webgpu, Backend::Webnn][rng.below(2)] },
-        _ => OutageKind::Slow { domain, factor: rng.between(3.0, 30.0) },
+        1 => OutageKind::Device { domain, backend },
+        2 => OutageKind::Slow { domain, factor: rng.between(3.0, 30.0) },
+        3 => OutageKind::Wrong { domain, backend },
+        _ => OutageKind::Memory { domain, bytes: rng.below(400_000_000) as u64 },
     };
-    Outage { from_millis, to_millis: from_millis + 1000 + rng.below(60_000) as u64, kind }
+    if rng.chance(0.3) {
+        let (on, off) = (50 + rng.below(2000) as u64, 50 + rng.below(5000) as u64);
+        let flap = |turn: u64| {
+            let from_millis = from_millis + turn * (on + off);
+            Outage { from_millis, to_millis: from_millis + on, kind }
+        };
+        return (0..5 + rng.below(15) as u64).map(flap).collect();
+    }
+    vec![Outage { from_millis, to_millis: from_millis + 1000 + rng.below(60_000) as u64, kind }]
 }

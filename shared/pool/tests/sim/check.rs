@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pool::{
     Action, Backend, BreakerState, CallId, CallKind, Component, Config, ConnectionId, ConnectionState, Event,
-    IncidentPhase, JobId, ModelId, Pool, Refusal, Timestamp, TransitionReason,
+    FaultCategory, IncidentPhase, JobEnd, JobId, ModelId, Pool, Priority, Refusal, Strategy, Timestamp,
+    TransitionReason, UnloadReason,
 };
 
 use crate::sim::scenario::Scenario;
 
+/// Most jobs in one call of any scenario.
+const MAX_BATCH: usize = 8;
+/// Actions between two looks at what the pool keeps.
+const FOOTPRINT_EVERY: u64 = 200;
 /// Probes per half-open period of every component but the link: the default of `BreakerConfig`.
 const N_PROBES: u32 = 3;
 
@@ -40,6 +45,8 @@ pub(crate) struct Checker<'a> {
     residents: BTreeMap<ConnectionId, BTreeSet<(ModelId, Backend)>>,
     n_running: BTreeMap<JobId, u32>,
     ended: BTreeSet<JobId>,
+    model_bytes: Vec<u64>,
+    n_actions: u64,
     /// What happened at least once.
     pub(crate) happened: BTreeSet<&'static str>,
 }
@@ -56,12 +63,18 @@ impl<'a> Checker<'a> {
             residents: BTreeMap::new(),
             n_running: BTreeMap::new(),
             ended: BTreeSet::new(),
+            model_bytes: scenario.models.iter().map(|model| model.spec.memory_bytes).collect(),
+            n_actions: 0,
             happened: BTreeSet::new(),
         }
     }
 
     pub(crate) fn watch(&mut self, pool: &Pool, action: &Action) {
         let seed = self.seed;
+        self.n_actions += 1;
+        if self.n_actions.is_multiple_of(FOOTPRINT_EVERY) {
+            self.check_footprint(pool);
+        }
         match action {
             Action::Open { connection, call } | Action::Respawn { connection, call, .. } => {
                 self.residents.remove(connection);
@@ -69,6 +82,7 @@ impl<'a> Checker<'a> {
             }
             Action::Load { connection, call, model, backend, .. } => {
                 self.send(*connection, *call, Component::Loader, Some((*model, *backend)), &[]);
+                self.check_memory(pool, *connection);
             }
             Action::Run { connection, call, model, backend, jobs, .. } => {
                 let holds =
@@ -179,10 +193,10 @@ impl<'a> Checker<'a> {
                     let is_ignored = called.fault.is_some_and(|fault| {
                         matches!(
                             fault,
-                            pool::FaultCategory::Cancelled
-                                | pool::FaultCategory::UnsupportedOperator
-                                | pool::FaultCategory::Validation
-                                | pool::FaultCategory::Overload
+                            FaultCategory::Cancelled
+                                | FaultCategory::UnsupportedOperator
+                                | FaultCategory::Validation
+                                | FaultCategory::Overload
                         )
                     });
                     // What a fault counts for depends on its cause, so only successes are sure to use a probe up.
@@ -211,9 +225,11 @@ impl<'a> Checker<'a> {
             Event::RootCause(cause) => {
                 assert!(cause.factors.iter().all(|shared| shared.p_value <= 0.01), "seed {seed}: {cause}");
             }
-            Event::Ended { .. }
-            | Event::Refused { .. }
-            | Event::ModelBreaker { .. }
+            Event::ModelBreaker { health, .. } => {
+                assert!((0.0..=100.0).contains(health), "seed {seed}: health {health}");
+            }
+            Event::Ended { job, .. } => assert!(!self.ended.contains(job), "seed {seed}: {job} ended twice"),
+            Event::Refused { .. }
             | Event::BreakerMode { .. }
             | Event::Recovering { .. }
             | Event::Recovered { .. }
@@ -222,6 +238,63 @@ impl<'a> Checker<'a> {
             | Event::Unloaded { .. }
             | Event::Scaled { .. } => {}
         }
+    }
+
+    /// No more models in a connection, held and coming, than it has memory for.
+    fn check_memory(&self, pool: &Pool, id: ConnectionId) {
+        let seed = self.seed;
+        let limit = pool.connection(id).map_or(0, |connection| connection.capabilities().memory_limit_bytes);
+        let coming = self.sent.values().filter(|sent| sent.connection == id).filter_map(|sent| sent.loads);
+        let held: BTreeSet<_> =
+            self.residents.get(&id).into_iter().flatten().copied().chain(coming).collect();
+        let bytes: u64 = held.iter().map(|(model, _)| self.model_bytes[model.0 as usize]).sum();
+        assert!(limit == 0 || bytes <= limit, "seed {seed}: {id} holds {bytes} bytes of {limit}: {held:?}");
+    }
+
+    /// Every collection is bounded by what there is now, however long the pool has lived.
+    fn check_footprint(&self, pool: &Pool) {
+        let seed = self.seed;
+        let footprint: BTreeMap<&str, usize> = pool.footprint().into_iter().collect();
+        let of = |name: &str| footprint[name];
+        let (n_jobs, n_calls, n_connections) = (of("jobs"), of("calls"), of("connections"));
+        let (n_models, n_backends) = (of("models"), Backend::ALL.len());
+        // At most so many browsers, adapters and domains are in any scenario.
+        let (n_groups, n_sites) = (4 * 3, 3 * Component::ALL.len());
+        let n_slots: usize = pool.connections().map(|one| one.capabilities().capacity as usize).sum();
+        let in_flight = 2 * n_slots + 3 * n_connections;
+        let bounds = [
+            ("jobs", self.config.queue_capacity + MAX_BATCH * in_flight),
+            ("calls", in_flight),
+            ("families", 3),
+            ("groups", n_groups),
+            ("loading", n_models * n_backends),
+            ("timers", 8 * (n_jobs + n_calls) + 64 * n_connections + 1000),
+            ("observations", 512),
+            ("incidents", n_sites),
+            ("recent faults", 64 * n_sites * FaultCategory::ALL.len()),
+            ("fault sites", n_sites * FaultCategory::ALL.len()),
+            ("free places", n_connections * n_backends * (n_models + 1)),
+            ("half-open places", n_connections * n_backends),
+            ("serving places", n_groups * n_backends * (n_models + 1)),
+            ("runs", 8192),
+            ("loads", n_models * n_backends),
+            ("members", n_connections * n_backends),
+            ("opens", n_groups * (Strategy::ALL.len() + 1)),
+            ("strategies", FaultCategory::ALL.len() * Component::ALL.len() * Strategy::ALL.len()),
+            ("quarantined", self.config.quarantine.capacity),
+            ("lanes", n_jobs),
+            ("active lanes", n_jobs),
+            ("blocked lanes", n_jobs),
+            ("crowds", n_jobs),
+            ("flows", n_models * Priority::ALL.len()),
+        ];
+        for (name, bound) in bounds {
+            assert!(of(name) <= bound, "seed {seed}: {} {name}, at most {bound}", of(name));
+        }
+        let known: BTreeSet<&str> = bounds.iter().map(|(name, _)| *name).collect();
+        let unbounded = ["actions", "connections", "models"];
+        let missing = footprint.keys().find(|name| !known.contains(*name) && !unbounded.contains(name));
+        assert_eq!(missing, None, "seed {seed}: nobody bounds it");
     }
 
     /// What must hold when every job has ended.
@@ -238,6 +311,7 @@ impl<'a> Checker<'a> {
             + retry.budget_per_second * now.since(Timestamp::ZERO).as_secs_f64();
         let n_paid = stats.n_retries - stats.n_free_retries;
         assert!(n_paid as f64 <= budget + 1.0, "seed {seed}: {n_paid} retries of {budget:.0}");
+        self.check_footprint(pool);
         let bound = 64 * stats.n_connections + 10 * stats.n_calls + 2000;
         assert!(stats.n_timers <= bound, "seed {seed}: {} timers are left", stats.n_timers);
     }
@@ -281,12 +355,23 @@ fn happening(event: &Event) -> Option<&'static str> {
         Event::Refused { refusal: Refusal::Quarantined { .. }, .. } => Some("refused input"),
         Event::Refused { refusal: Refusal::QueueFull { .. }, .. } => Some("back-pressure"),
         Event::Scaled { reason, .. } => Some(reason.as_str()),
+        Event::Ended { end: JobEnd::Loaded { .. }, .. } => Some("load only"),
+        Event::ModelBreaker { transition, .. } => Some(match transition.to {
+            BreakerState::Open => "loads held back",
+            BreakerState::HalfOpen => "loads tried",
+            BreakerState::Closed => "loads trusted",
+        }),
+        Event::BreakerMode { mode, .. } => Some(mode.as_str()),
+        Event::Unloaded { reason, .. } => Some(match reason {
+            UnloadReason::Room => "room",
+            UnloadReason::Pressure => "pressure",
+            UnloadReason::OutOfMemory => "out of memory",
+            UnloadReason::Fault => "reload",
+            UnloadReason::Unwanted => "unwanted",
+        }),
         Event::Placed { .. }
         | Event::Called(_)
         | Event::Ended { .. }
-        | Event::ModelBreaker { .. }
-        | Event::BreakerMode { .. }
-        | Event::Unloaded { .. }
         | Event::Connection { .. }
         | Event::Recovering { .. }
         | Event::Recovered { .. }

@@ -177,6 +177,7 @@ pub(crate) fn faulty(seed: u64) -> Scenario {
         device_lost: 0.004,
         out_of_memory: 0.002,
         internal: 0.002,
+        integrity: 0.0,
         slow: 0.01,
     };
     scenario.outages = vec![

@@ -6,6 +6,11 @@ use crate::sim::brain::Brain;
 use crate::sim::scenario::{Member, OutageKind};
 use crate::sim::world::{Ending, Work, World};
 
+/// Chance that a job's wrong output is noticed.
+const WRONG_NOTICED: f64 = 0.8;
+/// Memory of a member without models.
+const EMPTY_BYTES: u64 = 30_000_000;
+
 impl<B: Brain> World<'_, B> {
     /// How long a call takes and how it ends.
     pub(super) fn sample(&mut self, connection: ConnectionId, work: &Work) -> (f64, Ending) {
@@ -28,7 +33,14 @@ impl<B: Brain> World<'_, B> {
                     return (1.0, lost);
                 }
                 let millis = self.rng.log_normal(model.load_millis, 0.3);
-                (millis, if model.is_broken { Ending::Fault(FaultCategory::ModelLoad) } else { Ending::Ok })
+                let ending = if self.now < model.broken_until {
+                    Ending::Fault(FaultCategory::ModelLoad)
+                } else if self.rng.chance(self.scenario.faults.integrity) {
+                    Ending::Fault(FaultCategory::Integrity)
+                } else {
+                    Ending::Ok
+                };
+                (millis, ending)
             }
             Work::Run { model, backend, .. } | Work::Probe { model, backend } => {
                 if !body.residents.contains(&(*model, *backend)) {
@@ -47,18 +59,24 @@ impl<B: Brain> World<'_, B> {
 
     fn sample_run(&mut self, member: &Member, model: usize, backend: Backend, work: &Work) -> (f64, Ending) {
         let truth = &self.scenario.models[model];
-        let n_jobs = if let Work::Run { jobs, .. } = work { jobs.len() } else { 1 };
+        let (n_jobs, shape) =
+            if let Work::Run { jobs, shape, .. } = work { (jobs.len(), *shape) } else { (1, 0) };
         let slowness: f64 = self
             .outages
             .iter()
             .map(|&index| match self.scenario.outages[index].kind {
                 OutageKind::Slow { domain, factor } if domain == member.spec.domain => factor,
-                OutageKind::Slow { .. } | OutageKind::Link { .. } | OutageKind::Device { .. } => 1.0,
+                OutageKind::Slow { .. }
+                | OutageKind::Link { .. }
+                | OutageKind::Device { .. }
+                | OutageKind::Wrong { .. }
+                | OutageKind::Memory { .. } => 1.0,
             })
             .product();
         // A batch of n costs 0.3 + 0.7 n single runs.
         let size = 0.3 + 0.7 * n_jobs as f64;
-        let median = truth.run_millis * member.slowness[backend as usize] * slowness * size;
+        let large = if shape == 0 { 1.0 } else { truth.large[backend as usize] };
+        let median = truth.run_millis * large * member.slowness[backend as usize] * slowness * size;
         let mut millis = self.rng.log_normal(median, truth.deviation);
         let rates = &self.scenario.faults;
         let factor = member.fault_factor;
@@ -89,12 +107,44 @@ impl<B: Brain> World<'_, B> {
             if hit(rates.slow) {
                 millis *= 10.0;
             }
-            Ending::Ok
+            // A golden inference is compared; of jobs' outputs only some look wrong.
+            let is_noticed = self.is_wrong(member.spec.domain, backend)
+                && (matches!(work, Work::Probe { .. }) || self.rng.chance(WRONG_NOTICED));
+            if is_noticed { Ending::Fault(FaultCategory::Numeric) } else { Ending::Ok }
         };
         if result != Ending::Ok {
             millis *= self.rng.unit();
         }
         (millis, result)
+    }
+
+    pub(super) fn is_wrong(&self, at: u32, wrong: Backend) -> bool {
+        self.outages.iter().any(|&index| {
+            matches!(self.scenario.outages[index].kind,
+                OutageKind::Wrong { domain, backend } if domain == at && backend == wrong)
+        })
+    }
+
+    /// Memory of a member, bytes: itself, its models, and what presses on it. A worker gives nothing back.
+    pub(super) fn memory_bytes(&mut self, connection: ConnectionId) -> u64 {
+        let member = self.member(connection);
+        let pressure: u64 = self
+            .outages
+            .iter()
+            .map(|&index| match self.scenario.outages[index].kind {
+                OutageKind::Memory { domain, bytes } if domain == member.spec.domain => bytes,
+                OutageKind::Memory { .. }
+                | OutageKind::Slow { .. }
+                | OutageKind::Link { .. }
+                | OutageKind::Device { .. }
+                | OutageKind::Wrong { .. } => 0,
+            })
+            .sum();
+        let Some(body) = self.bodies.get_mut(&connection) else { return 0 };
+        let models = body.residents.iter().map(|(model, _)| self.scenario.models[*model].spec.memory_bytes);
+        let own = EMPTY_BYTES + models.sum::<u64>();
+        body.peak_bytes = body.peak_bytes.max(own);
+        pressure + if member.spec.answers_while_busy { own } else { body.peak_bytes }
     }
 
     pub(super) fn is_device_out(&self, at: u32, lost: Backend) -> bool {

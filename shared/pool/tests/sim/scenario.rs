@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool::{Backend, BackendSet, Capabilities, Config, ConnectionSpec, ModelSpec, Precision};
+use pool::{Backend, BackendSet, Capabilities, Config, ConnectionSpec, ModelSpec, Precision, Timestamp};
 
 /// Everything that a run depends on; the same scenario and policy give the same run.
 #[derive(Debug, Clone)]
@@ -25,6 +25,13 @@ pub(crate) struct Scenario {
     pub(crate) batchable_ratio: f64,
     /// Chance that a job's inputs crash every worker.
     pub(crate) poison_ratio: f64,
+    /// Chance that a job may run on one connection only, and that it only wants its model loaded.
+    pub(crate) pinned_ratio: f64,
+    pub(crate) load_only_ratio: f64,
+    /// Chance for each job that an operator sets the mode of some breaker when it comes.
+    pub(crate) operator_ratio: f64,
+    /// Time between two reports of every member's memory.
+    pub(crate) report_every: Option<Duration>,
     pub(crate) config: Config,
     /// The driver adds the members; otherwise the pool scales.
     pub(crate) is_fixed_fleet: bool,
@@ -54,9 +61,11 @@ pub(crate) struct Model {
     pub(crate) spec: ModelSpec,
     pub(crate) run_millis: f64,
     pub(crate) deviation: f64,
+    /// Times that a run takes longer on each backend with inputs of the second shape class.
+    pub(crate) large: [f64; Backend::ALL.len()],
     pub(crate) load_millis: f64,
-    /// Never loads anywhere.
-    pub(crate) is_broken: bool,
+    /// Loads nowhere before.
+    pub(crate) broken_until: Timestamp,
     pub(crate) unsupported: BackendSet,
 }
 
@@ -70,6 +79,8 @@ pub(crate) struct FaultRates {
     pub(crate) device_lost: f64,
     pub(crate) out_of_memory: f64,
     pub(crate) internal: f64,
+    /// Per load: the bytes are damaged.
+    pub(crate) integrity: f64,
     /// Takes ten times as long.
     pub(crate) slow: f64,
 }
@@ -89,6 +100,10 @@ pub(crate) enum OutageKind {
     Device { domain: u32, backend: Backend },
     /// Every run of the domain takes so many times as long.
     Slow { domain: u32, factor: f64 },
+    /// Every output of the backend in the domain is wrong, which a golden inference shows, and a job's own check now and then.
+    Wrong { domain: u32, backend: Backend },
+    /// Every member of the domain uses so many bytes more.
+    Memory { domain: u32, bytes: u64 },
 }
 
 impl Member {
@@ -109,8 +124,9 @@ impl Model {
             spec: ModelSpec::new(name, family, Precision::F32),
             run_millis,
             deviation: 0.2,
+            large: [1.0; Backend::ALL.len()],
             load_millis: 400.0,
-            is_broken: false,
+            broken_until: Timestamp::ZERO,
             unsupported: BackendSet::NONE,
         }
     }
@@ -134,6 +150,10 @@ impl Scenario {
             priorities: [0.2, 0.6, 0.2],
             batchable_ratio: 0.0,
             poison_ratio: 0.0,
+            pinned_ratio: 0.0,
+            load_only_ratio: 0.0,
+            operator_ratio: 0.0,
+            report_every: None,
             config: Config::default(),
             is_fixed_fleet: true,
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use core::cmp::Reverse;
 use pool::{
-    Action, Backend, CallId, ConnectionId, FaultCategory, Job, JobEnd, JobId, Measured, ModelId, Priority,
-    ShapeClass, Timestamp,
+    Action, Backend, BreakerMode, BreakerState, CallId, Component, ConnectionId, FaultCategory, Job, JobEnd,
+    JobId, Measured, ModelId, Priority, ShapeClass, Timestamp,
 };
 
 use crate::sim::brain::Brain;
@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) ended_at: Timestamp,
     /// Longest time to the end, by priority.
     pub(crate) worst_wait_micros: [u64; 3],
+    /// Breakers that closed on a backend whose outputs were wrong.
+    pub(crate) n_wrongly_trusted: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +55,7 @@ enum Event {
     Opened { connection: ConnectionId, incarnation: u32, call: CallId },
     Done { connection: ConnectionId, incarnation: u32, call: CallId, result: Ending },
     Outage { index: usize, starts: bool },
+    Report,
 }
 
 /// How a call ends in the worker.
@@ -71,7 +74,7 @@ pub(super) enum Ending {
 #[derive(Debug, Clone)]
 pub(super) enum Work {
     Load { model: usize, backend: Backend },
-    Run { model: usize, backend: Backend, jobs: Vec<JobId> },
+    Run { model: usize, backend: Backend, shape: u32, jobs: Vec<JobId> },
     Probe { model: usize, backend: Backend },
     Recreate { backend: Backend },
     Ping,
@@ -88,6 +91,8 @@ pub(super) struct Body {
     pub(super) waiting: VecDeque<(CallId, Work)>,
     pub(super) running: BTreeMap<CallId, (Work, Timestamp)>,
     pub(super) up_since: Timestamp,
+    /// Most memory that it ever used, bytes.
+    pub(super) peak_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -158,6 +163,9 @@ impl<'a, B: Brain> World<'a, B> {
         for _ in 0..n_callers {
             self.at(Timestamp::from_millis(1), Event::Arrival);
         }
+        if let Some(every) = self.scenario.report_every {
+            self.at(self.now + every, Event::Report);
+        }
         self.drain(&mut watch);
         let max_steps = MAX_STEPS_PER_JOB * self.scenario.n_jobs + 100_000;
         for _ in 0..max_steps {
@@ -227,6 +235,7 @@ impl<'a, B: Brain> World<'a, B> {
                 let body = self.bodies.entry(connection).or_default();
                 body.incarnation += 1;
                 body.is_hung = false;
+                body.peak_bytes = 0;
                 body.lost_devices.clear();
                 let incarnation = body.incarnation;
                 let millis = self.rng.log_normal(self.member(connection).open_millis, 0.3);
@@ -247,7 +256,7 @@ impl<'a, B: Brain> World<'a, B> {
                     body.residents.remove(&(model.0 as usize, backend));
                 }
             }
-            Action::Run { connection, call, model, backend, jobs, .. } => {
+            Action::Run { connection, call, model, backend, shape, jobs, .. } => {
                 self.outcome.n_calls += 1;
                 for job in &jobs {
                     if let Some(order) = self.orders.get_mut(job) {
@@ -255,7 +264,8 @@ impl<'a, B: Brain> World<'a, B> {
                         order.is_started = true;
                     }
                 }
-                self.give(connection, call, Work::Run { model: model.0 as usize, backend, jobs });
+                let model = model.0 as usize;
+                self.give(connection, call, Work::Run { model, backend, shape: shape.0, jobs });
             }
             Action::Probe { connection, call, model, backend } => {
                 self.give(connection, call, Work::Probe { model: model.0 as usize, backend });
@@ -266,7 +276,18 @@ impl<'a, B: Brain> World<'a, B> {
             }
             Action::Abort { connection, call } => self.abort(connection, call),
             Action::Finish { job, end } => self.finish_job(job, end),
-            Action::Record(_) => {}
+            Action::Record(record) => self.note(&record.event),
+        }
+    }
+
+    /// Compares what the policy believes with what is true.
+    fn note(&mut self, event: &pool::Event) {
+        if let pool::Event::Breaker { connection, component, transition, .. } = event
+            && let Some(backend) = component.backend()
+            && transition.to == BreakerState::Closed
+            && self.is_wrong(self.member(*connection).spec.domain, backend)
+        {
+            self.outcome.n_wrongly_trusted += 1;
         }
     }
 
@@ -350,7 +371,42 @@ impl<'a, B: Brain> World<'a, B> {
                 self.done(connection, incarnation, call, result)
             }
             Event::Outage { index, starts } => self.outage(index, starts),
+            Event::Report => self.report(),
         }
+    }
+
+    /// Every member that can says how much memory it uses.
+    fn report(&mut self) {
+        if let Some(every) = self.scenario.report_every {
+            self.at(self.now + every, Event::Report);
+        }
+        let up: Vec<ConnectionId> =
+            self.bodies.iter().filter(|(_, body)| body.is_up).map(|(&connection, _)| connection).collect();
+        for connection in up {
+            let memory_bytes = self.memory_bytes(connection);
+            self.brain.on_memory(self.now, connection, memory_bytes);
+        }
+    }
+
+    /// Sets the mode of some breaker, or lets it go.
+    fn operate(&mut self) {
+        let connections: Vec<ConnectionId> = self.bodies.keys().copied().collect();
+        if connections.is_empty() {
+            return;
+        }
+        let connection = connections[self.rng.below(connections.len())];
+        let component = Component::ALL[self.rng.below(Component::ALL.len())];
+        // As often automatic as anything else, or the fleet would be out of hand before long.
+        let modes = [
+            BreakerMode::Automatic,
+            BreakerMode::Automatic,
+            BreakerMode::Automatic,
+            BreakerMode::ForcedOpen,
+            BreakerMode::Disabled,
+            BreakerMode::MetricsOnly,
+        ];
+        let mode = modes[self.rng.below(modes.len())];
+        self.brain.set_breaker_mode(self.now, connection, component, mode);
     }
 
     fn arrive(&mut self) {
@@ -358,6 +414,9 @@ impl<'a, B: Brain> World<'a, B> {
             return;
         }
         self.n_arrived += 1;
+        if self.rng.chance(self.scenario.operator_ratio) {
+            self.operate();
+        }
         if let Arrivals::Open(per_second) = self.scenario.arrivals {
             let millis = self.rng.exponential(1000.0 / per_second);
             self.after(millis, Event::Arrival);
@@ -380,6 +439,8 @@ impl<'a, B: Brain> World<'a, B> {
             deadline: Some(self.now + Duration::from_secs_f64(seconds)),
             is_batchable: self.rng.chance(scenario.batchable_ratio),
             fingerprint: if is_poison { POISON } else { 0 },
+            pinned: self.pinned(),
+            is_load_only: self.rng.chance(scenario.load_only_ratio),
             ..Job::new(self.models[model_index])
         };
         self.outcome.n_submitted += 1;
@@ -400,6 +461,15 @@ impl<'a, B: Brain> World<'a, B> {
                 }
             }
         }
+    }
+
+    /// The only connection that a job may run on, if it is such a job.
+    fn pinned(&mut self) -> Option<ConnectionId> {
+        if !self.rng.chance(self.scenario.pinned_ratio) {
+            return None;
+        }
+        let connections: Vec<ConnectionId> = self.bodies.keys().copied().collect();
+        (!connections.is_empty()).then(|| connections[self.rng.below(connections.len())])
     }
 
     fn opened(&mut self, connection: ConnectionId, incarnation: u32, call: CallId) {
@@ -490,8 +560,7 @@ impl<'a, B: Brain> World<'a, B> {
         for _ in 0..n_times {
             match fault {
                 None => {
-                    let residents = self.bodies.get(&connection).map_or(0, |body| body.residents.len());
-                    let memory_bytes = Some(residents as u64 * 60_000_000);
+                    let memory_bytes = Some(self.memory_bytes(connection));
                     self.brain.on_finished(self.now, call, Measured { memory_bytes });
                 }
                 Some(category) => self.brain.on_failed(self.now, call, category),
@@ -519,7 +588,11 @@ impl<'a, B: Brain> World<'a, B> {
                     body.lost_devices.insert(backend);
                     body.residents.retain(|(_, on)| *on != backend);
                 }
-                OutageKind::Link { .. } | OutageKind::Device { .. } | OutageKind::Slow { .. } => {}
+                OutageKind::Link { .. }
+                | OutageKind::Device { .. }
+                | OutageKind::Slow { .. }
+                | OutageKind::Wrong { .. }
+                | OutageKind::Memory { .. } => {}
             }
         }
     }
