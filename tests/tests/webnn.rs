@@ -1,6 +1,7 @@
 //! WebNN in the one browser here that has it: plans in parts, contexts that are lost, graphs that are refused, and the choice
 //! among all backends.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ fn node(operator: &str, inputs: &[&str], outputs: &[&str]) -> proto::NodeProto {
 }
 
 /// A file with input `x` and output `y`, square matrices of `n` rows; without `n` their lengths are open.
-fn file(nodes: Vec<proto::NodeProto>, n: Option<u32>) -> Result<Vec<u8>> {
+fn file(nodes: Vec<proto::NodeProto>, n: Option<u32>, constants: Vec<proto::TensorProto>) -> Result<Vec<u8>> {
     let dim =
         || proto::Dimension { dim_value: n.map(i64::from), dim_param: n.is_none().then(|| "n".to_owned()) };
     let declaration = |name: &str| proto::ValueInfoProto {
@@ -65,18 +66,11 @@ fn file(nodes: Vec<proto::NodeProto>, n: Option<u32>) -> Result<Vec<u8>> {
             ..Default::default()
         }),
     };
-    let k = proto::TensorProto {
-        name: Some("k".to_owned()),
-        dims: vec![1],
-        data_type: Some(proto::DataType::INT64),
-        int64_data: vec![i64::from(n.unwrap_or(1))],
-        ..Default::default()
-    };
     let graph = proto::GraphProto {
         node: nodes,
         input: vec![declaration("x")],
         output: vec![declaration("y")],
-        initializer: vec![k],
+        initializer: constants,
         ..Default::default()
     };
     let model = proto::ModelProto {
@@ -96,7 +90,14 @@ fn sorted_between_products(n: u32) -> Result<Vec<u8>> {
         node("Tanh", &["b"], &["c"]),
         node("MatMul", &["c", "a"], &["y"]),
     ];
-    file(nodes, Some(n))
+    let k = proto::TensorProto {
+        name: Some("k".to_owned()),
+        dims: vec![1],
+        data_type: Some(proto::DataType::INT64),
+        int64_data: vec![i64::from(n)],
+        ..Default::default()
+    };
+    file(nodes, Some(n), vec![k])
 }
 
 /// Products that WebNN has all of.
@@ -110,7 +111,7 @@ fn products() -> Result<Vec<u8>> {
         last = next;
     }
     nodes.push(node("Neg", &[&last], &["y"]));
-    file(nodes, None)
+    file(nodes, None, Vec::new())
 }
 
 #[test]
@@ -151,6 +152,64 @@ fn a_missing_operator_is_refused_at_load_where_parts_do_not_pay() {
     story(&model, "auto", &json!([[16, 16]]), |said| {
         let record = &said["told"][0]["record"];
         ensure!(record["outcome"]["kind"] == "ok" && record["backend"] != "webnn", "{said}");
+        Ok(())
+    });
+}
+
+/// Rows and columns of quantized products.
+const SIDE: u32 = 128;
+/// What a step of their results stands for.
+const STEP: f32 = 0.125;
+
+/// A product with 8-bit weights between quantizations, as tools that quantize models write it.
+fn quantized_product() -> Result<Vec<u8>> {
+    let constant = |name: &str, dims: &[u32], data_type: proto::DataType| proto::TensorProto {
+        name: Some(name.to_owned()),
+        dims: dims.iter().map(|&dim| i64::from(dim)).collect(),
+        data_type: Some(data_type),
+        ..Default::default()
+    };
+    let bytes: Vec<i32> = (0..(SIDE * SIDE) as i32).map(|index| index * 37 % 251 - 125).collect();
+    let scales: Vec<f32> = (0..SIDE).map(|column| (column + 1) as f32 / 65_536.0).collect();
+    let (byte, float) = (proto::DataType::INT8, proto::DataType::FLOAT);
+    let constants = vec![
+        proto::TensorProto { int32_data: bytes, ..constant("w", &[SIDE, SIDE], byte) },
+        proto::TensorProto { float_data: scales, ..constant("w scales", &[SIDE], float) },
+        proto::TensorProto { int32_data: vec![0; SIDE as usize], ..constant("w points", &[SIDE], byte) },
+        proto::TensorProto { float_data: vec![STEP], ..constant("scale", &[], float) },
+        proto::TensorProto { int32_data: vec![3], ..constant("point", &[], byte) },
+    ];
+    let nodes = vec![
+        node("QuantizeLinear", &["x", "scale", "point"], &["x bytes"]),
+        node("DequantizeLinear", &["x bytes", "scale", "point"], &["x floats"]),
+        node("DequantizeLinear", &["w", "w scales", "w points"], &["w floats"]),
+        node("MatMul", &["x floats", "w floats"], &["product"]),
+        node("QuantizeLinear", &["product", "scale", "point"], &["y bytes"]),
+        node("DequantizeLinear", &["y bytes", "scale", "point"], &["y"]),
+    ];
+    file(nodes, Some(SIDE), constants)
+}
+
+#[test]
+fn a_product_between_known_quantizations_is_one_of_bytes() {
+    let model = quantized_product().expect("a model");
+    let steps = json!([[SIDE, SIDE]]);
+    check(Browser::ChromiumWebnn, |_| {
+        let (_server, driven) = page()?;
+        let run = |backend: &str| driven.session.call("story", &json!([model, backend, steps]));
+        let (webnn, wasm) = (run("webnn")?, run("wasm")?);
+        ensure!(webnn["error"].is_null() && wasm["error"].is_null(), "{} {}", webnn["error"], wasm["error"]);
+        ensure!(
+            count(&webnn, 0, "quantizations")? == 1,
+            "the product's result is quantized by WebNN: {webnn}"
+        );
+        let (left, right) = (data(&webnn["told"][0])?, data(&wasm["told"][0])?);
+        let n_distinct = right.iter().map(|x| x.to_bits()).collect::<BTreeSet<u64>>().len();
+        ensure!(n_distinct > 10, "only {n_distinct} different results");
+        // What lies between two steps may be rounded to either.
+        let worst = left.iter().zip(&right).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let n_off = left.iter().zip(&right).filter(|(a, b)| a != b).count();
+        ensure!(worst <= f64::from(STEP) && n_off * 100 <= left.len(), "{n_off} differ, by {worst} at most");
         Ok(())
     });
 }

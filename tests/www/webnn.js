@@ -6,7 +6,7 @@ import init, { createPool } from "/pkg/tabpool.js";
 const watch = `
   const told = new BroadcastChannel("webnn-test");
   const contexts = [];
-  const counts = { contexts: 0, graphs: 0, dispatches: 0 };
+  const counts = { contexts: 0, graphs: 0, dispatches: 0, quantizations: 0 };
   let refuses = false;
   let losesInRun = false;
   const { createContext } = ML.prototype;
@@ -21,6 +21,11 @@ const watch = `
     if (refuses) throw new DOMException("this graph is not to be", "NotSupportedError");
     counts.graphs += 1;
     return build.call(this, outputs);
+  };
+  const { quantizeLinear } = MLGraphBuilder.prototype;
+  MLGraphBuilder.prototype.quantizeLinear = function (...operands) {
+    counts.quantizations += 1;
+    return quantizeLinear.apply(this, operands);
   };
   const { dispatch } = MLContext.prototype;
   MLContext.prototype.dispatch = function (...operands) {

@@ -4,7 +4,7 @@
 //! was computed in and converted when somebody needs the other, once; element-wise steps take what they get.
 
 use crate::op::{Epilogue, Fact, Op};
-use crate::plan::{Home, Plan, Step};
+use crate::plan::{Home, Plan, Roots, Step};
 
 use crate::webnn::builder::{Builder, Reason, refuse};
 use crate::webnn::limits::{Layout, Limits};
@@ -18,6 +18,7 @@ mod quantized;
 mod recurrent;
 mod reduction;
 mod resample;
+mod scaled;
 mod window;
 
 /// Index of a value in [`Plan::values`].
@@ -45,6 +46,7 @@ pub fn lower(plan: &Plan, limits: &Limits) -> Result<Program, Refusal> {
         builder: Builder::new(limits),
         slots: vec![Slot::default(); plan.values.len()],
         owners: vec![None; plan.buffers.len()],
+        roots: Roots::of(plan),
     };
     let edge = |operator: &'static str| {
         move |reason: Reason| Refusal { operator, node: String::new(), reason: reason.0 }
@@ -80,6 +82,7 @@ struct Lowering<'a> {
     slots: Vec<Slot>,
     /// By buffer: the value that was written there last.
     owners: Vec<Option<ValueId>>,
+    roots: Roots,
 }
 
 impl Lowering<'_> {
@@ -132,6 +135,7 @@ impl Lowering<'_> {
                 self.recurrent(step, *cell, *direction, *hidden_size)
             }
             Op::DynamicQuantize => self.dynamic_quantize(step),
+            Op::Quantize { .. } if self.is_done(step) => Ok(()),
             Op::Quantize { axis } => self.quantize(step, *axis),
             Op::Dequantize { axis } => self.dequantize(step, *axis),
             Op::Einsum { inputs, output, lengths } => self.einsum(step, inputs, output, lengths),

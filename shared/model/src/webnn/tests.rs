@@ -1,11 +1,13 @@
 //! Programs for small graphs, call by call, and what is refused before a browser sees it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::*;
 use crate::op::{Binary, Epilogue, Fact, Op, Unary, Window};
 use crate::plan::Plan;
-use crate::tensor::DType;
+use crate::tensor::scaled::ScaledBytes;
+use crate::tensor::{DType, Data, Tensor};
 use crate::testing::{GraphBuilder, noise};
 
 /// Limits that name everything a program may call: `types` for every operand, up to `most` dimensions.
@@ -124,6 +126,46 @@ fn outputs_are_results_of_calls_under_one_name_each() {
     let program = check(b, y, &["exp", "identity", "identity"]);
     let names: Vec<&str> = program.outputs.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["same", "first", "output"]);
+}
+
+#[test]
+fn a_product_between_quantizations_with_known_scales_is_one_of_bytes() {
+    let weights = |b: &mut GraphBuilder| {
+        let bytes = Tensor::new(vec![4, 5], Data::I8((0..20).collect())).expect("the shape fits");
+        let scales = (1..6).map(|n| n as f32 / 64.0).collect();
+        let scaled = ScaledBytes::new(Arc::new(bytes), 1, scales, vec![0]).expect("they fit");
+        b.constant(Tensor::scaled(scaled))
+    };
+    let graph = |reads_product: bool| {
+        let mut b = GraphBuilder::default();
+        let x = b.input(&[2, 3, 4]);
+        let scale = b.scalar(0.5);
+        let x = b.typed(Op::Quantize { axis: 1 }, &[x, scale], DType::I8, &[2, 3, 4]);
+        let x = b.op(Op::Dequantize { axis: 1 }, &[x, scale], &[2, 3, 4]);
+        let (w, bias) = (weights(&mut b), b.constant(noise(&[5], 2)));
+        let epilogue = Epilogue { has_bias: true, ..Epilogue::default() };
+        let y = b.op(Op::MatMul { trans_a: false, trans_b: false, epilogue }, &[x, w, bias], &[2, 3, 5]);
+        let q = b.typed(Op::Quantize { axis: 1 }, &[y, scale], DType::I8, &[2, 3, 5]);
+        let z = b.op(Op::Dequantize { axis: 1 }, &[q, scale], &[2, 3, 5]);
+        let z = if reads_product { b.op(Op::Binary(Binary::Add), &[z, y], &[2, 3, 5]) } else { z };
+        (b, z)
+    };
+    let (b, z) = graph(false);
+    let program = lower(&Plan::new(b.finish(z)), &Limits::UNKNOWN).expect("everything works");
+    let product = [
+        "reshape",
+        "dequantizeLinear",
+        "dequantizeLinear",
+        "dequantizeLinear",
+        "gemm",
+        "quantizeLinear",
+        "reshape",
+    ];
+    let names = methods(&program);
+    assert!(names.windows(product.len()).any(|window| window == product), "{program}");
+    let (b, z) = graph(true);
+    let program = lower(&Plan::new(b.finish(z)), &Limits::UNKNOWN).expect("everything works");
+    assert!(!methods(&program).contains(&"quantizeLinear"), "the product is read: {program}");
 }
 
 #[test]

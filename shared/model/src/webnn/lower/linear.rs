@@ -15,6 +15,9 @@ impl Lowering<'_> {
         transposes: [bool; 2],
         epilogue: &Epilogue,
     ) -> Result<(), Reason> {
+        if transposes == [false; 2] && self.scaled_product(step, epilogue)? {
+            return Ok(());
+        }
         let (a, b) = (self.operand(step, 0)?, self.operand(step, 1)?);
         let bias = if epilogue.has_bias { Some(self.operand(step, 2)?) } else { None };
         let product = self.product(a, b, transposes, bias)?;
