@@ -69,6 +69,19 @@ pub(crate) fn event_record(at: i64, event: PoolEvent) -> EventRecord {
     }
 }
 
+/// A pool that grew by one, for `reason`.
+pub(crate) fn scaled(reason: &str) -> PoolEvent {
+    PoolEvent::Scaled {
+        from: 1,
+        to: 2,
+        reason: reason.to_owned(),
+        utilization: 1.0,
+        n_queued: 7,
+        queue_delay_micros: 2_500_000,
+        memory_ratio: 0.41,
+    }
+}
+
 /// The browser of [`record`].
 pub(crate) fn browser() -> Browser {
     Browser { name: "chromium".to_owned(), version: "1.2.3".to_owned(), user_agent: String::new() }

@@ -44,12 +44,16 @@ export interface Fault {
     message: string;
     /** The next thing to try. */
     hint?: string;
+    /** In records: of a job that was refused because the queue was full, when there should be room. */
+    retry_after_ms?: number;
 }
 
 /** What promises are rejected with. `cause` is the signal's reason for a cancelled job. */
 export interface TabpoolError extends Error, Fault {
     name: 'TabpoolError';
     cause?: unknown;
+    /** With code `queue-full`: when there should be room, milliseconds from now. */
+    retryAfterMs?: number;
 }
 
 /** Options of `createPool`; times are milliseconds. */
@@ -60,8 +64,34 @@ export interface PoolOptions {
     agent?: string | URL | null;
     /** The worker's module script. Default `worker.js` beside this module. */
     workerUrl?: string | URL;
+    /**
+     * Connections that are iframes, on top of the workers: a number of them with `frame.html` beside this module, or the address
+     * of each. An iframe of the page's own origin shares its process. One of another site (another host name, also
+     * `http://p1.localhost:PORT` beside `http://localhost:PORT`) has a process of its own in Chromium and Firefox, so that
+     * what kills it, such as running out of memory, leaves the page alone; it needs the server's answers to carry
+     * `Cross-Origin-Resource-Policy: cross-origin`. A pool with iframes may have no workers (`workers: 0`).
+     */
+    iframes?: number | (string | URL)[];
     /** Jobs that may wait; one more is refused with code `queue-full`. Default 256. */
     queueLimit?: number;
+    /**
+     * Jobs of equal shapes that may share a call when they wait for the same model: small ones are faster so. Default 4; 1 turns
+     * it off. A model that computes its rows from each other is found out by comparing a first batch with a single run.
+     */
+    maxBatch?: number;
+    /** How long a job may wait for company. Default: not at all, so that only what waits anyway runs together. */
+    batchDelayMs?: number;
+    /**
+     * Memory that all workers may use together, bytes. Above 80 % of it workers are closed down to the fewest and idle models
+     * leave the others; what cannot fit is refused. Default: a quarter of `navigator.deviceMemory`, none where the browser does not
+     * say; `null`: none.
+     */
+    memoryLimitBytes?: number | null;
+    /**
+     * Starts a second call elsewhere for a job that takes longer than 95 of 100 do, for at most 5 % of calls; the first answer
+     * counts. Default false: it costs work.
+     */
+    hedge?: boolean;
     /** Time for a worker to say that it is ready. Default 30 000. */
     launchTimeoutMs?: number;
     /** Time for a worker to load a model. Default 120 000. */
@@ -70,6 +100,8 @@ export interface PoolOptions {
     runTimeoutMs?: number;
     /** Time between signs of life that an idle worker is asked for. Default 5 000. */
     heartbeatMs?: number;
+    /** Time between two changes of the number of workers; memory shortage does not wait for it. Default 30 000. */
+    scaleCooldownMs?: number;
     /** Name of the bench session that records belong to. A session starts without evidence and advice. */
     session?: string;
     /**
@@ -126,6 +158,8 @@ export interface LoadOptions {
     /** Name in records and statistics for the caller's own bytes. Default: file name, last part of the URL, or `unnamed`. */
     name?: string;
     onProgress?: (progress: LoadProgress) => void;
+    /** A loaded variant of the model with the same inputs and outputs and smaller weights: stands in when memory runs out. */
+    lowerPrecision?: Model;
     /** Stops the download, and the wait. */
     signal?: AbortSignal;
 }
@@ -169,6 +203,7 @@ export interface RunRecord {
     precision: 'f32' | 'f16' | 'int8' | 'unknown';
     model: string;
     model_sha256: string;
+    /** E.g. `input_ids:1x16`; with `@4` behind it, the call ran four such jobs together and `run_micros` is the call's. */
     shapes: string;
     cold: boolean;
     connection: number;
@@ -190,6 +225,15 @@ export type ConnectionState = 'waiting' | 'opening' | 'ready' | 'draining' | 'cl
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
+/** What has a breaker of its own in each connection. */
+export type Component = Backend | 'loader' | 'transport';
+
+/**
+ * Who decides: the breaker (`automatic`), or an operator: `forced_open` passes nothing, `disabled` everything without counting,
+ * `metrics_only` everything while counting.
+ */
+export type BreakerMode = 'automatic' | 'forced_open' | 'disabled' | 'metrics_only';
+
 /** What one worker can do, found by trying. Field names are those of the agent's JSON. */
 export interface Capabilities {
     wasm_build: string;
@@ -198,14 +242,17 @@ export interface Capabilities {
     webgpu_reason?: string;
     webnn_devices: string[];
     webnn_reason?: string;
+    webnn_notes?: string[];
     cross_origin_isolated: boolean;
 }
 
 export interface ConnectionStats {
-    webnn_notes?: string[];
     /** A connection keeps its id when its worker is replaced. */
     id: number;
+    kind: 'worker' | 'iframe';
     state: ConnectionState;
+    /** 0–100: its link, or its best backend when that is worse. */
+    health: number;
     /** Id of the model that runs now, or null. */
     job: string | null;
     /** When that run started, on the clock of `performance.now()`. */
@@ -219,7 +266,9 @@ export interface ConnectionStats {
     /** Workers that were started to replace a lost one. */
     nRespawns: number;
     /** Its backends, its loader and its link; `openForMs` is the time until an open breaker lets a probe pass. */
-    breakers: { component: string; state: BreakerState; openForMs: number | null }[];
+    breakers: {
+        component: Component; state: BreakerState; mode: BreakerMode; health: number; openForMs: number | null;
+    }[];
     /** Null until the first worker is ready. */
     capabilities: Capabilities | null;
 }
@@ -241,6 +290,9 @@ export interface PoolStats {
     running: number;
     connections: ConnectionStats[];
     models: ModelStats[];
+    /** What all workers use, and may. */
+    memoryBytes: number;
+    memoryLimitBytes: number | null;
     /** Records of runs: waiting to be posted, accepted by the agent, lost for good. */
     records: Sent;
     /** The same for events. */
@@ -305,7 +357,22 @@ export interface EventRecord {
         | { kind: 'root_cause'; category: Fault['category']; n_faults: number; sentence: string; factors: object[] }
         | { kind: 'quarantined'; model: string; cause: Fault['category']; n_connections: number }
         | { kind: 'backend_chosen'; model: string; backend: Backend; sentence: string }
-        | { kind: 'scaled'; from: number; to: number; reason: string };
+        | {
+              kind: 'scaled'; from: number; to: number; reason: string; utilization: number; n_queued: number;
+              queue_delay_micros: number; memory_ratio: number;
+          }
+        | {
+              kind: 'placed'; model: string; backend: Backend; n_jobs: number; expected_micros: number; load_micros: number;
+              is_exploration: boolean; is_probe: boolean; is_hedge: boolean;
+          }
+        | {
+              kind: 'called'; call: string; component: string; model?: string; latency_micros: number; is_probe: boolean;
+              fault?: Fault['category'];
+          }
+        | { kind: 'refused'; model: string; reason: string }
+        | { kind: 'ended'; model: string; verdict: string; cause: Fault['category']; took_micros: number }
+        | { kind: 'unloaded'; model: string; backend: Backend; reason: string }
+        | { kind: 'breaker_mode'; component: string; mode: BreakerMode };
 }
 
 /** Events of `pool.on`. */
@@ -345,8 +412,13 @@ export interface Pool {
     /** Loads a model or pipeline by its id in the agent's catalogue, by URL, or from bytes. */
     load(source: string | URL | ArrayBuffer | Uint8Array | Blob, options?: LoadOptions): Promise<Model>;
     stats(): PoolStats;
-    /** Where a run of the model would go now, and why: every place, best first, those out of the question last. */
-    explain(model: Model): Candidate[];
+    /**
+     * Where a run of the model would go now, and why: every place, best first, those out of the question last. With inputs, the
+     * times are those of their shapes.
+     */
+    explain(model: Model, inputs?: ModelInputs | PipelineInputs): Candidate[];
+    /** Takes a connection's breaker into your hands, or lets go of it; it stays so when the worker is replaced. */
+    setBreakerMode(connection: number, component: Component, mode: BreakerMode): void;
     /** Calls `callback` for every such event until the returned function is called. */
     on<Name extends keyof PoolEvents>(event: Name, callback: (event: PoolEvents[Name]) => void): () => void;
     /** Terminates one worker as a crash would; the pool recovers as from any other. */

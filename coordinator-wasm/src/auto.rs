@@ -19,7 +19,7 @@ use crate::deferred::Deferred;
 use crate::fault::{cancelled, to_error};
 use crate::golden::{Limits, Outputs};
 use crate::loading::load_on;
-use crate::object::{object, property, set};
+use crate::object::{array, object, property, set};
 use crate::options::{Probe, RunOptions};
 use crate::outputs::typed_array;
 use crate::shell::Shell;
@@ -142,8 +142,8 @@ fn made_up(specs: &[TensorHeader]) -> Option<JsValue> {
         for index in 0..n_elements {
             fill(spec.dtype, &data, index);
         }
-        let dims: js_sys::Array = dims.into_iter().map(JsValue::from).collect();
-        let tensor = object(&[("dtype", spec.dtype.as_str().into()), ("dims", dims.into()), ("data", data)]);
+        let dims = array(dims.into_iter().map(JsValue::from));
+        let tensor = object(&[("dtype", spec.dtype.as_str().into()), ("dims", dims), ("data", data)]);
         set(&inputs, &spec.name, &tensor);
     }
     Some(inputs)

@@ -6,7 +6,8 @@ use wire::evidence::{BreakerEvidence, LatencyEvidence, StrategyEvidence};
 use wire::{Backend, EVIDENCE_VERSION, Evidence, FaultCategory};
 
 use crate::fault::describe;
-use crate::object::property;
+use crate::object::{property, to_json};
+use crate::plain::from_evidence;
 use crate::protocol::{list, named, real, text, whole};
 use crate::sys;
 
@@ -37,7 +38,7 @@ impl Drawer {
     /// Why the browser refuses, e.g. because its quota is used up.
     pub(crate) fn put(&self, evidence: &Evidence) -> Result<(), String> {
         // Evidence holds nothing that JSON cannot.
-        let json = serde_json::to_string(evidence).unwrap_or_default();
+        let json = to_json(&from_evidence(evidence)).unwrap_or_default();
         storage()?.set_item(&self.key, &json).map_err(|thrown| describe(&thrown))
     }
 }

@@ -4,7 +4,7 @@ use js_sys::Error;
 use wasm_bindgen::prelude::*;
 use wire::{Fault, FaultCategory};
 
-use crate::object::{property, set};
+use crate::object::{number, property, set};
 
 /// The `TabpoolError` that promises are rejected with.
 pub(crate) fn to_error(fault: &Fault) -> JsValue {
@@ -14,6 +14,9 @@ pub(crate) fn to_error(fault: &Fault) -> JsValue {
     set(&error, "code", &fault.code.as_str().into());
     if let Some(hint) = &fault.hint {
         set(&error, "hint", &hint.as_str().into());
+    }
+    if let Some(millis) = fault.retry_after_ms {
+        set(&error, "retryAfterMs", &number(millis));
     }
     error
 }

@@ -1,7 +1,8 @@
-//! A model's bytes in the page: fetched once, verified off the main thread, kept as blobs while the model is loaded.
+//! A model's files: fetched once, verified off the main thread, kept while the model is loaded.
 //!
-//! A worker that replaces a lost one gets the same bytes again. Blobs belong to the browser, which may move them to disk;
-//! they need neither the network nor the agent, which may be gone by then. (HTTP caches refuse files of this size.)
+//! A worker that replaces a lost one gets the same bytes again. What is kept needs neither the network nor the agent, which
+//! may be gone by then. (HTTP caches refuse files of this size.) Files of a known hash are [`stored`] where the browser can;
+//! the others are blobs, which belong to the browser too, but often in its memory.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use crate::clock::now_micros;
 use crate::download::get_bytes;
 use crate::fault::describe;
 use crate::source::{Origin, Source, SourcePart};
+use crate::stored;
 use crate::sys;
 
 /// Files of one model.
@@ -31,6 +33,8 @@ struct ModelFile {
     /// What the bytes hash to, when the page could hash them.
     sha256: Option<String>,
     kept: Blob,
+    /// Workers read it where it is.
+    is_stored: bool,
     /// The bytes as they arrived, for the first worker.
     fresh: RefCell<Option<ArrayBuffer>>,
 }
@@ -48,6 +52,15 @@ impl ModelFiles {
         signal: &AbortSignal,
         on_progress: &OnProgress<'_>,
     ) -> Result<(Self, Phases), Fault> {
+        Self::obtain(source, false, signal, on_progress).await
+    }
+
+    async fn obtain(
+        source: &Source,
+        is_fresh: bool,
+        signal: &AbortSignal,
+        on_progress: &OnProgress<'_>,
+    ) -> Result<(Self, Phases), Fault> {
         #[expect(clippy::cast_precision_loss, reason = "file sizes are below 2^53")]
         let n_total = source.parts.iter().map(|part| part.size_bytes.map(|n| n as f64)).sum::<Option<f64>>();
         let mut n_before = 0.0;
@@ -55,13 +68,18 @@ impl ModelFiles {
         let mut files = Vec::with_capacity(source.parts.len());
         for part in &source.parts {
             let started = now_micros();
+            let on_bytes = |n_bytes, n_announced| {
+                on_progress("download", n_before + n_bytes, n_total.unwrap_or(n_announced));
+            };
+            if let Some(stored) = stored::obtain(part, is_fresh, signal, &on_bytes).await? {
+                download_micros += (now_micros() - started).saturating_sub(stored.verify_micros);
+                verify_micros += stored.verify_micros;
+                n_before += stored.file.size();
+                files.push(ModelFile::stored(part, stored.file));
+                continue;
+            }
             let bytes = match &part.origin {
-                Origin::Url(url) => {
-                    let on_bytes = |n_bytes, n_announced| {
-                        on_progress("download", n_before + n_bytes, n_total.unwrap_or(n_announced));
-                    };
-                    get_bytes(url, part.size_bytes, signal, on_bytes).await?
-                }
+                Origin::Url(url) => get_bytes(url, part.size_bytes, signal, on_bytes).await?,
                 Origin::Bytes(bytes) => bytes.clone(),
                 Origin::Blob(blob) => read(blob).await?,
             };
@@ -91,7 +109,7 @@ impl ModelFiles {
             return Ok(files.clone());
         }
         let signal = AbortController::new().map_err(|thrown| unreadable(&thrown))?.signal();
-        let (files, _) = Self::fetch(source, &signal, &|_, _, _| {}).await?;
+        let (files, _) = Self::obtain(source, true, &signal, &|_, _, _| {}).await?;
         Ok(Rc::new(files))
     }
 
@@ -122,24 +140,37 @@ impl ModelFiles {
             .collect()
     }
 
-    /// One buffer per part, to be transferred to a worker.
+    /// One buffer per part, to be transferred to a worker, or the stored file.
     ///
     /// # Errors
     /// `bytes-unreadable` when a file of the caller's has changed or gone.
-    pub(crate) async fn buffers(&self) -> Result<Vec<ArrayBuffer>, Fault> {
-        let mut buffers = Vec::with_capacity(self.files.len());
+    pub(crate) async fn contents(&self) -> Result<Vec<JsValue>, Fault> {
+        let mut contents = Vec::with_capacity(self.files.len());
         for file in &self.files {
             let fresh = file.fresh.borrow_mut().take();
-            buffers.push(match fresh {
-                Some(bytes) => bytes,
-                None => read(&file.kept).await?,
+            contents.push(match fresh {
+                Some(bytes) => bytes.into(),
+                None if file.is_stored => file.kept.clone().into(),
+                None => read(&file.kept).await?.into(),
             });
         }
-        Ok(buffers)
+        Ok(contents)
     }
 }
 
 impl ModelFile {
+    /// A file whose hash was found to be the one that its part must have.
+    fn stored(part: &SourcePart, file: Blob) -> Self {
+        Self {
+            role: part.role.clone(),
+            unverified: None,
+            sha256: part.sha256.clone(),
+            kept: file,
+            is_stored: true,
+            fresh: RefCell::default(),
+        }
+    }
+
     async fn verified(part: &SourcePart, bytes: ArrayBuffer) -> Result<Self, Fault> {
         let n_bytes = u64::from(bytes.byte_length());
         if let Some(expected) = part.size_bytes.filter(|&expected| expected != n_bytes) {
@@ -161,7 +192,8 @@ impl ModelFile {
                 .map_err(|thrown| unreadable(&thrown))?,
         };
         let unverified = if sha256.is_some() { None } else { part.sha256.clone() };
-        Ok(Self { role: part.role.clone(), unverified, sha256, kept, fresh: RefCell::new(Some(bytes)) })
+        let fresh = RefCell::new(Some(bytes));
+        Ok(Self { role: part.role.clone(), unverified, sha256, kept, is_stored: false, fresh })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The caller's inputs, checked against the model's contract and described for the wire.
 
 mod check;
-mod fingerprint;
+pub(crate) mod fingerprint;
 
 use js_sys::{Array, ArrayBuffer, JSON, JsString, Object, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -10,7 +10,7 @@ use wire::{Fault, PipelineKind, TensorHeader};
 use crate::fault::invalid;
 use crate::inputs::check::{Given, check_names, check_tensor};
 use crate::inputs::fingerprint::mix;
-use crate::object::{object, property};
+use crate::object::{object, property, to_json};
 
 /// Bytes that are copied out of the caller's arrays at a time, to be hashed.
 const CHUNK: u32 = 1 << 16;
@@ -26,7 +26,7 @@ pub(crate) struct Inputs {
     /// Elements of all tensors, or characters of all texts: what the time of a run depends on.
     pub(crate) n_elements: u64,
     arrays: Vec<Uint8Array>,
-    transfer: bool,
+    pub(crate) transfer: bool,
     is_sent: bool,
 }
 
@@ -198,10 +198,6 @@ impl Inputs {
         }
         Ok(buffers)
     }
-}
-
-fn to_json(value: &JsValue) -> Option<String> {
-    JSON::stringify(value).ok().and_then(|json| json.as_string())
 }
 
 /// UTF-16 units of a string; `None` for anything else.

@@ -22,6 +22,7 @@ mod loading;
 mod object;
 mod options;
 mod outputs;
+mod plain;
 mod protocol;
 mod record_buffer;
 mod reporter;
@@ -29,6 +30,7 @@ mod run_record;
 mod shell;
 mod source;
 mod start;
+mod stored;
 mod sys;
 mod tab;
 #[cfg(test)]
@@ -40,7 +42,7 @@ mod worker;
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
-use pool::{ConnectionId, ModelId};
+use pool::{ConnectionId, ModelId, UnknownName};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::AbortController;
@@ -51,6 +53,11 @@ use crate::options::{LoadOptions, PoolOptions, RunOptions};
 use crate::protocol::from_tensors;
 use crate::shell::Shell;
 use crate::tab::Tab;
+
+/// A third of the default allocator's code, and as quick for the few small things that live here.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
 
 #[wasm_bindgen(typescript_custom_section)]
 const API: &str = include_str!("api.d.ts");
@@ -91,16 +98,29 @@ impl PoolHandle {
     /// Connections, queue, models, records.
     #[wasm_bindgen(skip_typescript)]
     pub fn stats(&self) -> JsValue {
-        self.shell.read(Tab::stats).unwrap_or(JsValue::NULL)
+        self.shell.with(Tab::stats).unwrap_or(JsValue::NULL)
     }
 
     /// Where a run of the model would go now, and why: every place with its terms, best first.
     ///
     /// # Errors
-    /// `busy` when called from within the pool.
+    /// `busy` when called from within the pool, and those of inputs that do not fit.
     #[wasm_bindgen(skip_typescript)]
-    pub fn explain(&self, model: &ModelHandle) -> Result<JsValue, JsValue> {
-        self.shell.with(|tab| tab.explain(model.id)).map_err(|fault| to_error(&fault))
+    pub fn explain(&self, model: &ModelHandle, inputs: &JsValue) -> Result<JsValue, JsValue> {
+        let candidates = self.shell.with(|tab| tab.explain(model.id, inputs));
+        candidates.and_then(|candidates| candidates).map_err(|fault| to_error(&fault))
+    }
+
+    /// Takes one breaker of a connection into the caller's hands, or lets go of it.
+    ///
+    /// # Errors
+    /// `breaker` for a component or mode that there is not.
+    #[wasm_bindgen(js_name = setBreakerMode, skip_typescript)]
+    pub fn set_breaker_mode(&self, connection: u32, component: &str, mode: &str) -> Result<(), JsValue> {
+        let unknown = |error: UnknownName| to_error(&invalid("breaker", error.to_string()));
+        let (component, mode) = (component.parse().map_err(unknown)?, mode.parse().map_err(unknown)?);
+        self.shell.feed(move |tab| tab.set_breaker_mode(ConnectionId(connection), component, mode));
+        Ok(())
     }
 
     /// Calls `callback` for every such event until the returned function is called.

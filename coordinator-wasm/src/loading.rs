@@ -65,8 +65,13 @@ async fn prepare(
     } else {
         load_on(shell, id, None, signal).await?;
     }
-    let probed = shell.with(|tab| tab.set_probe(id, &options.probe));
-    probed.and_then(|probed| probed).map_err(|fault| to_error(&fault))
+    let set = shell.with(|tab| {
+        if let Some(variant) = &options.lower_precision {
+            tab.set_lower_precision(id, variant)?;
+        }
+        tab.set_probe(id, &options.probe)
+    });
+    set.and_then(|set| set).map_err(|fault| to_error(&fault))
 }
 
 /// Waits until a worker holds a model, on `backend` if one is given.

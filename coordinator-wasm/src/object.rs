@@ -1,7 +1,6 @@
 //! Reads and builds plain JavaScript objects.
 
-use js_sys::{JSON, Object, Reflect};
-use serde::Serialize;
+use js_sys::{Array, JSON, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 /// The property's value, or `None` when it is missing, `undefined` or `null`, or when reading it throws.
@@ -16,18 +15,29 @@ pub(crate) fn set(object: &JsValue, name: &str, value: &JsValue) {
     drop(Reflect::set(object, &JsValue::from_str(name), value));
 }
 
-/// A fresh object with these properties.
+/// A fresh object with these properties; what is `undefined` is left out.
 pub(crate) fn object(properties: &[(&str, JsValue)]) -> JsValue {
     let object = JsValue::from(Object::new());
     for (name, value) in properties {
-        set(&object, name, value);
+        if !value.is_undefined() {
+            set(&object, name, value);
+        }
     }
     object
 }
 
-/// The value as plain JavaScript data, through JSON; `null` for what JSON cannot hold.
-pub(crate) fn from_data<T: Serialize>(data: &T) -> JsValue {
-    serde_json::to_string(data).ok().and_then(|text| JSON::parse(&text).ok()).unwrap_or(JsValue::NULL)
+/// The value as JSON; `None` for what JSON cannot hold.
+pub(crate) fn to_json(value: &JsValue) -> Option<String> {
+    JSON::stringify(value).ok().and_then(|json| json.as_string())
+}
+
+/// A fresh array of these. (`collect` does it in blocks, at half a kilobyte of code for each kind of iterator.)
+pub(crate) fn array(items: impl Iterator<Item = JsValue>) -> JsValue {
+    let array = Array::new();
+    items.for_each(|item| {
+        array.push(&item);
+    });
+    array.into()
 }
 
 /// A number as it crosses to JavaScript: exact up to 2^53.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use js_sys::{Function, Reflect};
+use js_sys::{Array, Function, Reflect};
 use pool::{Priority, UnknownName};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
@@ -20,6 +20,12 @@ const DEFAULT_MIN_WORKERS: u32 = 1;
 const DEFAULT_MAX_WORKERS: u32 = 4;
 /// More would exhaust memory long before they help.
 const MOST_WORKERS: u32 = 64;
+/// Jobs in one call, where the caller did not say: of 1×16 tokens, four run 1.2 times as fast as one by one.
+const DEFAULT_MAX_BATCH: u64 = 4;
+/// More would keep the first job's caller waiting for others' results.
+const MOST_BATCH: u32 = 64;
+/// Share of the machine's memory that workers may use, where the browser says how much there is.
+const MEMORY_SHARE: f64 = 0.25;
 /// Records kept for an agent that does not answer: about 1 MB.
 const DEFAULT_RECORD_LIMIT: u64 = 1000;
 
@@ -38,6 +44,14 @@ pub(crate) struct PoolOptions {
     pub(crate) load_timeout: Option<Duration>,
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) heartbeat: Option<Duration>,
+    pub(crate) scale_cooldown: Option<Duration>,
+    /// Pages that each host one more connection.
+    pub(crate) frames: Vec<String>,
+    pub(crate) max_batch: u32,
+    pub(crate) batch_delay: Option<Duration>,
+    pub(crate) is_hedging: bool,
+    /// `None`: unknown.
+    pub(crate) memory_limit_bytes: Option<u64>,
     pub(crate) session: Option<String>,
     pub(crate) browser: Option<(String, String)>,
     pub(crate) record_limit: u64,
@@ -53,6 +67,8 @@ pub(crate) struct LoadOptions {
     pub(crate) name: Option<String>,
     pub(crate) on_progress: Option<Function>,
     pub(crate) signal: Option<AbortSignal>,
+    /// Id of a loaded model that may stand in when memory is short.
+    pub(crate) lower_precision: Option<String>,
 }
 
 /// Which backend a model is loaded for.
@@ -100,7 +116,8 @@ impl PoolOptions {
     /// # Errors
     /// `option` naming the one that does not fit.
     pub(crate) fn read(options: &JsValue) -> Result<Self, Fault> {
-        let (min_workers, max_workers) = workers(options)?;
+        let frames = frames(options)?;
+        let (min_workers, max_workers) = workers(options, frames.is_empty())?;
         let browser = property(options, "browser");
         let browser = browser.map(|browser| {
             (text(&browser, "name").unwrap_or_default(), text(&browser, "version").unwrap_or_default())
@@ -116,6 +133,12 @@ impl PoolOptions {
             load_timeout: millis(options, "loadTimeoutMs")?,
             run_timeout: millis(options, "runTimeoutMs")?,
             heartbeat: millis(options, "heartbeatMs")?,
+            scale_cooldown: millis(options, "scaleCooldownMs")?,
+            frames,
+            max_batch: whole(options, "maxBatch", MOST_BATCH)?.unwrap_or(DEFAULT_MAX_BATCH) as u32,
+            batch_delay: millis(options, "batchDelayMs")?,
+            is_hedging: flag(options, "hedge"),
+            memory_limit_bytes: memory_limit(options)?,
             evidence_key: evidence_key(options, session.is_some()),
             session,
             browser,
@@ -135,7 +158,8 @@ impl LoadOptions {
                 Some(name) => match Backend::ALL.into_iter().find(|backend| backend.as_str() == name) {
                     Some(backend) => Choice::One(backend),
                     None => {
-                        let names = joined(Backend::ALL.into_iter().map(|backend| backend.as_str().to_owned()), ", ");
+                        let names =
+                            joined(Backend::ALL.into_iter().map(|backend| backend.as_str().to_owned()), ", ");
                         return Err(unfit("backend", &format!("'{name}' is none of {names}, auto")));
                     }
                 },
@@ -145,6 +169,7 @@ impl LoadOptions {
             name: text(options, "name"),
             on_progress: property(options, "onProgress").and_then(|callback| callback.dyn_into().ok()),
             signal: signal(options),
+            lower_precision: property(options, "lowerPrecision").and_then(|model| text(&model, "id")),
         })
     }
 }
@@ -161,7 +186,7 @@ impl RunOptions {
                 .transpose()
                 .map_err(|error: UnknownName| unfit("priority", &error.to_string()))?
                 .unwrap_or(Priority::Normal),
-            transfer: property(options, "transfer").is_some_and(|transfer| transfer.is_truthy()),
+            transfer: flag(options, "transfer"),
             case: text(options, "case"),
             backend: None,
         })
@@ -188,15 +213,17 @@ fn probe(options: &JsValue) -> Result<Probe, Fault> {
     Ok(Probe::Given { inputs, outputs: property(&probe, "outputs"), limits })
 }
 
-fn workers(options: &JsValue) -> Result<(u32, u32), Fault> {
+/// Only a pool of iframes can do without.
+fn workers(options: &JsValue, is_needed: bool) -> Result<(u32, u32), Fault> {
+    let least = u32::from(is_needed);
     let Some(workers) = property(options, "workers") else {
         return Ok((DEFAULT_MIN_WORKERS, DEFAULT_MAX_WORKERS));
     };
     let bounds = if workers.as_f64().is_some() {
-        let fixed = whole(options, "workers", MOST_WORKERS)?;
+        let fixed = whole_from(least, options, "workers", MOST_WORKERS)?;
         (fixed, fixed)
     } else {
-        (whole(&workers, "min", MOST_WORKERS)?, whole(&workers, "max", MOST_WORKERS)?)
+        (whole_from(least, &workers, "min", MOST_WORKERS)?, whole_from(least, &workers, "max", MOST_WORKERS)?)
     };
     let n_workers = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let min = bounds.0.map_or(DEFAULT_MIN_WORKERS, n_workers);
@@ -231,10 +258,53 @@ fn evidence_key(options: &JsValue, has_session: bool) -> Option<String> {
 
 /// `worker.js` beside this module.
 fn default_worker_url() -> Result<String, Fault> {
+    beside("workerUrl", "worker.js")
+}
+
+/// The address of a file beside this module.
+fn beside(option: &str, file: &str) -> Result<String, Fault> {
     let module = sys::IMPORT_META.with(sys::ImportMeta::url);
-    web_sys::Url::new_with_base("worker.js", &module).map(|url| url.href()).map_err(|_thrown| {
-        unfit("workerUrl", &format!("it is needed, because this module's address {module} is no base"))
+    web_sys::Url::new_with_base(file, &module).map(|url| url.href()).map_err(|_thrown| {
+        unfit(option, &format!("it is needed, because this module's address {module} is no base"))
     })
+}
+
+/// A number of iframes with `frame.html` beside this module, or the address of each.
+fn frames(options: &JsValue) -> Result<Vec<String>, Fault> {
+    match property(options, "iframes") {
+        None => Ok(Vec::new()),
+        Some(urls) if Array::is_array(&urls) => {
+            let urls = Array::from(&urls);
+            let urls = urls.iter().map(|url| url.as_string().or_else(|| text(&url, "href")));
+            urls.collect::<Option<_>>().ok_or_else(|| unfit("iframes", "an address is no text"))
+        }
+        Some(_) => {
+            let n_frames = whole(options, "iframes", MOST_WORKERS)?.unwrap_or_default() as usize;
+            Ok(vec![beside("iframes", "frame.html")?; n_frames])
+        }
+    }
+}
+
+/// Missing: a share of what the browser says that the machine has. `null`: none.
+fn memory_limit(options: &JsValue) -> Result<Option<u64>, Fault> {
+    let given = Reflect::get(options, &"memoryLimitBytes".into()).unwrap_or(JsValue::UNDEFINED);
+    if given.is_null() {
+        return Ok(None);
+    }
+    let limit = if given.is_undefined() {
+        let navigator = property(&js_sys::global(), "navigator");
+        let gigabytes = navigator.and_then(|navigator| property(&navigator, "deviceMemory"));
+        gigabytes.and_then(|gigabytes| gigabytes.as_f64()).map(|n| n * MEMORY_SHARE * f64::from(1 << 30))
+    } else {
+        let limit = given.as_f64().filter(|limit| *limit >= 1.0);
+        Some(limit.ok_or_else(|| unfit("memoryLimitBytes", "it takes a number of bytes or null"))?)
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive")]
+    Ok(limit.map(|limit| limit as u64))
+}
+
+fn flag(options: &JsValue, name: &str) -> bool {
+    property(options, name).is_some_and(|flag| flag.is_truthy())
 }
 
 fn text(options: &JsValue, name: &str) -> Option<String> {
@@ -252,16 +322,22 @@ fn signal(options: &JsValue) -> Option<AbortSignal> {
 }
 
 /// A whole number from 1 to `max`.
+fn whole(options: &JsValue, name: &str, max: u32) -> Result<Option<u64>, Fault> {
+    whole_from(1, options, name, max)
+}
+
+/// A whole number from `least` to `max`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "checked to be whole and in range"
 )]
-fn whole(options: &JsValue, name: &str, max: u32) -> Result<Option<u64>, Fault> {
+fn whole_from(least: u32, options: &JsValue, name: &str, max: u32) -> Result<Option<u64>, Fault> {
     let Some(value) = property(options, name) else { return Ok(None) };
+    let range = f64::from(least)..=f64::from(max);
+    let number = value.as_f64().filter(|number| number.fract() == 0.0 && range.contains(number));
     let number =
-        value.as_f64().filter(|number| number.fract() == 0.0 && (1.0..=f64::from(max)).contains(number));
-    let number = number.ok_or_else(|| unfit(name, &format!("it takes whole numbers from 1 to {max}")))?;
+        number.ok_or_else(|| unfit(name, &format!("it takes whole numbers from {least} to {max}")))?;
     Ok(Some(number as u64))
 }
 

@@ -1,12 +1,10 @@
 //! Output tensors as JavaScript objects, on the buffers that the worker sent.
 
-use js_sys::{
-    Array, ArrayBuffer, BigInt64Array, Float32Array, Int8Array, Int32Array, Uint8Array, Uint16Array,
-};
+use js_sys::{ArrayBuffer, BigInt64Array, Float32Array, Int8Array, Int32Array, Uint8Array, Uint16Array};
 use wasm_bindgen::prelude::*;
 use wire::{DType, Fault, FaultCategory, TensorHeader};
 
-use crate::object::{object, set};
+use crate::object::{array, object, set};
 
 /// `{ name: { dtype, dims, data } }`, without copying.
 ///
@@ -24,10 +22,10 @@ pub(crate) fn to_object(headers: &[TensorHeader], buffers: &[ArrayBuffer]) -> Re
             let (name, n_bytes) = (&header.name, buffer.byte_length());
             return Err(broken(format!("output '{name}' has {n_bytes} bytes, which its shape does not")));
         }
-        let dims: Array = header.dims.iter().map(|&dim| JsValue::from(dim)).collect();
+        let dims = array(header.dims.iter().map(|&dim| dim.into()));
         let tensor = object(&[
             ("dtype", header.dtype.as_str().into()),
-            ("dims", dims.into()),
+            ("dims", dims),
             ("data", typed_array(header.dtype, buffer)),
         ]);
         set(&outputs, &header.name, &tensor);

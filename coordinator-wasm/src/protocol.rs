@@ -12,13 +12,31 @@ use wire::{
     PipelineKind, Precision, TensorHeader,
 };
 
-use crate::object::{object, property};
+use crate::object::{array, object, property};
 
 /// [`wire::Request`], with parameters as the caller's own values.
 pub(crate) enum Request<'a> {
-    Load { key: &'a str, backend: Backend, pipeline: Option<PipelineKind>, parts: &'a [Part] },
-    Run { key: &'a str, params: Option<&'a JsValue>, inputs: &'a [TensorHeader] },
-    Unload { key: &'a str },
+    Load {
+        key: &'a str,
+        backend: Backend,
+        pipeline: Option<PipelineKind>,
+        parts: &'a [Part],
+        /// `ArrayBuffer`s and stored files, one per part; they go beside the header.
+        contents: &'a [JsValue],
+    },
+    Run {
+        key: &'a str,
+        params: Option<&'a JsValue>,
+        inputs: &'a [TensorHeader],
+    },
+    RunBatch {
+        key: &'a str,
+        n_jobs: usize,
+        inputs: &'a [TensorHeader],
+    },
+    Unload {
+        key: &'a str,
+    },
     Ping,
 }
 
@@ -37,17 +55,23 @@ pub(crate) enum Reply {
 /// The header of [`wire::EngineRequest`]; empty when the caller's parameters are not plain data.
 pub(crate) fn request_header(id: u32, request: &Request<'_>) -> String {
     let request = match *request {
-        Request::Load { key, backend, pipeline, parts } => object(&[
+        Request::Load { key, backend, pipeline, parts, contents: _ } => object(&[
             ("kind", "load".into()),
             ("key", key.into()),
             ("backend", backend.as_str().into()),
             ("pipeline", pipeline.map_or(JsValue::NULL, |kind| kind.as_str().into())),
-            ("parts", parts.iter().map(from_part).collect::<Array>().into()),
+            ("parts", array(parts.iter().map(from_part))),
         ]),
         Request::Run { key, params, inputs } => object(&[
             ("kind", "run".into()),
             ("key", key.into()),
             ("params", params.unwrap_or(&JsValue::UNDEFINED).clone()),
+            ("inputs", from_tensors(inputs)),
+        ]),
+        Request::RunBatch { key, n_jobs, inputs } => object(&[
+            ("kind", "run_batch".into()),
+            ("key", key.into()),
+            ("n_jobs", n_jobs.into()),
             ("inputs", from_tensors(inputs)),
         ]),
         Request::Unload { key } => object(&[("kind", "unload".into()), ("key", key.into())]),
@@ -97,14 +121,14 @@ pub(crate) fn read_catalogue(value: &JsValue) -> Result<Catalogue, String> {
 /// Tensor headers as plain objects.
 pub(crate) fn from_tensors(headers: &[TensorHeader]) -> JsValue {
     let from_tensor = |header: &TensorHeader| {
-        let dims: Array = header.dims.iter().map(|&dim| JsValue::from(dim)).collect();
+        let dims = array(header.dims.iter().map(|&dim| dim.into()));
         object(&[
             ("name", header.name.as_str().into()),
             ("dtype", header.dtype.as_str().into()),
-            ("dims", dims.into()),
+            ("dims", dims),
         ])
     };
-    headers.iter().map(from_tensor).collect::<Array>().into()
+    array(headers.iter().map(from_tensor))
 }
 
 fn from_part(part: &Part) -> JsValue {
@@ -141,6 +165,7 @@ fn to_fault(value: &JsValue) -> Result<Fault, String> {
         code: text(value, "code")?,
         message: text(value, "message")?,
         hint: text(value, "hint").ok(),
+        retry_after_ms: None,
     })
 }
 
@@ -157,6 +182,11 @@ fn to_capabilities(value: &JsValue) -> Result<Capabilities, String> {
             Vec::new()
         },
         webnn_reason: text(value, "webnn_reason").ok(),
+        webnn_notes: if property(value, "webnn_notes").is_some() {
+            list(value, "webnn_notes", to_text)?
+        } else {
+            Vec::new()
+        },
         cross_origin_isolated: flag(value, "cross_origin_isolated"),
     })
 }
@@ -165,11 +195,6 @@ fn to_adapter(value: &JsValue) -> Result<Adapter, String> {
     Ok(Adapter {
         vendor: text(value, "vendor")?,
         architecture: text(value, "architecture")?,
-        webnn_notes: if property(value, "webnn_notes").is_some() {
-            list(value, "webnn_notes", to_text)?
-        } else {
-            Vec::new()
-        },
         description: text(value, "description")?,
         is_fallback: flag(value, "is_fallback"),
     })

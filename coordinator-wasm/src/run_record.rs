@@ -1,6 +1,11 @@
 //! One row of history per run.
 
-use wire::{Adapter, Backend, Browser, Fault, Outcome, Phases, Precision, RunRecord};
+use wasm_bindgen::prelude::*;
+use wire::{Adapter, Backend, Browser, Fault, Phases, Precision};
+
+use crate::object::{number, object};
+use crate::plain::{from_adapter, from_browser, from_fault, from_phases, text, time};
+use crate::unique_id::unique_id;
 
 /// What all records of a page share.
 #[derive(Debug, Clone)]
@@ -37,6 +42,12 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// Where.
     pub(crate) connection: u32,
+    /// On what.
+    pub(crate) backend: Option<Backend>,
+    /// What runs in place of the job's own model, with its hash and precision: a smaller variant.
+    pub(crate) variant: Option<(String, String, Precision)>,
+    /// Jobs that the call runs together.
+    pub(crate) n_jobs: usize,
     /// SIMD build or the like.
     pub(crate) backend_detail: String,
     /// When the backend has one.
@@ -45,46 +56,61 @@ pub(crate) struct Attempt {
     pub(crate) cold: Option<Phases>,
     /// Longest wait in the queue.
     pub(crate) queue_micros: Option<u64>,
-    /// Computing, as the worker measured it.
+    /// Computing, as the worker measured it, for all jobs of the call.
     pub(crate) run_micros: Option<u64>,
     /// The worker's wasm memory after it, bytes.
     pub(crate) memory_bytes: u64,
 }
 
-/// Puts the row together. `total_micros` counts from `run()`; `fault` is set when the try failed.
+/// A [`wire::RunRecord`]. `total_micros` counts from `run()`; `fault` is set when the try failed.
+///
+/// Runs that shared a call are comparable to their like only: their shapes say how many there were, e.g. `x:1x16@4`.
 pub(crate) fn run_record(
-    id: String,
     origin: &Origin,
     subject: &Subject,
     attempt: &Attempt,
     total_micros: u64,
-    fault: Option<Fault>,
-) -> RunRecord {
-    RunRecord {
-        id,
-        session: origin.session.clone(),
-        case: subject.case.clone(),
-        started_unix_micros: subject.started_unix_micros,
-        browser: origin.browser.clone(),
-        engine: "tabpool".to_owned(),
-        engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-        backend: subject.backend,
-        backend_detail: attempt.backend_detail.clone(),
-        adapter: attempt.adapter.clone(),
-        precision: subject.precision,
-        model: subject.model.clone(),
-        model_sha256: subject.sha256.clone(),
-        shapes: subject.shapes.clone(),
-        cold: attempt.cold.is_some(),
-        connection: attempt.connection,
-        attempt: attempt.number,
-        phases: Phases {
-            queue_micros: attempt.queue_micros,
-            run_micros: attempt.run_micros,
-            total_micros: Some(total_micros),
-            ..attempt.cold.unwrap_or_default()
-        },
-        memory_bytes: attempt.memory_bytes,
-        outcome: fault.map_or(Outcome::Ok, |fault| Outcome::Failed { fault }),
-    }
+    fault: Option<&Fault>,
+) -> JsValue {
+    let own = || (subject.model.clone(), subject.sha256.clone(), subject.precision);
+    let (model, sha256, precision) = attempt.variant.clone().unwrap_or_else(own);
+    let shapes = match attempt.n_jobs {
+        0 | 1 => subject.shapes.clone(),
+        n_jobs => format!("{}@{n_jobs}", subject.shapes),
+    };
+    let phases = Phases {
+        queue_micros: attempt.queue_micros,
+        run_micros: attempt.run_micros,
+        total_micros: Some(total_micros),
+        ..attempt.cold.unwrap_or_default()
+    };
+    let outcome = object(&[
+        ("kind", if fault.is_some() { "failed" } else { "ok" }.into()),
+        ("fault", fault.map_or(JsValue::UNDEFINED, from_fault)),
+    ]);
+    object(&[
+        ("id", unique_id().into()),
+        ("session", origin.session.as_deref().map_or(JsValue::NULL, JsValue::from)),
+        ("case", text(subject.case.as_deref())),
+        ("started_unix_micros", time(subject.started_unix_micros)),
+        ("browser", from_browser(&origin.browser)),
+        ("engine", "tabpool".into()),
+        ("engine_version", env!("CARGO_PKG_VERSION").into()),
+        ("backend", attempt.backend.unwrap_or(subject.backend).as_str().into()),
+        ("backend_detail", attempt.backend_detail.as_str().into()),
+        ("adapter", attempt.adapter.as_ref().map_or(JsValue::NULL, from_adapter)),
+        ("precision", precision.as_str().into()),
+        ("model", model.into()),
+        ("model_sha256", sha256.into()),
+        ("shapes", shapes.into()),
+        ("cold", attempt.cold.is_some().into()),
+        ("connection", attempt.connection.into()),
+        ("attempt", attempt.number.into()),
+        ("phases", from_phases(&phases)),
+        ("memory_bytes", number(attempt.memory_bytes)),
+        ("outcome", outcome),
+    ])
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests;

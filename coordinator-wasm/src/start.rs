@@ -13,8 +13,9 @@ use crate::advice;
 use crate::browser::detect_here;
 use crate::deferred::Deferred;
 use crate::evidence::Drawer;
-use crate::object::{from_data, object};
+use crate::object::object;
 use crate::options::PoolOptions;
+use crate::plain::from_fault;
 use crate::reporter::{OnAgent, Reporter};
 use crate::run_record::Origin;
 use crate::shell::Shell;
@@ -28,7 +29,7 @@ const DEFAULT_QUEUE_LIMIT: usize = 256;
 ///
 /// # Errors
 /// The fault of the last worker, when none started.
-pub(crate) async fn start(options: PoolOptions) -> Result<PoolHandle, JsValue> {
+pub(crate) async fn start(mut options: PoolOptions) -> Result<PoolHandle, JsValue> {
     let browser = browser(options.browser.clone()).await;
     let machine = Pool::new(config(&options, &browser), seed());
     let browser_name = browser.name.clone();
@@ -40,17 +41,23 @@ pub(crate) async fn start(options: PoolOptions) -> Result<PoolHandle, JsValue> {
             Reporter::new(agent, limit, tell_of_agent(shell.clone()))
         });
         let worker_url = options.worker_url.clone();
-        let n_first_workers = options.min_workers;
-        Tab::new(shell, Parts { machine, worker_url, origin, reporter, n_first_workers, started })
+        let (max_batch, memory_limit_bytes) = (options.max_batch, options.memory_limit_bytes);
+        let n_first = n_connections(&options, options.min_workers);
+        Tab::new(
+            shell,
+            Parts { machine, worker_url, max_batch, memory_limit_bytes, origin, reporter, n_first, started },
+        )
     });
     let closing = AbortController::new()?;
     if let Some(key) = options.evidence_key {
         shell.feed(|tab| tab.remember(Drawer::new(key)));
     }
     if let (Some(agent), None) = (&options.agent, &options.session) {
-        spawn_local(seek_advice(Rc::downgrade(&shell), agent.clone(), browser_name, closing.signal()));
+        let (shell, name, signal) = (Rc::downgrade(&shell), browser_name.clone(), closing.signal());
+        spawn_local(seek_advice(shell, agent.clone(), name, signal));
     }
-    shell.feed(Tab::start);
+    let frames = core::mem::take(&mut options.frames);
+    shell.feed(move |tab| tab.start(&browser_name, frames));
     if let Err(error) = JsFuture::from(promise).await {
         shell.feed(Tab::close);
         return Err(error);
@@ -70,7 +77,10 @@ async fn seek_advice(shell: Weak<Shell>, agent: String, browser: String, closing
 fn tell_of_agent(shell: Weak<Shell>) -> OnAgent {
     Box::new(move |is_reachable, fault| {
         if let Some(shell) = shell.upgrade() {
-            let payload = object(&[("reachable", is_reachable.into()), ("fault", from_data(&fault))]);
+            let payload = object(&[
+                ("reachable", is_reachable.into()),
+                ("fault", fault.map_or(JsValue::NULL, from_fault)),
+            ]);
             shell.listeners.emit("agent", &payload);
         }
     })
@@ -85,16 +95,25 @@ async fn browser(given: Option<(String, String)>) -> Browser {
     }
 }
 
+/// Iframes come on top of workers.
+fn n_connections(options: &PoolOptions, n_workers: u32) -> u32 {
+    n_workers.saturating_add(u32::try_from(options.frames.len()).unwrap_or(u32::MAX))
+}
+
 fn config(options: &PoolOptions, browser: &Browser) -> Config {
     let mut config = Config {
         scaling: ScalingConfig {
-            min_connections: options.min_workers,
-            max_connections: options.max_workers,
+            min_connections: n_connections(options, options.min_workers),
+            max_connections: n_connections(options, options.max_workers),
             templates: vec![ConnectionSpec::worker(&browser.name)],
+            memory_limit_bytes: options.memory_limit_bytes.unwrap_or_default(),
             ..ScalingConfig::default()
         },
+        batch_delay: options.batch_delay.unwrap_or_default(),
         ..Config::default()
     };
+    config.scaling.cooldown = options.scale_cooldown.unwrap_or(config.scaling.cooldown);
+    config.hedging.is_enabled = options.is_hedging;
     config.queue_capacity =
         options.queue_limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_QUEUE_LIMIT);
     config.open_timeout = options.launch_timeout.unwrap_or(config.open_timeout);

@@ -1,6 +1,6 @@
 //! Globals that windows and workers share, bound by hand because web-sys ties them to one of the two.
 
-use js_sys::{Function, Promise};
+use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
 use web_sys::RequestInit;
 
@@ -20,6 +20,64 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_namespace = performance, js_name = now)]
     pub(crate) fn performance_now() -> Result<f64, JsValue>;
+
+    /// What messages go to: a `Worker` or a `MessagePort`.
+    #[derive(Clone)]
+    pub(crate) type Port;
+
+    #[wasm_bindgen(catch, method, js_name = postMessage)]
+    pub(crate) fn post_message(this: &Port, message: &JsValue, transfer: &Array) -> Result<(), JsValue>;
+
+    /// Messages that came before this wait; of a `MessagePort` only.
+    #[wasm_bindgen(method)]
+    pub(crate) fn start(this: &Port);
+
+    /// `MessageChannel`.
+    #[wasm_bindgen(js_name = MessageChannel)]
+    pub(crate) type Channel;
+
+    #[wasm_bindgen(catch, constructor, js_class = MessageChannel)]
+    pub(crate) fn new() -> Result<Channel, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn port1(this: &Channel) -> Port;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn port2(this: &Channel) -> Port;
+
+    /// The window inside an iframe.
+    pub(crate) type Window;
+
+    #[wasm_bindgen(catch, method, js_name = postMessage)]
+    pub(crate) fn send(
+        this: &Window,
+        message: &JsValue,
+        origin: &str,
+        transfer: &Array,
+    ) -> Result<(), JsValue>;
+
+    /// `document`, which workers lack.
+    #[derive(Clone)]
+    pub(crate) type Document;
+
+    #[wasm_bindgen(thread_local_v2, js_name = document)]
+    pub(crate) static DOCUMENT: Option<Document>;
+
+    #[wasm_bindgen(catch, method, js_name = createElement)]
+    pub(crate) fn create_element(this: &Document, name: &str) -> Result<Element, JsValue>;
+
+    #[wasm_bindgen(method, getter, js_name = documentElement)]
+    pub(crate) fn root(this: &Document) -> Element;
+
+    /// `Element`.
+    #[derive(Clone)]
+    pub(crate) type Element;
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn append(this: &Element, child: &Element);
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn remove(this: &Element);
 
     /// `Storage`.
     pub(crate) type Storage;

@@ -16,6 +16,7 @@ use knowledge::Knowledge;
 use pool::{CallId, ConnectionId, JobId, ModelId, Pool, Timestamp};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
+use wire::translate::Sampler;
 use wire::{Capabilities, Fault, Phases, TensorHeader};
 
 use crate::clock::{millis, now_micros};
@@ -41,6 +42,10 @@ pub(crate) struct Tab {
     shell: Weak<Shell>,
     machine: Pool,
     worker_url: String,
+    /// Pages of the connections that are iframes.
+    frames: FlatMap<ConnectionId, String>,
+    max_batch: u32,
+    memory_limit_bytes: Option<u64>,
     origin: Origin,
     reporter: Option<Rc<Reporter>>,
     connections: FlatMap<ConnectionId, Connection>,
@@ -52,6 +57,8 @@ pub(crate) struct Tab {
     events: Vec<(&'static str, JsValue)>,
     is_closed: bool,
     knowledge: Knowledge,
+    /// Which of the pool's records become events.
+    sampler: Sampler,
     /// Set until the first worker is ready or every first start has failed.
     starting: Option<Starting>,
 }
@@ -95,6 +102,8 @@ struct LoadedModel {
     latencies: VecDeque<f64>,
     n_runs: u32,
     n_faults: u32,
+    /// Whether its jobs may share calls: known once it was loaded, unless a worker finds that its rows are not independent.
+    is_batchable: Option<bool>,
     golden: Option<Golden>,
     /// Whether its first run that goes well becomes the golden one.
     learns_golden: bool,
@@ -107,14 +116,15 @@ type Loaded = (ModelId, wire::Backend);
 struct Call {
     connection: ConnectionId,
     subject: Option<Loaded>,
-    job: Option<JobId>,
+    /// In the order in which the call has their inputs and its answer their outputs.
+    jobs: Vec<JobId>,
     is_probe: bool,
 }
 
 impl Call {
     /// A call without a model.
     const fn of(connection: ConnectionId) -> Self {
-        Self { connection, subject: None, job: None, is_probe: false }
+        Self { connection, subject: None, jobs: Vec::new(), is_probe: false }
     }
 }
 
@@ -132,13 +142,19 @@ struct Run {
     inputs: Inputs,
     subject: Subject,
     submitted_micros: u64,
-    attempt: Option<Attempt>,
-    /// The fault of the last try, and its call.
-    fault: Option<(CallId, Fault)>,
-    output: Option<(CallId, JsValue)>,
+    /// Calls for it that have no row yet: more than one while a second one is to overtake a slow first.
+    tries: Vec<Try>,
     signal: Option<AbortSignal>,
     deferred: Deferred,
     _on_abort: Option<Listener>,
+}
+
+/// One call for a run.
+struct Try {
+    call: CallId,
+    attempt: Attempt,
+    fault: Option<Fault>,
+    output: Option<JsValue>,
 }
 
 /// A first worker, or why there is none.
@@ -152,9 +168,14 @@ struct Starting {
 pub(crate) struct Parts {
     pub(crate) machine: Pool,
     pub(crate) worker_url: String,
+    /// Jobs in one call at most.
+    pub(crate) max_batch: u32,
+    /// What all workers may use together, if that is known.
+    pub(crate) memory_limit_bytes: Option<u64>,
     pub(crate) origin: Origin,
     pub(crate) reporter: Option<Rc<Reporter>>,
-    pub(crate) n_first_workers: u32,
+    /// Connections that are opened first.
+    pub(crate) n_first: u32,
     /// Told when a first worker is ready, or that none can be.
     pub(crate) started: Deferred,
 }
@@ -165,6 +186,9 @@ impl Tab {
             shell,
             machine: parts.machine,
             worker_url: parts.worker_url,
+            frames: FlatMap::default(),
+            max_batch: parts.max_batch,
+            memory_limit_bytes: parts.memory_limit_bytes,
             origin: parts.origin,
             reporter: parts.reporter,
             connections: FlatMap::default(),
@@ -176,7 +200,8 @@ impl Tab {
             events: Vec::new(),
             is_closed: false,
             knowledge: Knowledge::default(),
-            starting: Some(Starting { deferred: parts.started, n_left: parts.n_first_workers }),
+            sampler: Sampler::default(),
+            starting: Some(Starting { deferred: parts.started, n_left: parts.n_first }),
         }
     }
 

@@ -21,7 +21,10 @@ pub(crate) fn refused(refusal: &Refusal) -> Fault {
     };
     let fault = Fault::new(category, code, format!("the job was refused: {refusal}"));
     match refusal {
-        Refusal::QueueFull { .. } => fault.with_hint("wait for earlier jobs, or raise queueLimit"),
+        Refusal::QueueFull { retry_after, .. } => Fault {
+            retry_after_ms: u64::try_from(retry_after.as_millis()).ok(),
+            ..fault.with_hint("wait for earlier jobs, or raise queueLimit")
+        },
         Refusal::Quarantined { .. } => {
             fault.with_hint("look at the inputs: they broke workers that ran others well")
         }
@@ -46,6 +49,11 @@ pub(crate) fn failure(end: &JobEnd, last_fault: Option<Fault>) -> Option<Fault> 
         }
         Verdict::Closed => Fault::new(FaultCategory::Cancelled, "pool-closed", "the pool was closed"),
         Verdict::NotRetryable => last,
+        Verdict::NoCandidate if cause == PoolCategory::OutOfMemory && n_attempts == 0 => {
+            let message = "no worker has the memory that the model needs";
+            Fault::new(FaultCategory::OutOfMemory, "no-memory", message)
+                .with_hint("raise memoryLimitBytes, or use a smaller model")
+        }
         Verdict::RetriesExhausted | Verdict::NoCandidate => {
             Fault { message: format!("{} (after {n_attempts} tries)", last.message), ..last }
         }

@@ -1,17 +1,18 @@
-//! One engine worker: started, spoken to, and terminated on drop.
+//! One engine worker: started in this page or in an iframe, spoken to, and ended on drop.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::{Array, ArrayBuffer};
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, Event, EventTarget, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, Event, EventTarget, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
 use wire::{Fault, FaultCategory};
 
 use crate::fault::describe;
 use crate::guard::Listener;
-use crate::object::{object, property};
+use crate::object::{object, property, set};
 use crate::protocol::{Reply, Request, read_reply, request_header};
+use crate::sys;
 
 /// What a worker does on its own.
 pub(crate) enum WorkerEvent {
@@ -23,8 +24,15 @@ pub(crate) enum WorkerEvent {
 
 /// A running worker.
 pub(crate) struct EngineWorker {
-    worker: Worker,
-    _listeners: [Listener; 3],
+    port: sys::Port,
+    host: Host,
+    _listeners: Vec<Listener>,
+}
+
+/// What ends the worker when it goes.
+enum Host {
+    Page(Worker),
+    Frame(sys::Element),
 }
 
 impl EngineWorker {
@@ -43,33 +51,67 @@ impl EngineWorker {
         })?;
         let target: &EventTarget = &worker;
         let has_spoken = Rc::new(Cell::new(false));
-        let (on_message, on_error, on_unreadable) = (on_event.clone(), on_event.clone(), on_event);
-        let (speaks, script) = (has_spoken.clone(), url.to_owned());
-        let listeners = [
-            Listener::new(target, "message", move |event| {
-                speaks.set(true);
-                on_message(read(&event));
-            }),
-            Listener::new(target, "error", move |event| {
-                event.prevent_default();
-                on_error(WorkerEvent::Lost(crash(&event, &script, has_spoken.get())));
-            }),
-            Listener::new(target, "messageerror", move |_| {
-                on_unreadable(WorkerEvent::Lost(protocol("a message could not be deserialised")));
-            }),
-        ];
-        Ok(Self { worker, _listeners: listeners })
+        let mut listeners = messages(target, has_spoken.clone(), on_event.clone());
+        let script = url.to_owned();
+        listeners.push(Listener::new(target, "error", move |event| {
+            event.prevent_default();
+            on_event(WorkerEvent::Lost(crash(&event, &script, has_spoken.get())));
+        }));
+        Ok(Self { port: worker.clone().unchecked_into(), host: Host::Page(worker), _listeners: listeners })
     }
 
-    /// Sends a request; the buffers move to the worker.
+    /// Opens the page at `url` in an iframe and gives it a port, to which it connects a worker of its own. An iframe whose
+    /// process dies says nothing: that is found out by its silence.
+    ///
+    /// # Errors
+    /// `frame-blocked` where there is no document, or for an address that is none.
+    pub(crate) fn start_in_frame(
+        url: &str,
+        on_event: impl Fn(WorkerEvent) + Clone + 'static,
+    ) -> Result<Self, Fault> {
+        let blocked = |thrown: JsValue| {
+            let message = format!("opening {url} in an iframe failed: {}", describe(&thrown));
+            Fault::new(FaultCategory::ConnectionLost, "frame-blocked", message)
+                .with_hint("iframes need a page: in a worker, use workers")
+        };
+        // Whatever else the iframe may come to show gets no port.
+        let origin = Url::new(url).map_err(blocked)?.origin();
+        let document = sys::DOCUMENT.with(Clone::clone).ok_or(JsValue::UNDEFINED).map_err(blocked)?;
+        let frame = document.create_element("iframe").map_err(blocked)?;
+        let [own, others] =
+            sys::Channel::new().map(|channel| [channel.port1(), channel.port2()]).map_err(blocked)?;
+        let target: EventTarget = own.clone().unchecked_into();
+        let mut listeners = messages(&target, Rc::default(), on_event);
+        own.start();
+        let host = frame.clone();
+        listeners.push(Listener::new(frame.unchecked_ref(), "load", move |_| {
+            // Once only: a port that was handed over is of no use.
+            if let Some(window) = property(&host, "contentWindow") {
+                let window: sys::Window = window.unchecked_into();
+                drop(window.send(&"tabpool".into(), &origin, &Array::of1(&others)));
+            }
+        }));
+        set(&frame, "hidden", &true.into());
+        set(&frame, "allow", &"cross-origin-isolated".into());
+        set(&frame, "src", &url.into());
+        document.root().append(&frame);
+        Ok(Self { port: own, host: Host::Frame(frame), _listeners: listeners })
+    }
+
+    /// Sends a request; the buffers move to the worker. Those of a load are in the request.
     ///
     /// # Errors
     /// `worker-post` when a buffer cannot be moved.
     pub(crate) fn post(&self, id: u32, request: &Request<'_>, buffers: &[ArrayBuffer]) -> Result<(), Fault> {
         let header = request_header(id, request);
-        let buffers: Array = buffers.iter().collect();
-        let message = object(&[("header", header.into()), ("buffers", buffers.clone().into())]);
-        self.worker.post_message_with_transfer(&message, &buffers).map_err(|thrown| {
+        let buffers: Array = if let Request::Load { contents, .. } = request {
+            contents.iter().collect()
+        } else {
+            buffers.iter().collect()
+        };
+        let moved: Array = buffers.iter().filter(JsCast::is_instance_of::<ArrayBuffer>).collect();
+        let message = object(&[("header", header.into()), ("buffers", buffers.into())]);
+        self.port.post_message(&message, &moved).map_err(|thrown| {
             let message = format!("sending a request to a worker failed: {}", describe(&thrown));
             Fault::new(FaultCategory::Validation, "worker-post", message)
                 .with_hint("an input's buffer may have been handed over before; make new arrays for each run")
@@ -79,8 +121,28 @@ impl EngineWorker {
 
 impl Drop for EngineWorker {
     fn drop(&mut self) {
-        self.worker.terminate();
+        match &self.host {
+            Host::Page(worker) => worker.terminate(),
+            Host::Frame(frame) => frame.remove(),
+        }
     }
+}
+
+/// Listens to what a worker says; `has_spoken` is set by its first word.
+fn messages(
+    target: &EventTarget,
+    has_spoken: Rc<Cell<bool>>,
+    on_event: impl Fn(WorkerEvent) + Clone + 'static,
+) -> Vec<Listener> {
+    let on_unreadable = on_event.clone();
+    let on_message = Listener::new(target, "message", move |event| {
+        has_spoken.set(true);
+        on_event(read(&event));
+    });
+    let on_unreadable = Listener::new(target, "messageerror", move |_| {
+        on_unreadable(WorkerEvent::Lost(protocol("a message could not be deserialised")));
+    });
+    vec![on_message, on_unreadable]
 }
 
 /// Splits a message into the header and its buffers.

@@ -3,16 +3,24 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "browser/batches.rs"]
+mod batches;
 #[path = "browser/catalogue.rs"]
 mod catalogue;
 #[path = "browser/endings.rs"]
 mod endings;
 #[path = "browser/faults.rs"]
 mod faults;
+#[path = "browser/frames.rs"]
+mod frames;
 #[path = "browser/harness.rs"]
 mod harness;
 #[path = "browser/knowledge.rs"]
 mod knowledge;
+#[path = "browser/memory.rs"]
+mod memory;
+#[path = "browser/operator.rs"]
+mod operator;
 #[path = "browser/probes.rs"]
 mod probes;
 #[path = "browser/records.rs"]

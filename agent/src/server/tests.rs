@@ -7,14 +7,14 @@ use tower::ServiceExt as _;
 use wire::fleet::{decode_frame, encode_frame};
 use wire::{
     Backend, BenchCase, BenchEvent, BenchPlan, Capabilities, FleetCommand, FleetReport, MetricsBatch,
-    PoolEvent, TuningRecord, tensor,
+    TuningRecord, tensor,
 };
 
 use super::*;
 use crate::golden::{Golden, compare::Check};
 use crate::server::session::{Errand, Report};
 use crate::store::EventFilter;
-use crate::testing::{GOLDEN, browser, event_record, record};
+use crate::testing::{GOLDEN, browser, event_record, record, scaled};
 
 struct World {
     folder: tempfile::TempDir,
@@ -90,7 +90,7 @@ fn batch(ids: &[&str]) -> Value {
 
 /// A batch as a page of this version writes it, with an event of its pool and a measured variant of a kernel.
 fn full_batch() -> String {
-    let event = event_record(1, PoolEvent::Scaled { from: 1, to: 2, reason: "queue_delay".to_owned() });
+    let event = event_record(1, scaled("queue_delay"));
     let tuning = TuningRecord {
         id: "t".to_owned(),
         at_unix_micros: 1,
@@ -119,7 +119,7 @@ async fn events_and_variants_come_with_the_records() {
     let again = value(world.post("/v1/metrics", full_batch()).await).await;
     assert_eq!(again, json!({ "accepted": 0, "duplicates": 3 }));
     let events = world.app.store.events(&EventFilter::default(), 9).unwrap();
-    assert_eq!(events[0].event, json!({ "kind": "scaled", "from": 1, "to": 2, "reason": "queue_delay" }));
+    assert_eq!(events[0].event, serde_json::to_value(scaled("queue_delay")).unwrap());
     let nameless = full_batch().replace("\"event 1\"", "\"\"");
     check_fault(world.post("/v1/metrics", nameless).await, 400, "record-id").await;
 }

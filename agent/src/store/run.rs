@@ -228,5 +228,6 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Option<Fault>> {
         code: row.get("fault_code")?,
         message: row.get("fault_message")?,
         hint: row.get("fault_hint")?,
+        retry_after_ms: None,
     }))
 }

@@ -9,7 +9,7 @@ use super::run::Inserted;
 use super::*;
 use crate::exit::{Exit, verdict};
 use crate::golden::compare::Check;
-use crate::testing::{SESSION, add_synthetic_campaign, browser, campaign, event_record, record};
+use crate::testing::{SESSION, add_synthetic_campaign, browser, campaign, event_record, record, scaled};
 
 /// A day, microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -145,7 +145,7 @@ fn events_are_stored_once_and_recoveries_are_counted() {
         is_success,
         took_micros,
     };
-    let scaled = PoolEvent::Scaled { from: 1, to: 2, reason: "queue_delay".to_owned() };
+    let scaled = scaled("queue_delay");
     let events = [recovered(true, 30), recovered(false, 99), recovered(true, 10), scaled];
     let record = |(index, event): (usize, PoolEvent)| event_record(index as i64, event);
     let records: Vec<EventRecord> = events.into_iter().enumerate().map(record).collect();
@@ -325,9 +325,7 @@ fn retention_keeps_what_is_young_and_what_has_a_label() {
     store
         .insert(&[record("a", 1), record("b", 1), record("c", 1), record("c", 9), record("d", 1)], 0)
         .unwrap();
-    store
-        .insert_events(&[event_record(1, PoolEvent::Scaled { from: 1, to: 2, reason: String::new() })], 0)
-        .unwrap();
+    store.insert_events(&[event_record(1, scaled(""))], 0).unwrap();
     let pruned = store.prune(5 * DAY + 1).unwrap();
     assert_eq!(pruned.n_events, 1);
     assert_eq!((pruned.n_runs, pruned.n_sessions, pruned.n_campaigns), (3, 2, 0));

@@ -74,6 +74,10 @@ const ARTEFACTS: [Artefact; 4] = [
 
 /// Copied into the bundle as it is: the module that each worker starts from.
 const WORKER_SCRIPT: &str = "coordinator-wasm/engine/js/worker.js";
+/// Likewise: the module of workers that download models.
+const DOWNLOAD_SCRIPT: &str = "coordinator-wasm/engine/js/download.js";
+/// Likewise: the page of connections that are iframes.
+const FRAME_PAGE: &str = "coordinator-wasm/engine/js/frame.html";
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -86,6 +90,8 @@ fn main() -> Result<()> {
         rows.push((artefact, artefact.build(profile, &arguments.engine_features, &arguments.out)?));
     }
     copy(Path::new(WORKER_SCRIPT), &arguments.out.join("worker.js"))?;
+    copy(Path::new(DOWNLOAD_SCRIPT), &arguments.out.join("download.js"))?;
+    copy(Path::new(FRAME_PAGE), &arguments.out.join("frame.html"))?;
     sizes::report(&rows);
     match rows.iter().find(|(artefact, sizes)| sizes.brotli > artefact.limit_bytes) {
         Some((artefact, _)) => bail!("{} is larger than its limit", artefact.name),

@@ -19,6 +19,9 @@ const RELAXED_DOT = [
 const hasRelaxedSimd = [RELAXED_MADD, RELAXED_DOT].every((bytes) => WebAssembly.validate(new Uint8Array(bytes)));
 const build = hasRelaxedSimd ? 'relaxed' : 'simd128';
 
+/** Longest that a request may have to wait for the warm-up, milliseconds. */
+const WARM_UP_MILLIS = 40;
+
 /** The generated modules that are imported. */
 const glues = [];
 /** The fallback build's engine, or the promise of it, once a model needed it. */
@@ -39,22 +42,45 @@ self.addEventListener('unhandledrejection', (event) => {
 
 const started = start(build);
 
-self.addEventListener('message', async ({ data: { header, buffers } }) => {
+self.addEventListener('message', async ({ data: { header, buffers: given } }) => {
     const engine = await started;
     if (alive) {
-        post(await answer(engine, header, buffers));
+        const buffers = await Promise.all(given.map(opened)).catch(() => null);
+        post(buffers ? await answer(engine, header, buffers) : unreadable(header));
         // What was handed over is used up: a model's file need not wait for a garbage collection.
-        buffers.forEach((buffer) => buffer.transfer?.(0));
+        buffers?.forEach((buffer) => (buffer.close ? buffer.close() : buffer.transfer?.(0)));
     }
 });
 
 post(await (await started).ready());
+// The page has a model to find and to download now.
+(await started).warmUp(WARM_UP_MILLIS);
 
 async function start(name) {
     const glue = await import(`./engine-${name}.js`);
     await glue.default();
     glues.push(glue);
     return new glue.Engine();
+}
+
+/** A buffer, or what a stored file is read from. */
+async function opened(buffer) {
+    if (!(buffer instanceof Blob)) return buffer;
+    try {
+        const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('tabpool-models');
+        const handle = await folder.getFileHandle(buffer.name);
+        return await handle.createSyncAccessHandle({ mode: 'read-only' });
+    } catch {
+        // This worker's storage is another one, or another worker reads the file in a browser that lets only one.
+        return buffer.arrayBuffer();
+    }
+}
+
+/** What is said when somebody emptied the storage: the page fetches the model again. */
+function unreadable(header) {
+    const message = 'the stored files of the model cannot be read any more';
+    const reply = { kind: 'failed', fault: { category: 'integrity', code: 'bytes-unreadable', message } };
+    return { header: JSON.stringify({ id: JSON.parse(header).id, reply }), buffers: [], free() {} };
 }
 
 async function answer(engine, header, buffers) {

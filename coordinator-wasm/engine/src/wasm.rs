@@ -26,6 +26,8 @@ pub mod kernel;
 mod layout;
 mod prepare;
 pub(crate) mod profile;
+#[cfg(any(test, all(target_arch = "wasm32", not(feature = "rten"))))]
+pub(crate) mod warm_up;
 
 /// Runs before the one that is profiled.
 const WARM_UP_RUNS: usize = 5;

@@ -38,6 +38,14 @@ impl EngineHandle {
         message(0, self.engine.ready(found), Vec::new())
     }
 
+    /// Runs kernels for `millis`, so that the browser has fast code for them when a model comes.
+    #[cfg(not(feature = "rten"))]
+    #[wasm_bindgen(js_name = warmUp)]
+    pub fn warm_up(&self, millis: f64) {
+        let end = sys::now_micros() + (millis * 1000.0) as u64;
+        crate::wasm::warm_up::warm_up(|| sys::now_micros() >= end);
+    }
+
     /// Answers one request.
     pub async fn handle(&self, header: String, buffers: Array) -> Message {
         let request: EngineRequest = match serde_json::from_str(&header) {

@@ -4,7 +4,7 @@
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes bytes into a hash, eight at a time; what is left over gets a 1 in front, so that zeros count.
-pub(super) fn mix(hash: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn mix(hash: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let hash = words.iter().fold(hash, |hash, word| step(hash, u64::from_le_bytes(*word)));
     step(hash, rest.iter().rev().fold(1, |word, &byte| word << 8 | u64::from(byte)))

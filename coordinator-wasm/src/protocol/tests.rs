@@ -33,7 +33,7 @@ fn requests_are_what_serde_writes() {
     for backend in Backend::ALL {
         for pipeline in PipelineKind::ALL.map(Some).into_iter().chain([None]) {
             check_request(
-                &Request::Load { key: "k", backend, pipeline, parts: &parts },
+                &Request::Load { key: "k", backend, pipeline, parts: &parts, contents: &[] },
                 wire::Request::Load { key: "k".to_owned(), backend, pipeline, parts: parts.to_vec() },
             );
         }
@@ -51,6 +51,10 @@ fn requests_are_what_serde_writes() {
             params: Some(json!({ "texts": ["a", "ü"] })),
             inputs: Vec::new(),
         },
+    );
+    check_request(
+        &Request::RunBatch { key: "k", n_jobs: 3, inputs: &inputs },
+        wire::Request::RunBatch { key: "k".to_owned(), n_jobs: 3, inputs: inputs.clone() },
     );
     check_request(&Request::Unload { key: "k" }, wire::Request::Unload { key: "k".to_owned() });
     check_request(&Request::Ping, wire::Request::Ping);
@@ -99,11 +103,11 @@ fn replies_are_what_serde_wrote() {
             webgpu_reason: Some("blocked".to_owned()),
             webnn_devices: vec!["cpu".to_owned(), "npu".to_owned()],
             webnn_reason: Some("missing".to_owned()),
+            webnn_notes: vec!["gpu: missing".to_owned()],
             cross_origin_isolated: true,
         },
     });
     let tensors: Vec<TensorHeader> = DType::ALL.into_iter().map(tensor).collect();
-            webnn_notes: vec!["gpu: missing".to_owned()],
     check_reply(wire::Reply::Loaded {
         inputs: tensors.clone(),
         outputs: Vec::new(),

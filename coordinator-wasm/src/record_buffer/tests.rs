@@ -25,7 +25,7 @@ fn push_event(buffer: &mut RecordBuffer, id: &str) {
         source: EventSource::Page,
         browser: Browser::default(),
         connection: None,
-        event: PoolEvent::Scaled { from: 1, to: 2, reason: "idle".to_owned() },
+        event: PoolEvent::Connection { to: "ready".to_owned(), cause: None },
     };
     buffer.push(0, Kind::Event, serde_json::to_string(&event).unwrap());
 }

@@ -2,16 +2,21 @@
 
 use js_sys::ArrayBuffer;
 use pool::{Action, CallId, ConnectionId, JobId, ModelId};
+use wasm_bindgen::JsValue;
 use wire::engine::Part;
 use wire::{Fault, FaultCategory};
 
-use super::{Call, Connection, Owner, Tab};
+use super::{Call, Connection, Loaded, Owner, Tab, Try};
 use crate::clock::now_micros;
 use crate::files::ModelFiles;
+use crate::inputs::Inputs;
 use crate::protocol::Request;
 use crate::run_record::Attempt;
 use crate::translate::to_wire_backend;
 use crate::worker::EngineWorker;
+
+/// Code of the fault of a batch whose jobs cannot run as one; the engine's, too.
+pub(super) const NOT_STACKABLE: &str = "batch";
 
 impl Tab {
     pub(super) fn perform(&mut self, action: Action) {
@@ -35,7 +40,7 @@ impl Tab {
                 drop(self.post(connection, None, &Request::Unload { key: &key }, &[]));
             }
             Action::Run { connection, call, model, backend, jobs, attempt, shape: _, timeout: _ } => {
-                self.run(connection, call, model, to_wire_backend(backend), &jobs, attempt);
+                self.run(connection, call, (model, to_wire_backend(backend)), jobs, attempt);
             }
             Action::Ping { connection, call } => {
                 self.calls.insert(call, Call::of(connection));
@@ -50,7 +55,7 @@ impl Tab {
             // A worker that computes cannot be interrupted; the pool replaces it when it takes too long to come back.
             Action::Abort { .. } => {}
             Action::Finish { job, end } => self.finish(job, &end),
-            Action::Record(record) => self.on_event(record.event),
+            Action::Record(record) => self.on_record(record),
         }
     }
 
@@ -63,11 +68,15 @@ impl Tab {
         connection.opening = Some(call);
         let incarnation = connection.incarnation;
         let shell = self.shell.clone();
-        let started = EngineWorker::start(&self.worker_url, move |event| {
+        let on_event = move |event| {
             if let Some(shell) = shell.upgrade() {
                 shell.feed(move |tab| tab.on_worker_event(id, incarnation, event));
             }
-        });
+        };
+        let started = match self.frames.get(id) {
+            Some(url) => EngineWorker::start_in_frame(url, on_event),
+            None => EngineWorker::start(&self.worker_url, on_event),
+        };
         match started {
             Ok(worker) => connection.worker = Some(worker),
             Err(fault) => self.fail(call, fault),
@@ -97,17 +106,17 @@ impl Tab {
         wasm_bindgen_futures::spawn_local(async move {
             let files = if is_refetch { ModelFiles::fetch_again(&source, &files).await } else { Ok(files) };
             let read = match files {
-                Ok(files) => files.buffers().await.map(|buffers| (files, buffers)),
+                Ok(files) => files.contents().await.map(|contents| (files, contents)),
                 Err(fault) => Err(fault),
             };
             let Some(shell) = shell.upgrade() else { return };
             shell.feed(move |tab| match read {
-                Ok((files, buffers)) => {
+                Ok((files, contents)) => {
                     let parts = files.parts();
                     if let Some(model) = tab.models.get_mut(id) {
                         model.files = files;
                     }
-                    tab.load(call, id, backend, parts, &buffers);
+                    tab.load(call, id, backend, (&parts, &contents));
                 }
                 Err(fault) => tab.fail(call, fault),
             });
@@ -120,54 +129,70 @@ impl Tab {
         call: CallId,
         id: ModelId,
         backend: wire::Backend,
-        parts: Vec<Part>,
-        buffers: &[ArrayBuffer],
+        (parts, contents): (&[Part], &[JsValue]),
     ) {
         let Some(connection) = self.calls.get(call).map(|call| call.connection) else { return };
         let pipeline = self.models.get(id).and_then(|model| model.source.pipeline);
-        let request = Request::Load { key: &key(id, backend), backend, pipeline, parts: &parts };
-        self.send(connection, call, &request, buffers);
+        let request = Request::Load { key: &key(id, backend), backend, pipeline, parts, contents };
+        self.send(connection, call, &request, &[]);
     }
 
-    fn run(
-        &mut self,
-        id: ConnectionId,
-        call: CallId,
-        model: ModelId,
-        backend: wire::Backend,
-        jobs: &[JobId],
-        number: u32,
-    ) {
-        let subject = Some((model, backend));
-        self.calls.insert(call, Call { subject, job: jobs.first().copied(), ..Call::of(id) });
-        // Models are registered with batches of one.
-        let &[job] = jobs else { return self.fail(call, lacking("batches")) };
-        self.report_failed_attempt(job);
-        let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { return self.fail(call, forgotten()) };
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.running = Some((call, model, now_micros()));
-        let capabilities = connection.capabilities.clone().unwrap_or_default();
-        run.subject.backend = backend;
-        run.attempt = Some(Attempt {
-            number,
-            connection: id.0,
-            backend_detail: connection.details.get((model, backend)).cloned().unwrap_or_default(),
-            adapter: capabilities.adapter.filter(|_| backend == wire::Backend::Webgpu),
-            cold: connection.cold.remove((model, backend)),
-            ..Attempt::default()
-        });
-        let sent = run.inputs.buffers().and_then(|buffers| {
-            let inputs = &run.inputs;
-            let request = Request::Run {
-                key: &key(model, backend),
-                params: inputs.params.as_ref(),
-                inputs: &inputs.headers,
-            };
-            connection.post(Some(call), &request, &buffers)
-        });
+    fn run(&mut self, id: ConnectionId, call: CallId, subject: Loaded, jobs: Vec<JobId>, number: u32) {
+        for &job in &jobs {
+            self.report_failed_tries(job);
+        }
+        let sent = self.send_run(id, call, subject, &jobs, number);
+        self.calls.insert(call, Call { subject: Some(subject), jobs, ..Call::of(id) });
         if let Err(fault) = sent {
             self.fail(call, fault);
         }
+    }
+
+    fn send_run(
+        &mut self,
+        id: ConnectionId,
+        call: CallId,
+        subject: Loaded,
+        jobs: &[JobId],
+        number: u32,
+    ) -> Result<(), Fault> {
+        let (model, backend) = subject;
+        let loaded = self.models.get(model).ok_or_else(forgotten)?;
+        if jobs.len() > 1 && loaded.is_batchable != Some(true) {
+            return Err(apart());
+        }
+        let variant = (loaded.id.clone(), loaded.files.sha256().to_owned(), loaded.source.precision);
+        let connection = self.connections.get_mut(id).ok_or_else(gone)?;
+        connection.running = Some((call, model, now_micros()));
+        let adapter = connection.capabilities.as_ref().and_then(|found| found.adapter.clone());
+        let mut attempt = Attempt {
+            number,
+            connection: id.0,
+            backend: Some(backend),
+            n_jobs: jobs.len(),
+            backend_detail: connection.details.get(subject).cloned().unwrap_or_default(),
+            adapter: adapter.filter(|_| backend == wire::Backend::Webgpu),
+            cold: connection.cold.remove(subject),
+            ..Attempt::default()
+        };
+        let mut buffers = Vec::new();
+        for &job in jobs {
+            let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { return Err(forgotten()) };
+            attempt.variant = (run.model != model).then(|| variant.clone());
+            run.tries.push(Try { call, attempt: attempt.clone(), fault: None, output: None });
+            buffers.extend(run.inputs.buffers()?);
+        }
+        // The others have the same shapes.
+        let first = jobs.first().and_then(|&job| self.jobs.get(job));
+        let Some(Owner::Run(run)) = first else { return Err(forgotten()) };
+        let Inputs { params, headers: inputs, .. } = &run.inputs;
+        let key = &key(model, backend);
+        let request = match jobs.len() {
+            1 => Request::Run { key, params: params.as_ref(), inputs },
+            n_jobs => Request::RunBatch { key, n_jobs, inputs },
+        };
+        let connection = self.connections.get_mut(id).ok_or_else(gone)?;
+        connection.post(Some(call), &request, &buffers)
     }
 
     /// Sends a request that the pool waits for.
@@ -226,6 +251,7 @@ pub(super) fn forgotten() -> Fault {
     Fault::new(FaultCategory::Cancelled, "model-unloaded", "the model was unloaded or its job has ended")
 }
 
-fn lacking(what: &str) -> Fault {
-    Fault::new(FaultCategory::UnsupportedOperator, "unsupported-action", format!("this pool has no {what}"))
+/// For a batch of a model that turned out to need one call per job; its jobs are tried again, one by one.
+fn apart() -> Fault {
+    Fault::new(FaultCategory::Validation, NOT_STACKABLE, "jobs of this model do not share calls")
 }

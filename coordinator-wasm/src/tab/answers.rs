@@ -6,11 +6,14 @@ use wasm_bindgen::prelude::*;
 use wire::{Capabilities, Fault, FaultCategory, Phases, TensorHeader};
 
 use super::{Owner, Tab, now};
-use crate::object::{object, set};
+use crate::object::object;
 use crate::outputs;
 use crate::protocol::Reply;
 use crate::translate::to_pool_capabilities;
 use crate::worker::WorkerEvent;
+
+/// What the memory of a wasm module grows to in every browser.
+const WASM_BYTES: u64 = 4032 << 20;
 
 impl Tab {
     /// Takes a message or an error from a worker; one that was replaced has nothing to say any more.
@@ -67,7 +70,8 @@ impl Tab {
     fn on_ready(&mut self, id: ConnectionId, capabilities: Capabilities) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.opening.take() else { return };
-        let for_pool = to_pool_capabilities(&capabilities, 1);
+        let memory_limit_bytes = self.memory_limit_bytes.unwrap_or(u64::MAX).min(WASM_BYTES);
+        let for_pool = pool::Capabilities { memory_limit_bytes, ..to_pool_capabilities(&capabilities, 1) };
         connection.capabilities = Some(capabilities);
         self.machine.on_ready(now(), call, for_pool);
     }
@@ -105,6 +109,9 @@ impl Tab {
                 .cold
                 .insert(subject, Phases { verify_micros, load_micros: phases.load_micros, ..fetched });
             connection.details.insert(subject, backend_detail);
+            let has_rows = |tensor: &TensorHeader| tensor.dims.first() == Some(&0);
+            let is_batchable = !inputs.is_empty() && inputs.iter().chain(&outputs).all(has_rows);
+            model.is_batchable.get_or_insert(is_batchable);
             model.inputs = inputs;
             model.outputs = outputs;
         }
@@ -112,23 +119,32 @@ impl Tab {
     }
 
     fn on_ran(&mut self, id: ConnectionId, call: CallId, output: &RunOutput, buffers: &[ArrayBuffer]) {
-        let tensors = match outputs::to_object(&output.headers, buffers) {
-            Ok(tensors) => tensors,
-            Err(fault) => return self.fail(call, fault),
-        };
-        if self.calls.get(call).is_some_and(|call| call.is_probe) {
-            return self.on_probed(id, call, &tensors);
+        let (is_probe, jobs) =
+            self.calls.get(call).map(|call| (call.is_probe, call.jobs.clone())).unwrap_or_default();
+        if is_probe {
+            return match outputs::to_object(&output.headers, buffers) {
+                Ok(tensors) => self.on_probed(id, call, &tensors),
+                Err(fault) => self.fail(call, fault),
+            };
         }
-        let value = object(&[("outputs", tensors)]);
-        if let Some(result) = &output.result {
-            set(&value, "result", result);
-        }
-        let job = self.calls.get(call).and_then(|call| call.job);
-        if let Some(Owner::Run(run)) = job.and_then(|job| self.jobs.get_mut(job)) {
-            run.output = Some((call, value));
-            if let Some(attempt) = &mut run.attempt {
-                attempt.run_micros = output.phases.run_micros;
-                attempt.memory_bytes = output.memory_bytes;
+        // Every job has as many of them, one job's after the other's.
+        let n_outputs = output.headers.len() / jobs.len().max(1);
+        for (place, &job) in jobs.iter().enumerate() {
+            let own = place * n_outputs..(place + 1) * n_outputs;
+            let headers = output.headers.get(own.clone()).unwrap_or_default();
+            let tensors = match outputs::to_object(headers, buffers.get(own).unwrap_or_default()) {
+                Ok(tensors) => tensors,
+                Err(fault) => return self.fail(call, fault),
+            };
+            let result = output.result.clone().unwrap_or(JsValue::UNDEFINED);
+            let value = object(&[("outputs", tensors), ("result", result)]);
+            // Who took his job back meanwhile has left its place.
+            if let Some(Owner::Run(run)) = self.jobs.get_mut(job)
+                && let Some(try_) = run.tries.iter_mut().find(|try_| try_.call == call)
+            {
+                try_.output = Some(value);
+                try_.attempt.run_micros = output.phases.run_micros;
+                try_.attempt.memory_bytes = output.memory_bytes;
             }
         }
         self.succeed(id, call, Some(output.memory_bytes));

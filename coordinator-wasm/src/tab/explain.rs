@@ -2,18 +2,28 @@
 
 use core::time::Duration;
 
-use js_sys::Array;
 use pool::{Candidate, Exclusion, Job, ModelId};
 use wasm_bindgen::prelude::*;
+use wire::Fault;
 
+use super::requests::shape_class;
 use super::{Tab, now};
-use crate::object::object;
+use crate::object::{array, object};
 
 impl Tab {
-    /// The array of `Candidate` of the JavaScript interface.
-    pub(crate) fn explain(&mut self, model: ModelId) -> JsValue {
-        let candidates = self.machine.explain(now(), &Job::new(model));
-        candidates.iter().map(candidate).collect::<Array>().into()
+    /// The array of `Candidate` of the JavaScript interface, for a run with `inputs` if they are given.
+    ///
+    /// # Errors
+    /// Those of the inputs.
+    pub(crate) fn explain(&mut self, model: ModelId, inputs: &JsValue) -> Result<JsValue, Fault> {
+        let mut job = Job::new(model);
+        if inputs.is_object() {
+            let inputs = self.read_inputs(model, inputs, false)?;
+            job.is_batchable = self.is_batchable(model, &inputs);
+            job.shape = shape_class(&inputs, job.is_batchable);
+        }
+        let candidates = self.machine.explain(now(), &job);
+        Ok(array(candidates.iter().map(candidate)))
     }
 }
 

@@ -1,17 +1,17 @@
 //! What happened, told to the page: ends of jobs, records of runs, events.
 
-use js_sys::JSON;
-use pool::{CallId, CallKind, Called, Event, JobEnd, JobId, ModelId};
-use serde::Serialize;
+use pool::{CallId, CallKind, Called, Event, JobEnd, JobId, ModelId, Record};
 use wasm_bindgen::prelude::*;
-use wire::{EventRecord, EventSource, Fault, PoolEvent};
+use wire::{EventSource, Fault, FaultCategory, PoolEvent};
 
-use super::{Owner, Run, Tab};
+use super::actions::NOT_STACKABLE;
+use super::{Owner, Run, Tab, Try};
 use crate::auto::Verdict;
 use crate::clock::{micros, millis, now_micros, unix_micros};
-use crate::object::{from_data, object, set};
+use crate::object::{object, set, to_json};
+use crate::plain::{from_browser, from_event, from_fault, time};
 use crate::record_buffer::Kind;
-use crate::run_record::run_record;
+use crate::run_record::{Origin, run_record};
 use crate::translate::{failure, to_wire_event, undescribed, without_details};
 use crate::unique_id::unique_id;
 
@@ -19,8 +19,10 @@ use crate::unique_id::unique_id;
 const N_LATENCIES_KEPT: usize = 256;
 
 impl Tab {
-    pub(super) fn on_event(&mut self, event: Event) {
-        if let Some((connection, event)) = to_wire_event(&event, |id| self.model_name(id)) {
+    pub(super) fn on_record(&mut self, Record { at, event }: Record) {
+        if self.sampler.keeps(at, &event)
+            && let Some((connection, event)) = to_wire_event(&event, |id| self.model_name(id))
+        {
             self.report_event(connection, event);
         }
         // A heartbeat teaches nothing that is kept.
@@ -102,7 +104,7 @@ impl Tab {
             self.tell(
                 "fault",
                 object(&[
-                    ("fault", from_data(&fault)),
+                    ("fault", from_fault(&fault)),
                     ("connection", called.connection.0.into()),
                     ("model", model),
                 ]),
@@ -134,10 +136,15 @@ impl Tab {
     fn on_run_called(&mut self, called: &Called, fault: Option<&Fault>) {
         for job in &called.jobs {
             let Some(Owner::Run(run)) = self.jobs.get_mut(*job) else { continue };
-            if let Some(attempt) = &mut run.attempt {
-                attempt.queue_micros = Some(micros(called.queued));
+            if let Some(try_) = run.tries.iter_mut().find(|try_| try_.call == called.call) {
+                try_.attempt.queue_micros = Some(micros(called.queued));
+                try_.fault = fault.cloned();
             }
-            run.fault = fault.map(|fault| (called.call, fault.clone()));
+        }
+        if let (Some(model), Some(fault)) = (called.model.and_then(|id| self.models.get_mut(id)), fault)
+            && fault.code == NOT_STACKABLE
+        {
+            model.is_batchable = Some(false);
         }
     }
 
@@ -157,14 +164,14 @@ impl Tab {
         }
     }
 
-    /// A try failed and another one begins: it has a row of its own.
-    pub(super) fn report_failed_attempt(&mut self, job: JobId) {
+    /// Another try begins: those that failed have rows of their own.
+    pub(super) fn report_failed_tries(&mut self, job: JobId) {
         let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { return };
-        if let (Some(attempt), Some((_, fault))) = (run.attempt.take(), run.fault.take()) {
-            let total_micros = now_micros() - run.submitted_micros;
-            let record =
-                run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, Some(fault));
-            self.report(Kind::Run, "record", &record);
+        let (failed, others) = core::mem::take(&mut run.tries).into_iter().partition(|t| t.fault.is_some());
+        run.tries = others;
+        let records = failed_records(&self.origin, run, failed);
+        for record in records {
+            self.report(Kind::Run, "record", record);
         }
     }
 
@@ -186,7 +193,18 @@ impl Tab {
     fn finish_run(&mut self, mut run: Run, end: &JobEnd) {
         let total_micros = now_micros() - run.submitted_micros;
         let fault = failure(end, self.last_fault(end));
-        let attempt = run.attempt.take().unwrap_or_default();
+        let mut tries = core::mem::take(&mut run.tries);
+        let deciding = match *end {
+            JobEnd::Completed { call, .. } => Some(call),
+            JobEnd::Failed { call, .. } => call,
+            JobEnd::Loaded { .. } | JobEnd::Cancelled => None,
+        };
+        let last = tries.iter().position(|t| Some(t.call) == deciding).or(tries.len().checked_sub(1));
+        let last = last.map(|last| tries.remove(last));
+        let (attempt, output) = last.map(|last| (last.attempt, last.output)).unwrap_or_default();
+        for record in failed_records(&self.origin, &run, tries) {
+            self.report(Kind::Run, "record", record);
+        }
         if let Some(model) = self.models.get_mut(run.model) {
             model.n_runs += u32::from(fault.is_none());
             model.n_faults += u32::from(fault.is_some());
@@ -197,11 +215,9 @@ impl Tab {
                 model.latencies.push_back(millis(total_micros));
             }
         }
-        let record =
-            run_record(unique_id(), &self.origin, &run.subject, &attempt, total_micros, fault.clone());
-        let record = self.report(Kind::Run, "record", &record);
-        let output = run.output.take();
-        if let (None, Some((_, output))) = (&fault, &output) {
+        let record = run_record(&self.origin, &run.subject, &attempt, total_micros, fault.as_ref());
+        self.report(Kind::Run, "record", record.clone());
+        if let (None, Some(output)) = (&fault, &output) {
             self.learn_golden(&run, end, output);
         }
         match (fault, output) {
@@ -209,7 +225,7 @@ impl Tab {
                 let reason = run.signal.filter(web_sys::AbortSignal::aborted).map(|signal| signal.reason());
                 run.deferred.reject(&fault, reason.as_ref());
             }
-            (None, Some((_, output))) => {
+            (None, Some(output)) => {
                 set(&output, "record", &record);
                 run.deferred.resolve(&output);
             }
@@ -242,27 +258,34 @@ impl Tab {
     }
 
     fn report_event(&mut self, connection: Option<u32>, event: PoolEvent) {
-        let record = EventRecord {
-            id: unique_id(),
-            session: self.origin.session.clone(),
-            at_unix_micros: unix_micros(),
-            source: EventSource::Page,
-            browser: self.origin.browser.clone(),
-            connection,
-            event,
-        };
-        self.report(Kind::Event, "event", &record);
+        let record = object(&[
+            ("id", unique_id().into()),
+            ("session", self.origin.session.as_deref().map_or(JsValue::NULL, JsValue::from)),
+            ("at_unix_micros", time(unix_micros())),
+            ("source", EventSource::Page.as_str().into()),
+            ("browser", from_browser(&self.origin.browser)),
+            ("connection", connection.map_or(JsValue::UNDEFINED, JsValue::from)),
+            ("event", from_event(&event)),
+        ]);
+        self.report(Kind::Event, "event", record);
     }
 
-    /// Gives a record or event to listeners and to the agent.
-    fn report(&mut self, kind: Kind, listeners: &'static str, record: &impl Serialize) -> JsValue {
-        // Records hold nothing that JSON cannot.
-        let json = serde_json::to_string(record).unwrap_or_default();
-        let value = JSON::parse(&json).unwrap_or(JsValue::NULL);
-        self.tell(listeners, value.clone());
+    /// Gives a [`wire::RunRecord`] or [`wire::EventRecord`] to listeners and to the agent.
+    fn report(&mut self, kind: Kind, listeners: &'static str, record: JsValue) {
         if let Some(reporter) = &self.reporter {
-            reporter.push(kind, json);
+            // Records hold nothing that JSON cannot.
+            reporter.push(kind, to_json(&record).unwrap_or_default());
         }
-        value
+        self.tell(listeners, record);
     }
+}
+
+/// The rows of tries that did not end their job. One that was overtaken and called off did not fail.
+fn failed_records(origin: &Origin, run: &Run, tries: Vec<Try>) -> Vec<JsValue> {
+    let total_micros = now_micros() - run.submitted_micros;
+    let faults = tries.into_iter().filter_map(|t| Some((t.attempt, t.fault?)));
+    faults
+        .filter(|(_, fault)| fault.category != FaultCategory::Cancelled)
+        .map(|(attempt, fault)| run_record(origin, &run.subject, &attempt, total_micros, Some(&fault)))
+        .collect()
 }

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use pool::{BackendSet, Job, JobId, ModelId, ModelSpec, ShapeClass};
+use pool::{
+    BackendSet, BreakerMode, Component, ConnectionId, ConnectionKind, ConnectionSpec, Job, JobId, ModelId,
+    ModelSpec, ShapeClass,
+};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 use wire::{Backend, Fault, Phases, TensorHeader};
@@ -10,14 +13,18 @@ use wire::{Backend, Fault, Phases, TensorHeader};
 use super::{LoadedModel, Owner, Run, Tab, now, unloaded};
 use crate::clock::{now_micros, unix_micros};
 use crate::deferred::Deferred;
-use crate::fault::cancelled;
+use crate::fault::{cancelled, invalid};
 use crate::files::ModelFiles;
 use crate::guard::Listener;
 use crate::inputs::Inputs;
+use crate::inputs::fingerprint::mix;
 use crate::options::{Choice, RunOptions};
 use crate::run_record::Subject;
 use crate::source::Source;
 use crate::translate::{refused, to_pool_backend, to_pool_precision, to_wire_backend};
+
+/// Most elements of all inputs of a job that shares calls.
+const MOST_BATCHED_ELEMENTS: u64 = 64;
 
 impl Tab {
     /// A handle on a model that is registered already.
@@ -48,6 +55,7 @@ impl Tab {
         let id = self.machine.register_model(ModelSpec {
             memory_bytes,
             backends,
+            max_batch: self.max_batch,
             ..ModelSpec::new(&key, &source.family, precision)
         });
         let name = key.clone();
@@ -63,6 +71,7 @@ impl Tab {
             latencies: std::collections::VecDeque::new(),
             n_runs: 0,
             n_faults: 0,
+            is_batchable: None,
             golden: None,
             learns_golden: false,
         };
@@ -151,9 +160,7 @@ impl Tab {
                     inputs,
                     subject,
                     submitted_micros: now_micros(),
-                    attempt: None,
-                    fault: None,
-                    output: None,
+                    tries: Vec::new(),
                     signal: options.signal,
                     deferred,
                     _on_abort,
@@ -185,8 +192,10 @@ impl Tab {
             started_unix_micros: unix_micros(),
         };
         let now = now();
+        let is_batchable = self.is_batchable(id, &inputs);
         let job = Job {
-            shape: ShapeClass::from_elements(inputs.n_elements),
+            shape: shape_class(&inputs, is_batchable),
+            is_batchable,
             priority: options.priority,
             deadline: options.deadline.map(|deadline| now + deadline),
             backends: only(options.backend),
@@ -198,6 +207,13 @@ impl Tab {
         Ok((job, inputs, subject))
     }
 
+    /// Whether a job may share a call with others of its shapes. What is handed over cannot be sent twice, as the jobs of a
+    /// batch that fails are; and larger inputs gain nothing.
+    pub(super) fn is_batchable(&self, id: ModelId, inputs: &Inputs) -> bool {
+        let is_model = self.models.get(id).is_some_and(|model| model.is_batchable == Some(true));
+        is_model && !inputs.transfer && inputs.n_elements <= MOST_BATCHED_ELEMENTS
+    }
+
     /// Reads inputs as the model's contract says.
     pub(super) fn read_inputs(&self, id: ModelId, inputs: &JsValue, transfer: bool) -> Result<Inputs, Fault> {
         let model = self.models.get(id).filter(|model| model.n_handles > 0).ok_or_else(unloaded)?;
@@ -207,9 +223,40 @@ impl Tab {
         }
     }
 
-    /// Opens the first connections.
-    pub(crate) fn start(&mut self) {
+    /// Opens the first connections: an iframe for each of `frames`, and workers.
+    pub(crate) fn start(&mut self, browser: &str, frames: Vec<String>) {
+        for frame in frames {
+            let spec = ConnectionSpec { kind: ConnectionKind::Iframe, ..ConnectionSpec::worker(browser) };
+            let id = self.machine.add_connection(now(), spec);
+            self.frames.insert(id, frame);
+        }
         self.machine.start(now());
+    }
+
+    /// Lets a model's jobs run on a loaded smaller variant of it when memory is short.
+    ///
+    /// # Errors
+    /// `option` when there is no such model, or its inputs and outputs are others.
+    pub(crate) fn set_lower_precision(&mut self, id: ModelId, variant: &str) -> Result<(), Fault> {
+        let unfit = |reason| invalid("option", format!("option 'lowerPrecision' does not fit: {reason}"));
+        let contract = self.contract(id);
+        let variants = self.models.iter().filter(|(other, model)| *other != id && model.id == variant);
+        let (other, _) = variants
+            .max_by_key(|(_, model)| model.n_handles)
+            .ok_or_else(|| unfit("no such model is loaded"))?;
+        if self.contract(other) != contract {
+            return Err(unfit("its inputs or outputs are others"));
+        }
+        if let Some(spec) = self.machine.model(id) {
+            let spec = ModelSpec { lower_precision: Some(other), ..spec.clone() };
+            self.machine.register_model(spec);
+        }
+        Ok(())
+    }
+
+    /// Puts one breaker under the page's hand, or back to work.
+    pub(crate) fn set_breaker_mode(&mut self, id: ConnectionId, component: Component, mode: BreakerMode) {
+        self.machine.set_breaker_mode(now(), id, component, mode);
     }
 
     /// Ends every job and every worker.
@@ -226,6 +273,17 @@ impl Tab {
                 shell.feed(move |tab| tab.machine.cancel(now(), job));
             }
         })
+    }
+}
+
+/// The class of inputs' shapes. Jobs of one class that may share calls have equal shapes; others need about the same time.
+pub(super) fn shape_class(inputs: &Inputs, is_batchable: bool) -> ShapeClass {
+    if is_batchable {
+        // The upper bit keeps it apart from the classes of the others.
+        #[expect(clippy::cast_possible_truncation, reason = "a hash may lose bits")]
+        ShapeClass(mix(0, inputs.shapes.as_bytes()) as u32 | 1 << 31)
+    } else {
+        ShapeClass::from_elements(inputs.n_elements)
     }
 }
 

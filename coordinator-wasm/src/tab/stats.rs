@@ -1,27 +1,29 @@
 //! `pool.stats()`.
 
-use js_sys::Array;
-use pool::Component;
+use pool::{BackendSet, Component, ConnectionId};
 use stats::Sample;
 use wasm_bindgen::prelude::*;
 
 use super::{LoadedModel, Tab, now};
 use crate::clock::{micros, millis};
-use crate::object::{from_data, number, object, set};
+use crate::object::{array, number, object, set};
+use crate::plain::from_capabilities;
 use crate::record_buffer::{Counts, Kind};
 
 impl Tab {
     /// The object that `PoolStats` of the JavaScript interface describes.
-    pub(crate) fn stats(&self) -> JsValue {
+    pub(crate) fn stats(&mut self) -> JsValue {
         let numbers = self.machine.stats();
-        let connections: Array =
-            self.machine.connections().map(|connection| self.connection_stats(connection)).collect();
-        let models: Array = self.models.iter().map(|(_, model)| model_stats(model)).collect();
+        let ids: Vec<ConnectionId> = self.machine.connections().map(pool::Connection::id).collect();
+        let connections = array(ids.into_iter().filter_map(|id| self.connection_stats(id)));
+        let models = array(self.models.iter().map(|(_, model)| model_stats(model)));
         object(&[
             ("queued", number(numbers.n_queued as u64)),
             ("running", number(self.n_running() as u64)),
-            ("connections", connections.into()),
-            ("models", models.into()),
+            ("connections", connections),
+            ("models", models),
+            ("memoryBytes", number(numbers.memory_bytes)),
+            ("memoryLimitBytes", self.memory_limit_bytes.map_or(JsValue::NULL, number)),
             ("records", self.sent(Kind::Run)),
             ("events", self.sent(Kind::Event)),
             ("knowledge", self.knowledge_stats()),
@@ -42,44 +44,54 @@ impl Tab {
         self.connections.iter().filter(|(_, connection)| connection.running.is_some()).count()
     }
 
-    fn connection_stats(&self, member: &pool::Connection) -> JsValue {
-        let id = |model| self.models.get(model).map_or(JsValue::NULL, |model| model.id.as_str().into());
-        let models: Array = member.residents().map(|(model, _)| id(model)).collect();
-        let connection = self.connections.get(member.id());
+    fn connection_stats(&mut self, id: ConnectionId) -> Option<JsValue> {
+        let health = self.machine.health(now(), id);
+        let components = self.breakers(id);
+        let member = self.machine.connection(id)?;
+        let name = |model| self.models.get(model).map_or(JsValue::NULL, |model| model.id.as_str().into());
+        let models = array(member.residents().map(|(model, _)| name(model)));
+        let connection = self.connections.get(id);
+        let capabilities = connection.and_then(|connection| connection.capabilities.as_ref());
         let running = connection.and_then(|connection| connection.running);
         let stats = object(&[
-            ("id", member.id().0.into()),
+            ("id", id.0.into()),
+            ("kind", member.spec().kind.as_str().into()),
             ("state", member.state().as_str().into()),
-            ("job", running.map_or(JsValue::NULL, |(_, model, _)| id(model))),
-            ("models", models.into()),
+            ("job", running.map_or(JsValue::NULL, |(_, model, _)| name(model))),
+            ("models", models),
             ("memoryBytes", number(connection.map_or(0, |connection| connection.memory_bytes))),
             ("nRuns", connection.map_or(0, |connection| connection.n_runs).into()),
             ("nFaults", connection.map_or(0, |connection| connection.n_faults).into()),
             ("nRespawns", connection.map_or(0, |connection| connection.incarnation.saturating_sub(1)).into()),
-            ("breakers", breakers(member)),
-            ("capabilities", from_data(&connection.and_then(|connection| connection.capabilities.as_ref()))),
+            ("health", health.into()),
+            ("breakers", components),
+            ("capabilities", capabilities.map_or(JsValue::NULL, from_capabilities)),
         ]);
         if let Some((_, _, started_micros)) = running {
             set(&stats, "jobStartedMs", &millis(started_micros).into());
         }
-        stats
+        Some(stats)
     }
-}
 
-/// The components that a connection has, and whether calls pass there.
-fn breakers(member: &pool::Connection) -> JsValue {
-    let own = [Component::Loader, Component::Transport].into_iter();
-    let components = member.capabilities().backends.iter().map(pool::Backend::component).chain(own);
-    let entries = components.map(|component| {
-        let breaker = member.breaker(component);
-        let open_for = breaker.open_for(now());
-        object(&[
-            ("component", component.as_str().into()),
-            ("state", breaker.state().as_str().into()),
-            ("openForMs", open_for.map_or(JsValue::NULL, |open_for| millis(micros(open_for)).into())),
-        ])
-    });
-    entries.collect::<Array>().into()
+    /// The components that a connection has, and whether calls pass there.
+    fn breakers(&mut self, id: ConnectionId) -> JsValue {
+        let backends = self.machine.connection(id).map_or(BackendSet::NONE, |c| c.capabilities().backends);
+        let own = [Component::Loader, Component::Transport].into_iter();
+        let components = backends.iter().map(pool::Backend::component).chain(own);
+        let entries = components.filter_map(|component| {
+            let health = self.machine.component_health(now(), id, component);
+            let breaker = self.machine.connection(id)?.breaker(component);
+            let open_for = breaker.open_for(now());
+            Some(object(&[
+                ("component", component.as_str().into()),
+                ("state", breaker.state().as_str().into()),
+                ("mode", breaker.mode().as_str().into()),
+                ("health", health.into()),
+                ("openForMs", open_for.map_or(JsValue::NULL, |open_for| millis(micros(open_for)).into())),
+            ]))
+        });
+        array(entries)
+    }
 }
 
 fn model_stats(model: &LoadedModel) -> JsValue {

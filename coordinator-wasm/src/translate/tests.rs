@@ -47,4 +47,5 @@ fn full_queue_is_overload() {
     let fault = refused(&refusal);
     assert_eq!((fault.category, fault.code.as_str()), (FaultCategory::Overload, "queue-full"));
     assert_eq!(fault.message, "the job was refused: queue is full with 3 jobs, try again in 40 ms");
+    assert_eq!(fault.retry_after_ms, Some(40));
 }

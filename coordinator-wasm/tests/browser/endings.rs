@@ -75,7 +75,9 @@ async fn deadline_ends_a_job_that_waits() {
 async fn full_queue_refuses() {
     let (pool, model, hanging) = busy_pool(&[("queueLimit", 1.into())]).await;
     let waiting = start(&model, &inputs(&[1.0]), &JsValue::UNDEFINED);
-    check_fault(run(&model, &[1.0]).await, "overload", "queue-full");
+    let refused = run(&model, &[1.0]).await;
+    assert!(number(refused.as_ref().unwrap_err(), "retryAfterMs") >= 1.0);
+    check_fault(refused, "overload", "queue-full");
     close(&pool).await;
     check_fault(JsFuture::from(hanging).await, "cancelled", "pool-closed");
     check_fault(JsFuture::from(waiting).await, "cancelled", "pool-closed");

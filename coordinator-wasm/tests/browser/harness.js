@@ -72,6 +72,42 @@ const BEHAVIOURS = {
         },
         ['webgpu'],
     );`,
+    // Runs jobs together, 7 microseconds for each.
+    stacks: `serve({
+        run_batch: (id, { header: { request }, buffers }) => {
+            const results = buffers.map((buffer) => new Float32Array(buffer).map((v) => v + 1));
+            const outputs = results.map((y) => ({ name: 'y', dtype: 'float32', dims: [y.length] }));
+            const reply = { kind: 'ran', outputs, phases: { run_micros: 7 * request.n_jobs }, memory_bytes: 4096 };
+            post(id, reply, results.map((y) => y.buffer));
+        },
+    });`,
+    // Uses as many megabytes as the first element says.
+    hungry: `serve({ run: (id, message) => answerRun(id, message, 7, 1, first(message) * 1e6) });`,
+    // Has no memory for a model of more than three bytes.
+    small: `const sizes = new Map();
+    serve({
+        load: (id, message) => {
+            sizes.set(message.header.request.key, message.buffers[0].byteLength);
+            answerLoad(id);
+        },
+        run: (id, message) =>
+            sizes.get(message.header.request.key) > 3
+                ? failed(id, { category: 'out_of_memory', code: 'out-of-memory', message: 'test memory is used up' })
+                : answerRun(id, message),
+    });`,
+    // Takes a fifth of a second for a run, and as many megabytes as the first element says.
+    slow: `serve({ run: (id, message) => setTimeout(answerRun, 200, id, message, 7, 1, first(message) * 1e6) });`,
+    // Takes 5 seconds for a negative input, unless another worker does already.
+    straggles: `serve({
+        run: (id, message) => {
+            const answer = () => answerRun(id, message);
+            if (first(message) >= 0) {
+                return answer();
+            }
+            navigator.locks.request('straggler', { ifAvailable: true }, (lock) =>
+                lock ? new Promise((resolve) => setTimeout(resolve, 5000)).then(answer) : answer());
+        },
+    });`,
     neverReady: `self.onmessage = () => {};`,
     brokenProtocol: `self.postMessage('not a message');`,
 };
@@ -83,20 +119,22 @@ const PRELUDE = `
     const failed = (id, fault) => post(id, { kind: 'failed', fault });
     const trap = () =>
         post(0, { kind: 'trapped', fault: { category: 'worker_crash', code: 'trap', message: 'test trap' } });
-    const answerRun = (id, message, run_micros = 7, offset = 1) => {
+    const answerRun = (id, message, run_micros = 7, offset = 1, memory_bytes = 4096) => {
         const x = new Float32Array(message.buffers[0]);
         const outputs = [{ name: 'y', dtype: 'float32', dims: [x.length] }];
         const phases = { run_micros };
-        post(id, { kind: 'ran', outputs, phases, memory_bytes: 4096 }, [x.map((v) => v + offset).buffer]);
+        post(id, { kind: 'ran', outputs, phases, memory_bytes }, [x.map((v) => v + offset).buffer]);
+    };
+    const tensor = (name) => ({ name, dtype: 'float32', dims: [0] });
+    const answerLoad = (id) => {
+        const loaded = { inputs: [tensor('x')], outputs: [tensor('y')], phases: { load_micros: 5 } };
+        post(id, { kind: 'loaded', backend_detail: 'test-worker', ...loaded });
     };
     const serve = (special, backends = ['wasm']) => {
-        const tensor = (name) => ({ name, dtype: 'float32', dims: [0] });
         const handlers = {
-            load: (id) => {
-                const loaded = { inputs: [tensor('x')], outputs: [tensor('y')], phases: { load_micros: 5 } };
-                post(id, { kind: 'loaded', backend_detail: 'test-worker', ...loaded });
-            },
+            load: answerLoad,
             run: answerRun,
+            run_batch: (id) => failed(id, { category: 'validation', code: 'batch', message: 'test worker runs single jobs' }),
             unload: (id) => post(id, { kind: 'unloaded' }),
             ping: (id) => post(id, { kind: 'pong', memory_bytes: 4096 }),
             ...special,
@@ -115,6 +153,26 @@ const PRELUDE = `
 export function workerUrl(behaviour) {
     const script = new Blob([PRELUDE, BEHAVIOURS[behaviour]], { type: 'text/javascript' });
     return URL.createObjectURL(script);
+}
+
+/** A page for an iframe, as `frame.html`, around such a worker. */
+export function frameUrl(behaviour) {
+    const script = `
+        addEventListener('message', ({ ports: [port] }) => {
+            const worker = new Worker('${workerUrl(behaviour)}');
+            const pass = (to) => (event) => to.postMessage(event.data, event.data.buffers);
+            worker.onmessage = pass(port);
+            port.onmessage = pass(worker);
+        });`;
+    const page = new Blob([`<script>${script}</`, 'script>'], { type: 'text/html' });
+    return URL.createObjectURL(page);
+}
+
+/** The iframes of this page, the first of which goes away; gives how many there were. */
+export function removeFrame() {
+    const frames = document.querySelectorAll('iframe');
+    frames[0].remove();
+    return frames.length;
 }
 
 export function inputs(values) {

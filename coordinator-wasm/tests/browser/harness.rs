@@ -12,6 +12,12 @@ extern "C" {
 
     pub(crate) fn inputs(values: &[f32]) -> JsValue;
 
+    #[wasm_bindgen(js_name = frameUrl)]
+    pub(crate) fn frame_url(behaviour: &str) -> String;
+
+    #[wasm_bindgen(js_name = removeFrame)]
+    pub(crate) fn remove_frame() -> u32;
+
     pub(crate) type AgentDouble;
 
     #[wasm_bindgen(constructor)]
@@ -145,6 +151,11 @@ pub(crate) fn collect(pool: &PoolHandle, event: &str) -> Array {
     let push = Function::new_with_args("payload", "this.push(payload)").bind0(&seen);
     pool.on(event, push.into()).unwrap();
     seen
+}
+
+/// The payload of the next such event.
+pub(crate) fn next(pool: &PoolHandle, event: &str) -> Promise {
+    Promise::new(&mut |resolve, _reject| drop(pool.on(event, resolve.into()).unwrap()))
 }
 
 /// Ends the test's pool.

@@ -33,13 +33,14 @@ async fn events_reach_the_page_and_the_agent() {
     run(&model, &[-1.0]).await.unwrap_err();
     assert_eq!(JsFuture::from(pool.flush()).await.unwrap(), 0);
     let kinds: Vec<String> = agent.events().iter().map(|event| text(&event, "event.kind")).collect();
-    assert_eq!(kinds[..3], ["connection", "scaled", "connection"], "the worker's start");
+    assert_eq!(kinds[..4], ["connection", "scaled", "called", "connection"], "the worker's start");
+    assert!(kinds.contains(&"placed".to_owned()), "the first place that is chosen");
     let recovering = told.iter().find(|event| text(event, "event.kind") == "recovering").unwrap();
     assert_eq!(text(&recovering, "event.category"), "worker_crash");
     assert_eq!((text(&recovering, "source"), text(&recovering, "session")), ("page".into(), "s1".into()));
     assert_eq!(number(&recovering, "connection"), 0.0);
     // The page listens from the first worker on.
-    assert_eq!(agent.events().length(), told.length() + 3);
+    assert_eq!(agent.events().length(), told.length() + 4);
     assert_eq!(number(&pool.stats(), "events.posted"), f64::from(agent.events().length()));
     assert_eq!(number(&pool.stats(), "records.posted"), f64::from(agent.records().length()));
     close(&pool).await;

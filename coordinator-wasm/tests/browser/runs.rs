@@ -205,6 +205,10 @@ async fn pool_explains_where_a_run_would_go() {
     let model = model(&pool).await;
     run(&model, &[1.0]).await.unwrap();
     let pool = JsValue::from(pool);
+    let explain: Function = get(&pool, "explain").unchecked_into();
+    let of_inputs = explain.call2(&pool, &model, &inputs(&[1.0])).unwrap();
+    assert_eq!(number(&of_inputs, "0.loadMs"), 0.0);
+    check_fault(explain.call2(&pool, &model, &object(&[])), "validation", "input-name");
     let candidates: Array = call(&pool, "explain", &model).unchecked_into();
     let best = candidates.get(0);
     let best_text = text(&best, "text");

@@ -147,12 +147,95 @@ pub enum PoolEvent {
         to: u32,
         /// Why, e.g. `queue_delay`.
         reason: String,
+        /// Share of slots in use, 0–1.
+        #[serde(default)]
+        utilization: f64,
+        /// Jobs waiting.
+        #[serde(default)]
+        n_queued: u32,
+        /// How long those should take with what there was.
+        #[serde(default)]
+        queue_delay_micros: u64,
+        /// Memory in use by its limit, 0–1; 0 when no limit is known.
+        #[serde(default)]
+        memory_ratio: f64,
+    },
+    /// A job found its place. The rows of runs tell where jobs ran; this tells what was expected. Kept when the place was
+    /// not the ordinary choice, and else now and then.
+    Placed {
+        /// The model.
+        model: String,
+        /// On what.
+        backend: Backend,
+        /// Jobs that run together.
+        n_jobs: u32,
+        /// Expected time until the result.
+        expected_micros: u64,
+        /// Part of that for loading the model.
+        load_micros: u64,
+        /// Whether the place was chosen to learn, not because it is the best known.
+        is_exploration: bool,
+        /// Whether the call also tests a half-open breaker.
+        is_probe: bool,
+        /// Whether it is a second call beside one that takes long.
+        is_hedge: bool,
+    },
+    /// A call that ran no job ended; those that did have rows of their own.
+    Called {
+        /// What it was for: `open`, `load`, `probe` or `recreate_device`.
+        call: String,
+        /// The component that served it.
+        component: String,
+        /// The model, of loads and probes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        /// From the request to the answer.
+        latency_micros: u64,
+        /// Whether it tested a half-open breaker.
+        is_probe: bool,
+        /// The fault, when it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<FaultCategory>,
+    },
+    /// A job was not accepted. The first of a second stands for those that were refused for the same reason in it.
+    Refused {
+        /// Its model; empty when nobody knows it.
+        model: String,
+        /// Why, as a sentence.
+        reason: String,
+    },
+    /// A job ended that never ran.
+    Ended {
+        /// Its model.
+        model: String,
+        /// Why, e.g. `no_candidate`; `cancelled` when its caller took it back.
+        verdict: String,
+        /// The fault.
+        cause: FaultCategory,
+        /// From its submission to its end.
+        took_micros: u64,
+    },
+    /// A model was taken off a connection.
+    Unloaded {
+        /// The model.
+        model: String,
+        /// Off what.
+        backend: Backend,
+        /// Why, e.g. `pressure`.
+        reason: String,
+    },
+    /// An operator took a breaker into his hands, or let go of it.
+    BreakerMode {
+        /// Of what.
+        component: String,
+        /// What became of it: `automatic`, `forced_open`, `disabled` or `metrics_only`.
+        mode: String,
     },
 }
 
 impl PoolEvent {
     /// The name of every kind, in declaration order.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 15] = [
         "breaker",
         "connection",
         "recovering",
@@ -162,6 +245,12 @@ impl PoolEvent {
         "quarantined",
         "backend_chosen",
         "scaled",
+        "placed",
+        "called",
+        "refused",
+        "ended",
+        "unloaded",
+        "breaker_mode",
     ];
 
     /// Stable name of the kind: the one in JSON and in the database.
@@ -177,6 +266,12 @@ impl PoolEvent {
             Self::Quarantined { .. } => "quarantined",
             Self::BackendChosen { .. } => "backend_chosen",
             Self::Scaled { .. } => "scaled",
+            Self::Placed { .. } => "placed",
+            Self::Called { .. } => "called",
+            Self::Refused { .. } => "refused",
+            Self::Ended { .. } => "ended",
+            Self::Unloaded { .. } => "unloaded",
+            Self::BreakerMode { .. } => "breaker_mode",
         }
     }
 }

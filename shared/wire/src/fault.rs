@@ -86,12 +86,15 @@ pub struct Fault {
     /// The next thing to try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Of a job that was refused for lack of room: when there should be some, milliseconds from then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Fault {
     /// A fault without a hint.
     pub fn new(category: FaultCategory, code: &str, message: impl Into<String>) -> Self {
-        Self { category, code: code.to_owned(), message: message.into(), hint: None }
+        Self { category, code: code.to_owned(), message: message.into(), hint: None, retry_after_ms: None }
     }
 
     /// The same fault with the next thing to try.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pool::{BackendSet, Event, RootCause};
+use pool::{BackendSet, CallKind, Event, JobEnd, ModelId, RootCause, Timestamp};
 
 use crate::{Backend, Capabilities, FaultCategory, PoolEvent, Precision, SharedFactor};
 
@@ -103,16 +103,78 @@ pub fn to_pool_capabilities(capabilities: &Capabilities, capacity: u32) -> pool:
 #[must_use]
 pub fn to_wire_event(
     event: &Event,
-    model: impl FnOnce(pool::ModelId) -> String,
+    model: impl FnOnce(ModelId) -> String,
 ) -> Option<(Option<u32>, PoolEvent)> {
     let mut concerned = None;
     let event = match event {
-        Event::Placed { .. }
-        | Event::Called(_)
-        | Event::Ended { .. }
-        | Event::Refused { .. }
-        | Event::BreakerMode { .. }
-        | Event::Unloaded { .. } => return None,
+        Event::Placed {
+            model: id,
+            connection,
+            backend,
+            n_jobs,
+            expected,
+            load,
+            is_exploration,
+            is_probe,
+            is_hedge,
+            job: _,
+            shape: _,
+        } => {
+            concerned = Some(connection.0);
+            PoolEvent::Placed {
+                model: model(*id),
+                backend: to_wire_backend(*backend),
+                n_jobs: *n_jobs,
+                expected_micros: micros(*expected),
+                load_micros: micros(*load),
+                is_exploration: *is_exploration,
+                is_probe: *is_probe,
+                is_hedge: *is_hedge,
+            }
+        }
+        Event::Called(called) => {
+            if matches!(called.kind, CallKind::Run | CallKind::Ping) {
+                return None;
+            }
+            concerned = Some(called.connection.0);
+            PoolEvent::Called {
+                call: called.kind.as_str().to_owned(),
+                component: called.component.as_str().to_owned(),
+                model: called.model.map(model),
+                latency_micros: micros(called.latency),
+                is_probe: called.is_probe,
+                fault: called.fault.map(to_wire_category),
+            }
+        }
+        Event::Refused { model: id, refusal } => {
+            PoolEvent::Refused { model: model(*id), reason: refusal.to_string() }
+        }
+        Event::Ended { model: id, end, took, job: _ } => {
+            let (verdict, cause) = match *end {
+                JobEnd::Cancelled => ("cancelled", FaultCategory::Cancelled),
+                JobEnd::Failed { n_attempts: 0, verdict, cause, call: _ } => {
+                    (verdict.as_str(), to_wire_category(cause))
+                }
+                JobEnd::Failed { .. } | JobEnd::Completed { .. } | JobEnd::Loaded { .. } => return None,
+            };
+            let verdict = verdict.to_owned();
+            PoolEvent::Ended { model: model(*id), verdict, cause, took_micros: micros(*took) }
+        }
+        Event::Unloaded { connection, model: id, backend, reason } => {
+            concerned = Some(connection.0);
+            PoolEvent::Unloaded {
+                model: model(*id),
+                backend: to_wire_backend(*backend),
+                reason: reason.as_str().to_owned(),
+            }
+        }
+        Event::BreakerMode { connection, component, mode } => {
+            concerned = Some(connection.0);
+            PoolEvent::BreakerMode {
+                component: component.as_str().to_owned(),
+                mode: mode.as_str().to_owned(),
+            }
+        }
         Event::ModelBreaker { model: id, transition, health } => PoolEvent::Breaker {
             component: "model".to_owned(),
             from: transition.from.as_str().to_owned(),
@@ -168,8 +230,16 @@ pub fn to_wire_event(
             cause: to_wire_category(*cause),
             n_connections: *n_connections,
         },
-        Event::Scaled { from, to, reason, .. } => {
-            PoolEvent::Scaled { from: *from, to: *to, reason: reason.as_str().to_owned() }
+        Event::Scaled { from, to, reason, utilization, n_queued, queue_delay, memory_ratio } => {
+            PoolEvent::Scaled {
+                from: *from,
+                to: *to,
+                reason: reason.as_str().to_owned(),
+                utilization: *utilization,
+                n_queued: u32::try_from(*n_queued).unwrap_or(u32::MAX),
+                queue_delay_micros: micros(*queue_delay),
+                memory_ratio: *memory_ratio,
+            }
         }
     };
     Some((concerned, event))
@@ -186,6 +256,57 @@ fn factors(cause: &RootCause) -> Vec<SharedFactor> {
         p_value: shared.p_value,
     };
     cause.factors.iter().map(to_wire).collect()
+}
+
+/// Which events are worth a row: a busy pool places thousands of jobs a second, and a full one refuses as many.
+#[derive(Debug, Clone, Default)]
+pub struct Sampler {
+    n_placed: u64,
+    /// What was refused in the second that began at `refused_since`.
+    refused: Vec<(ModelId, core::mem::Discriminant<pool::Refusal>)>,
+    refused_since: Timestamp,
+}
+
+/// One ordinary placement out of this many is kept.
+const PLACED_INTERVAL: u64 = 100;
+
+impl Sampler {
+    /// Whether to keep the event: every one, but of ordinary placements one in a hundred, and of refusals of a model for the
+    /// same reason the first of a second.
+    pub fn keeps(&mut self, at: Timestamp, event: &Event) -> bool {
+        match event {
+            Event::Placed { is_exploration: false, is_probe: false, is_hedge: false, .. } => {
+                self.n_placed += 1;
+                self.n_placed % PLACED_INTERVAL == 1
+            }
+            Event::Refused { model, refusal } => {
+                if at.since(self.refused_since) >= Duration::from_secs(1) {
+                    self.refused.clear();
+                    self.refused_since = at;
+                }
+                let refused = (*model, core::mem::discriminant(refusal));
+                let is_new = !self.refused.contains(&refused);
+                if is_new {
+                    self.refused.push(refused);
+                }
+                is_new
+            }
+            Event::Placed { .. }
+            | Event::Called(_)
+            | Event::Ended { .. }
+            | Event::Breaker { .. }
+            | Event::ModelBreaker { .. }
+            | Event::BreakerMode { .. }
+            | Event::Connection { .. }
+            | Event::Recovering { .. }
+            | Event::Recovered { .. }
+            | Event::Incident { .. }
+            | Event::RootCause(_)
+            | Event::Quarantined { .. }
+            | Event::Unloaded { .. }
+            | Event::Scaled { .. } => true,
+        }
+    }
 }
 
 /// A duration as records hold it.

@@ -16,12 +16,13 @@ export class ConnectionCard {
 
   /**
    * @param {number} id
+   * @param {"worker" | "iframe"} kind
    * @param {() => void} onKill
    */
-  constructor(id, onKill) {
+  constructor(id, kind, onKill) {
     this.element = copyTemplate("#connection-template");
     this.element.dataset.connection = String(id);
-    setText(find("h3", this.element), `Worker ${id}`);
+    setText(find("h3", this.element), `${kind === "iframe" ? "Iframe" : "Worker"} ${id}`);
     const kill = find("button", this.element);
     kill.setAttribute("aria-label", `Kill worker ${id}`);
     kill.title = "Ends this worker as a crash would. The pool starts a new one.";
@@ -34,7 +35,7 @@ export class ConnectionCard {
     const { element } = this;
     const state = stats.state === "ready" && stats.job ? "busy" : stats.state;
     element.dataset.state = state;
-    setText(find(".state", element), state);
+    setText(find(".state", element), `${state} · health ${Math.round(stats.health)}`);
     setText(find(".job", element), stats.job ? `runs ${stats.job}` : "idle");
     find("button", element).disabled = stats.state !== "ready";
     const history = [`${count(stats.nRuns, "run")}`, count(stats.nFaults, "fault")];

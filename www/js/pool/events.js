@@ -16,6 +16,21 @@ const STRATEGIES = {
   restart_browser: "starting a new browser",
 };
 
+const UNLOADED = {
+  room: "to make room",
+  pressure: "because memory is short",
+  out_of_memory: "because memory ran out",
+  fault: "after a fault",
+  unwanted: "because nobody needs it",
+};
+
+const BREAKER_MODES = {
+  automatic: "decides by itself again",
+  forced_open: "is held open by hand",
+  disabled: "is switched off by hand",
+  metrics_only: "only counts, by hand",
+};
+
 const BREAKER_STATES = { open: "opens", half_open: "lets probes pass", closed: "closes" };
 
 /** A name of the pool's as words, e.g. `device lost`. */
@@ -69,6 +84,12 @@ export function describe({ connection, event }) {
       return line(`${event.model}: ${event.sentence}`);
     case "scaled":
       return line(`${event.from} → ${count(event.to, "worker")}: ${words(event.reason)}`);
+    case "unloaded":
+      return line(`${event.model} leaves ${event.backend} ${UNLOADED[event.reason]}`);
+    case "breaker_mode":
+      return line(`the breaker of ${event.component} ${BREAKER_MODES[event.mode]}`);
+    case "refused":
+      return line(`a job for ${event.model} was refused: ${event.reason}`, true);
     default:
       return null;
   }

@@ -49,7 +49,7 @@ export class PoolView {
     for (const connection of stats.connections) {
       let card = this.#cards.get(connection.id);
       if (!card) {
-        card = new ConnectionCard(connection.id, () => this.#pool.killWorker(connection.id));
+        card = new ConnectionCard(connection.id, connection.kind, () => this.#pool.killWorker(connection.id));
         this.#cards.set(connection.id, card);
         find(".connections", this.#root).append(card.element);
       }

@@ -99,6 +99,11 @@ fn event_table(events: &[EventRow], printer: &Printer) -> String {
     table.render()
 }
 
+/// A stable name as words.
+fn plain(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 /// An event as a sentence.
 fn words(event: &PoolEvent) -> (String, Tone) {
     let after = |micros: u64| quantity::micros(micros as f64);
@@ -131,8 +136,69 @@ fn words(event: &PoolEvent) -> (String, Tone) {
             (format!("inputs of {model} quarantined: {} on {n}", cause.as_str()), Tone::Bad)
         }
         PoolEvent::BackendChosen { model, sentence, .. } => (format!("{model}: {sentence}"), Tone::Plain),
-        PoolEvent::Scaled { from, to, reason } => {
-            (format!("{from} → {to} connections: {reason}"), Tone::Plain)
+        PoolEvent::Scaled { from, to, reason, utilization, n_queued, queue_delay_micros, memory_ratio } => {
+            let mut load = vec![format!("{} of the slots in use", quantity::percent(*utilization))];
+            if *n_queued > 0 {
+                let n = quantity::plural(*n_queued as usize, "job");
+                load.push(format!("{n} waiting, for {} together", after(*queue_delay_micros)));
+            }
+            if *memory_ratio > 0.0 {
+                load.push(format!("{} of the memory limit", quantity::percent(*memory_ratio)));
+            }
+            (format!("{from} → {to} connections: {}; {}", plain(reason), load.join(", ")), Tone::Plain)
+        }
+        PoolEvent::Placed {
+            model,
+            backend,
+            n_jobs,
+            expected_micros,
+            load_micros,
+            is_exploration,
+            is_probe,
+            is_hedge,
+        } => {
+            let jobs = quantity::plural(*n_jobs as usize, "job");
+            let why = [
+                (is_exploration, ", to learn"),
+                (is_probe, ", as a probe"),
+                (is_hedge, ", as a second call"),
+            ];
+            let why: String = why.iter().filter(|(is_so, _)| **is_so).map(|(_, words)| *words).collect();
+            let load = if *load_micros > 0 {
+                format!(", {} of it to load", after(*load_micros))
+            } else {
+                String::new()
+            };
+            let expected = after(*expected_micros);
+            (
+                format!("{jobs} of {model} placed on {}{why}; {expected} expected{load}", backend.as_str()),
+                Tone::Plain,
+            )
+        }
+        PoolEvent::Called { call, component, model, latency_micros, is_probe: _, fault } => {
+            let of =
+                model.as_ref().map_or_else(|| component.clone(), |model| format!("{model} on {component}"));
+            let latency = after(*latency_micros);
+            match fault {
+                None => (format!("{} of {of} took {latency}", plain(call)), Tone::Plain),
+                Some(fault) => {
+                    (format!("{} of {of} failed after {latency}: {}", plain(call), fault.as_str()), Tone::Bad)
+                }
+            }
+        }
+        PoolEvent::Refused { model, reason } => {
+            (format!("a job of {model} was refused: {reason}"), Tone::Bad)
+        }
+        PoolEvent::Ended { model, verdict, cause, took_micros } => {
+            let took = after(*took_micros);
+            let (verdict, cause) = (plain(verdict), cause.as_str());
+            (format!("a job of {model} ended after {took} without a run: {verdict}, {cause}"), Tone::Bad)
+        }
+        PoolEvent::Unloaded { model, backend, reason } => {
+            (format!("{model} unloaded from {}: {}", backend.as_str(), plain(reason)), Tone::Plain)
+        }
+        PoolEvent::BreakerMode { component, mode } => {
+            (format!("breaker of {component}: {} by an operator", plain(mode)), Tone::Plain)
         }
     }
 }

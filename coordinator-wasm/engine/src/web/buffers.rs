@@ -4,7 +4,8 @@ use js_sys::{
     Array, ArrayBuffer, BigInt64Array, Float32Array, Int8Array, Int32Array, Uint8Array, Uint16Array,
 };
 use model::Source;
-use wasm_bindgen::JsCast as _;
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 use wire::engine::Part;
 use wire::{DType, Fault, TensorHeader};
 
@@ -26,11 +27,46 @@ impl Source for PageFile {
     }
 }
 
-/// Each part with its file.
-pub(super) fn parts(parts: Vec<Part>, buffers: &Array) -> Result<Vec<(Part, File)>, Fault> {
-    let buffers = array_buffers(parts.len(), buffers)?;
-    let file = |buffer: ArrayBuffer| Box::new(PageFile(Uint8Array::new(&buffer))) as File;
-    Ok(parts.into_iter().zip(buffers).map(|(part, buffer)| (part, file(buffer))).collect())
+/// A file in the origin's private storage, which is read when its bytes are needed.
+struct StoredFile {
+    access: FileSystemSyncAccessHandle,
+    n_bytes: usize,
+}
+
+impl Source for StoredFile {
+    fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        let options = FileSystemReadWriteOptions::new();
+        options.set_at(offset as f64);
+        let n_expected = target.len() as f64;
+        let n_read = self.access.read_with_u8_array_and_options(target, &options);
+        if n_read.ok() != Some(n_expected) {
+            // Somebody emptied the storage: the page replaces the worker and fetches the file again.
+            wasm_bindgen::throw_str("a stored model file cannot be read any more");
+        }
+    }
+}
+
+/// Each part with its file: a buffer, or a handle on a stored file that `worker.js` opened.
+pub(super) fn parts(parts: Vec<Part>, files: &Array) -> Result<Vec<(Part, File)>, Fault> {
+    if files.length() as usize != parts.len() {
+        return Err(fault::n_parts(parts.len(), files.length() as usize));
+    }
+    parts.into_iter().zip(files.iter()).map(|(part, given)| Ok((part, file(given)?))).collect()
+}
+
+fn file(given: JsValue) -> Result<File, Fault> {
+    let stored = match given.dyn_into::<ArrayBuffer>() {
+        Ok(buffer) => return Ok(Box::new(PageFile(Uint8Array::new(&buffer)))),
+        Err(given) => given.dyn_into::<FileSystemSyncAccessHandle>(),
+    };
+    let unreadable = |_: JsValue| super::unreadable("a file is neither a buffer nor stored");
+    let access = stored.map_err(unreadable)?;
+    let n_bytes = access.get_size().map_err(unreadable)? as usize;
+    Ok(Box::new(StoredFile { access, n_bytes }))
 }
 
 /// Each header with its elements.

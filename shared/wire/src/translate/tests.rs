@@ -31,3 +31,58 @@ fn precisions_keep_their_names() {
         );
     }
 }
+
+fn placed(is_hedge: bool) -> Event {
+    Event::Placed {
+        job: None,
+        n_jobs: 1,
+        model: ModelId(0),
+        shape: pool::ShapeClass(0),
+        connection: pool::ConnectionId(0),
+        backend: pool::Backend::Wasm,
+        expected: Duration::ZERO,
+        load: Duration::ZERO,
+        is_exploration: false,
+        is_probe: false,
+        is_hedge,
+    }
+}
+
+#[test]
+fn ordinary_placements_are_sampled() {
+    let mut sampler = Sampler::default();
+    let n_kept = |sampler: &mut Sampler, is_hedge| {
+        (0..1000).filter(|_| sampler.keeps(Timestamp::ZERO, &placed(is_hedge))).count()
+    };
+    assert_eq!(n_kept(&mut sampler, false), 10);
+    assert_eq!(n_kept(&mut sampler, true), 1000);
+}
+
+#[test]
+fn the_first_refusal_of_a_second_stands_for_the_others() {
+    let full = Event::Refused {
+        model: ModelId(0),
+        refusal: pool::Refusal::QueueFull { n_queued: 3, retry_after: Duration::ZERO },
+    };
+    let closing = Event::Refused { model: ModelId(0), refusal: pool::Refusal::Closing };
+    let mut sampler = Sampler::default();
+    let at = Timestamp::from_micros;
+    let kept = [(0, &full), (10, &full), (20, &closing), (999_999, &full), (1_000_000, &full)]
+        .map(|(micros, event)| sampler.keeps(at(micros), event));
+    assert_eq!(kept, [true, false, true, false, true]);
+}
+
+#[test]
+fn ends_are_told_when_no_run_tells_them() {
+    let ended = |end| {
+        let event = Event::Ended { job: pool::JobId(1), model: ModelId(0), end, took: Duration::ZERO };
+        to_wire_event(&event, |_| "tiny".to_owned()).is_some()
+    };
+    let failed = |n_attempts| JobEnd::Failed {
+        cause: pool::FaultCategory::OutOfMemory,
+        call: None,
+        n_attempts,
+        verdict: pool::Verdict::NoCandidate,
+    };
+    assert_eq!([ended(JobEnd::Cancelled), ended(failed(0)), ended(failed(1))], [true, true, false]);
+}

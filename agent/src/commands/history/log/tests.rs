@@ -4,7 +4,7 @@ use wire::{Adapter, Backend, FaultCategory};
 
 use super::*;
 use crate::store::{Ending, Store};
-use crate::testing::{browser, campaign, event_record};
+use crate::testing::{browser, campaign, event_record, scaled};
 
 fn events() -> Vec<PoolEvent> {
     let text = str::to_owned;
@@ -48,7 +48,42 @@ fn events() -> Vec<PoolEvent> {
             backend: Backend::Wasm,
             sentence: text("wasm at 1.20 ms, webgpu at 9.40 ms"),
         },
-        PoolEvent::Scaled { from: 1, to: 2, reason: text("queue_delay") },
+        scaled("queue_delay"),
+        PoolEvent::Placed {
+            model: text("tiny"),
+            backend: Backend::Webgpu,
+            n_jobs: 1,
+            expected_micros: 80_000,
+            load_micros: 60_000,
+            is_exploration: true,
+            is_probe: false,
+            is_hedge: false,
+        },
+        PoolEvent::Called {
+            call: text("load"),
+            component: text("loader"),
+            model: Some(text("tiny")),
+            latency_micros: 63_000,
+            is_probe: false,
+            fault: None,
+        },
+        PoolEvent::Called {
+            call: text("open"),
+            component: text("transport"),
+            model: None,
+            latency_micros: 60_000_000,
+            is_probe: true,
+            fault: Some(FaultCategory::Timeout),
+        },
+        PoolEvent::Refused { model: text("tiny"), reason: text("queue is full with 3 jobs") },
+        PoolEvent::Ended {
+            model: text("tiny"),
+            verdict: text("no_candidate"),
+            cause: FaultCategory::OutOfMemory,
+            took_micros: 900,
+        },
+        PoolEvent::Unloaded { model: text("tiny"), backend: Backend::Wasm, reason: text("pressure") },
+        PoolEvent::BreakerMode { component: text("webgpu"), mode: text("forced_open") },
     ]
 }
 
