@@ -11,5 +11,6 @@ pub(crate) mod operator;
 pub(crate) mod output;
 pub(crate) mod prior;
 mod record;
+pub(crate) mod shape;
 pub(crate) mod summary;
 mod translate;

@@ -58,6 +58,12 @@ pub(crate) struct RunArgs {
     /// How long a job may take, tries and waiting included, e.g. 30s, 5m, 1h
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     pub(crate) deadline: Duration,
+    /// Most jobs of equal shapes that a model runs together; jobs of a batch that fails are tried alone
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) batch: u32,
+    /// How long the first job of a batch waits for company, e.g. 5ms; 0ms takes what waits when a worker is free
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = delay)]
+    pub(crate) batch_delay: Duration,
     /// Memory that all browsers may take together, e.g. 800MB, 4GB; from 80 % of it on the pool closes browsers down to
     /// --min, then unloads models [default: the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -98,6 +104,13 @@ fn time(text: &str) -> Result<Duration, String> {
     };
     let count: u32 = text[..text.len() - 1].parse().map_err(|_not_a_number| wrong())?;
     if count == 0 { Err(wrong()) } else { Ok(Duration::from_secs(u64::from(count) * seconds_per_unit)) }
+}
+
+/// A whole number of milliseconds.
+fn delay(text: &str) -> Result<Duration, String> {
+    let count = text.strip_suffix("ms").and_then(|count| count.parse::<u32>().ok());
+    let wrong = || "a delay is a whole number of milliseconds, e.g. 5ms".to_owned();
+    count.map(|count| Duration::from_millis(count.into())).ok_or_else(wrong)
 }
 
 /// A whole number and a unit: `MB` or `GB`. In bytes.

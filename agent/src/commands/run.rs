@@ -102,6 +102,8 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
         size,
         n_workers: args.workers,
         deadline: args.deadline,
+        max_batch: args.batch,
+        batch_delay: args.batch_delay,
         memory_limit_bytes: args.memory_limit.or_else(memory_bytes).unwrap_or_default(),
         is_hedged: args.hedge,
         switches: args.breaker.clone(),
@@ -149,6 +151,9 @@ fn report(
     } else {
         printer.result(&summary.render(printer));
         printer.note(&format!("results in {}", args.output.display()));
+    }
+    if let (Some(hint), false) = (summary.hint(), printer.wants_json()) {
+        printer.hint(hint);
     }
     if interrupted {
         let failure = Failure::environment("interrupted; what was done before is in the output");
@@ -259,7 +264,7 @@ fn prime(
     let mut advice = recommend::document(store, zoo, &filter)?.advice;
     advice.retain(|one| one.host == machine.name && one.cpu_model == machine.cpu_model);
     let recoveries = store.recoveries(&EventFilter { since_unix_micros: since, ..EventFilter::default() })?;
-    let latencies = prior::latencies(driver.model(), &advice, goldens);
+    let latencies = prior::latencies(driver.model(), &advice, goldens, driver.classes());
     driver.seed(latencies, recoveries.iter().filter_map(prior::strategy).collect());
     Ok(())
 }

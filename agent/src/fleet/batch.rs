@@ -40,6 +40,8 @@ pub(crate) struct Batch<'a> {
     /// Shows progress.
     pub(crate) bar: ProgressBar,
     started: Instant,
+    /// When the first job ended.
+    first_ended: Option<Instant>,
     /// Rows that wait to be stored.
     unstored: Said,
     /// When rows were stored last.
@@ -55,7 +57,8 @@ impl<'a> Batch<'a> {
         bar: ProgressBar,
     ) -> Self {
         let started = Instant::now();
-        Self { store, printer, output, bar, started, unstored: Said::default(), stored: started }
+        let unstored = Said::default();
+        Self { store, printer, output, bar, started, first_ended: None, unstored, stored: started }
     }
 
     /// Runs until every job has ended, or the run is stopped.
@@ -134,6 +137,9 @@ impl<'a> Batch<'a> {
         for warning in &said.warnings {
             self.printer.warning(warning);
         }
+        for note in &said.notes {
+            self.printer.note(note);
+        }
         for finished in &said.finished {
             self.write(finished)?;
         }
@@ -148,6 +154,7 @@ impl<'a> Batch<'a> {
 
     fn write(&mut self, finished: &Finished) -> anyhow::Result<()> {
         self.bar.inc(1);
+        self.first_ended.get_or_insert_with(Instant::now);
         let Some(file) = &mut self.output else {
             self.printer.document(finished)?;
             return Ok(());
@@ -178,6 +185,14 @@ impl<'a> Batch<'a> {
         let (n_ready, n_all) = driver.n_browsers();
         let failed = driver.counts().n_failed;
         let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        self.bar.set_message(format!("{n_ready} of {} ready{failed}", quantity::plural(n_all, "browser")));
+        let rate = match self.first_ended {
+            Some(first) if ended > 0 => {
+                let rate = ended as f64 / first.elapsed().as_secs_f64().max(1.0);
+                format!(", {} jobs/s", quantity::significant(rate))
+            }
+            Some(_) | None => String::new(),
+        };
+        let browsers = quantity::plural(n_all, "browser");
+        self.bar.set_message(format!("{n_ready} of {browsers} ready{rate}{failed}"));
     }
 }

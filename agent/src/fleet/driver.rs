@@ -14,19 +14,20 @@ use std::time::Duration;
 
 use pool::{
     CallId, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, HedgingConfig, Job, JobId,
-    LatencyEvidence, ModelId, ModelSpec, Pool, ScalingConfig, ShapeClass, StrategyEvidence, Timestamp,
+    LatencyEvidence, ModelId, ModelSpec, Pool, ScalingConfig, StrategyEvidence, Timestamp,
 };
 use wire::Fault;
-use wire::translate::{to_pool_category, to_pool_precision};
+use wire::translate::{Sampler, to_pool_category, to_pool_precision};
 
 use crate::fleet::input::Line;
 use crate::fleet::output::Finished;
+use crate::fleet::shape::Classes;
 use crate::fleet::translate::{cancelled, refused};
 
 pub(super) use member::Member;
 pub(crate) use parts::{Happening, Host, Launch, Setup, Subject, What};
 use state::{Call, Task, fingerprint};
-pub(crate) use state::{Counts, Ran, Said};
+pub(crate) use state::{Counts, Failure, Ran, Said};
 
 /// How long a browser may take from its launch until its workers are ready: several start at once, on a machine that works.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -34,8 +35,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a page may take to answer a ping; its main thread only passes messages on.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Jobs for each worker, waiting or running: enough that none is idle, few enough that memory is bounded.
-const JOBS_PER_WORKER: u32 = 5;
+/// Time between two changes of the fleet's size: a browser opens in seconds, and many a run takes no more than a minute.
+const SCALING_COOLDOWN: Duration = Duration::from_secs(10);
 
 /// Failures to open for each browser there is, none being open, after which the run is given up.
 const HOPELESS_OPENS: usize = 3;
@@ -53,12 +54,15 @@ pub(crate) struct Driver<H> {
     /// Latencies from before.
     priors: Vec<LatencyEvidence>,
     counts: Counts,
+    /// Jobs that failed, by the code of their fault.
+    failures: BTreeMap<String, Failure>,
     /// Failures to open since a browser was open, and the last one.
     failed_opens: Option<(u32, Fault)>,
     /// Why jobs that the pool takes back have no result.
     stopped_by: Fault,
     said: Said,
     n_events: u64,
+    sampler: Sampler,
 }
 
 impl<H: Host> Driver<H> {
@@ -68,7 +72,8 @@ impl<H: Host> Driver<H> {
         let mut pool = Pool::new(
             Config {
                 // Loading the model is a job as well.
-                queue_capacity: (JOBS_PER_WORKER * max * setup.n_workers + max) as usize,
+                queue_capacity: (setup.max_jobs() + max) as usize,
+                batch_delay: setup.batch_delay,
                 job_timeout: setup.deadline,
                 open_timeout: OPEN_TIMEOUT,
                 heartbeat: HeartbeatConfig { timeout: PING_TIMEOUT, ..HeartbeatConfig::default() },
@@ -81,6 +86,7 @@ impl<H: Host> Driver<H> {
                         .iter()
                         .map(|one| ConnectionSpec::browser(&one.name, 0))
                         .collect(),
+                    cooldown: SCALING_COOLDOWN,
                     memory_limit_bytes: setup.memory_limit_bytes,
                     ..ScalingConfig::default()
                 },
@@ -96,6 +102,7 @@ impl<H: Host> Driver<H> {
             memory_bytes: subject.n_bytes * u64::from(setup.n_workers),
             backends: subject.backends,
             has_golden: subject.golden.is_some(),
+            max_batch: if subject.pipeline.is_none() { setup.max_batch } else { 1 },
             ..ModelSpec::new(&subject.id, &subject.family, precision)
         });
         Self {
@@ -109,16 +116,23 @@ impl<H: Host> Driver<H> {
             tasks: BTreeMap::new(),
             priors: Vec::new(),
             counts: Counts::default(),
+            failures: BTreeMap::new(),
             failed_opens: None,
             stopped_by: cancelled(),
             said: Said::default(),
             n_events: 0,
+            sampler: Sampler::default(),
         }
     }
 
     /// The model's number in the pool.
     pub(crate) fn model(&self) -> ModelId {
         self.model
+    }
+
+    /// How jobs are classed.
+    pub(crate) fn classes(&self) -> Classes {
+        Classes { are_stacked: self.subject.pipeline.is_none() && self.setup.max_batch > 1 }
     }
 
     /// Puts in what is known from before. Latencies are for browsers by their name; their adapters are known once they open.
@@ -139,8 +153,10 @@ impl<H: Host> Driver<H> {
         let refusal = match job {
             Err(fault) => fault,
             Ok(input) => {
+                let classes = self.classes();
                 let job = Job {
-                    shape: ShapeClass::from_elements(input.n_elements),
+                    shape: classes.of(&input.shapes, input.n_elements),
+                    is_batchable: classes.is_batchable(input.n_elements),
                     fingerprint: fingerprint(&input),
                     ..Job::new(self.model)
                 };
@@ -157,15 +173,14 @@ impl<H: Host> Driver<H> {
                 }
             }
         };
-        self.counts.n_failed += 1;
+        self.note_failure(index, &refusal);
         self.said.finished.push(Finished::untried(index, refusal));
         None
     }
 
     /// Whether another job is of use now.
     pub(crate) fn has_room(&self) -> bool {
-        let n_workers = self.setup.size.1 * self.setup.n_workers;
-        self.tasks.len() < (JOBS_PER_WORKER * n_workers) as usize
+        self.tasks.len() < self.setup.max_jobs() as usize
     }
 
     /// Jobs that have not ended.
@@ -176,6 +191,19 @@ impl<H: Host> Driver<H> {
     /// Jobs that have.
     pub(crate) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Why jobs failed, most frequent first.
+    pub(crate) fn failures(&self) -> Vec<&Failure> {
+        let mut failures: Vec<&Failure> = self.failures.values().collect();
+        failures.sort_by_key(|failure| core::cmp::Reverse(failure.n));
+        failures
+    }
+
+    fn note_failure(&mut self, index: u64, fault: &Fault) {
+        self.counts.n_failed += 1;
+        let first = || Failure { n: 0, index, fault: fault.clone() };
+        self.failures.entry(fault.code.clone()).or_insert_with(first).n += 1;
     }
 
     /// Time passed.

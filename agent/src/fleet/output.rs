@@ -37,9 +37,12 @@ pub(crate) struct Finished {
     pub(crate) backend: Option<Backend>,
     /// Tries that were started.
     pub(crate) attempts: u32,
-    /// Computing in the worker, microseconds.
+    /// Computing in the worker, microseconds; of a batch, for all of its jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) run_micros: Option<u64>,
+    /// Jobs of the batch that it was one of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<usize>,
     /// From reading the line to its end, microseconds.
     pub(crate) total_micros: u64,
 }
@@ -57,6 +60,7 @@ impl Finished {
             backend: None,
             attempts: 0,
             run_micros: None,
+            batch: None,
             total_micros: 0,
         }
     }
@@ -67,6 +71,15 @@ impl Finished {
 pub(crate) struct Outputs(pub(crate) Vec<(TensorHeader, Vec<u8>)>);
 
 impl Outputs {
+    /// The outputs of each of `n_jobs` jobs, which stand one after the other; `None` when they do not come out even.
+    pub(crate) fn split(mut self, n_jobs: usize) -> Option<Vec<Self>> {
+        let n_outputs = self.0.len().checked_div(n_jobs)?;
+        if n_outputs * n_jobs != self.0.len() {
+            return None;
+        }
+        Some((0..n_jobs).map(|_| Self(self.0.drain(..n_outputs).collect())).collect())
+    }
+
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

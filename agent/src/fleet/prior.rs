@@ -8,6 +8,7 @@ use pool::{
 };
 
 use crate::analysis::advice::Advice;
+use crate::fleet::shape::Classes;
 use crate::golden::Golden;
 use crate::store::Recovery;
 
@@ -23,15 +24,20 @@ const DEVIATION_LN: f64 = 0.5;
 
 /// The median of each case on each browser and backend, where the shapes of the case are known, and what they say together
 /// of any shape: that is what the pool compares places by. Places name browsers only.
-pub(crate) fn latencies(model: ModelId, advice: &[Advice], goldens: &[Golden]) -> Vec<LatencyEvidence> {
+pub(crate) fn latencies(
+    model: ModelId,
+    advice: &[Advice],
+    goldens: &[Golden],
+    classes: Classes,
+) -> Vec<LatencyEvidence> {
     // Cases of one class of shapes share an estimate: the one with the most runs stands for them.
     let mut known: BTreeMap<(&str, Backend, ShapeClass), (usize, f64)> = BTreeMap::new();
     for one in advice {
-        let Some(n_elements) = n_elements(one, goldens) else { continue };
+        let Some((shapes, n_elements)) = inputs(one, goldens) else { continue };
         for choice in &one.choices {
             let backend = choice.backend.split(' ').next().unwrap_or_default();
             let (Ok(backend), Some(median)) = (backend.parse(), choice.median_micros) else { continue };
-            let place = (choice.browser.as_str(), backend, ShapeClass::from_elements(n_elements));
+            let place = (choice.browser.as_str(), backend, classes.of(&shapes, n_elements));
             let best = known.entry(place).or_insert((0, 0.0));
             if choice.n > best.0 {
                 *best = (choice.n, median);
@@ -73,16 +79,19 @@ fn pooled(estimates: impl Iterator<Item = Estimate> + Clone) -> Option<Estimate>
     Some(Estimate { weight: weight.min(PRIOR_CALLS as f64), mean_ln, variance_ln, ..first })
 }
 
-/// Elements of a case's inputs: from the golden case of that name, or from shapes such as `x:1x16,y:4`.
-fn n_elements(advice: &Advice, goldens: &[Golden]) -> Option<u64> {
+/// Shapes of a case's inputs and their elements: from the golden case of that name, or from shapes such as `x:1x16,y:4`.
+fn inputs(advice: &Advice, goldens: &[Golden]) -> Option<(String, u64)> {
     let golden = goldens.iter().find(|golden| golden.model == advice.model);
     if let Some(case) = golden.and_then(|golden| golden.cases.iter().find(|case| case.id == advice.case)) {
-        return case.inputs.iter().map(|input| input.header.n_elements().map(|n| n as u64)).sum();
+        let shapes: Vec<String> = case.inputs.iter().map(|input| input.header.shape_text()).collect();
+        let n_elements: Option<usize> = case.inputs.iter().map(|input| input.header.n_elements()).sum();
+        return Some((shapes.join(","), n_elements? as u64));
     }
     let tensor = |shape: &str| -> Option<u64> {
         shape.rsplit_once(':')?.1.split('x').map(|dim| dim.parse::<u64>().ok()).product()
     };
-    advice.case.split(',').map(tensor).sum()
+    let n_elements: Option<u64> = advice.case.split(',').map(tensor).sum();
+    Some((advice.case.clone(), n_elements?))
 }
 
 /// How a strategy did, with at most [`PRIOR_USES`]; `None` for one that the pool does not know.

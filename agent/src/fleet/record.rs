@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use pool::CallId;
-use wire::{Adapter, Backend, Browser, Fault, Outcome, Phases, RunRecord, TensorHeader};
+use wire::{Adapter, Backend, Browser, Fault, Outcome, Phases, RunRecord};
 
 use crate::fleet::driver::{Ran, Subject};
 
 /// One try of a job.
 pub(super) struct Try<'a> {
+    /// Unique id of the row.
+    pub(super) id: String,
     /// Launch of the browser.
     pub(super) session: &'a str,
-    /// The pool's number for it.
-    pub(super) call: CallId,
     /// The browser.
     pub(super) browser: &'a Browser,
     /// What runs the model in particular, e.g. `relaxed-simd`.
@@ -25,8 +24,10 @@ pub(super) struct Try<'a> {
     pub(super) number: u32,
     /// What ran it.
     pub(super) backend: Backend,
-    /// Shapes as far as they are known without decoding.
+    /// Shapes of one job as far as they are known without decoding.
     pub(super) shapes: &'a str,
+    /// Jobs that ran together.
+    pub(super) n_jobs: usize,
     /// Wait in the pool's queue.
     pub(super) queued: Duration,
     /// From the job's line to the end of the try.
@@ -41,7 +42,7 @@ pub(super) struct Try<'a> {
 pub(super) fn run_record(subject: &Subject, attempt: Try<'_>, started_unix_micros: i64) -> RunRecord {
     let Ran { phases, memory_bytes, cold, decoded } = attempt.ran;
     RunRecord {
-        id: format!("{}/{}", attempt.session, attempt.call),
+        id: attempt.id,
         session: Some(attempt.session.to_owned()),
         case: None,
         started_unix_micros,
@@ -54,7 +55,12 @@ pub(super) fn run_record(subject: &Subject, attempt: Try<'_>, started_unix_micro
         precision: subject.precision,
         model: subject.id.clone(),
         model_sha256: subject.sha256.clone(),
-        shapes: decoded.as_ref().map_or_else(|| attempt.shapes.to_owned(), TensorHeader::shape_text),
+        shapes: match (decoded, attempt.n_jobs) {
+            (Some(decoded), _) => decoded.shape_text(),
+            (None, 0 | 1) => attempt.shapes.to_owned(),
+            // The times are those of the whole call: batches of each size are series of their own.
+            (None, n_jobs) => format!("{}@{n_jobs}", attempt.shapes),
+        },
         cold: cold.is_some(),
         connection: attempt.connection,
         attempt: attempt.number,

@@ -5,9 +5,12 @@ use serde::Serialize;
 use stats::Sample;
 
 use crate::commands::dash;
-use crate::fleet::driver::{Counts, Driver, Host};
+use crate::fleet::driver::{Counts, Driver, Failure, Host};
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
+
+/// Kinds of failure that a person is shown; the others are in the output.
+const SHOWN_FAILURES: usize = 5;
 
 /// The figures of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -19,6 +22,8 @@ pub(crate) struct Summary {
     n_retries: u64,
     seconds: f64,
     jobs_per_second: f64,
+    /// Why jobs failed, most frequent first.
+    failures: Vec<Failure>,
     browsers: Vec<BrowserLine>,
 }
 
@@ -30,6 +35,7 @@ struct BrowserLine {
     version: String,
     n_ok: u64,
     n_failed: u64,
+    /// Median of the time that a worker computed for a job.
     median_micros: Option<f64>,
     /// The most that its processes held, bytes; `None` where nobody measures them.
     peak_memory_bytes: Option<u64>,
@@ -56,6 +62,7 @@ impl Summary {
             n_retries: driver.n_retries(),
             seconds,
             jobs_per_second: n_ok as f64 / seconds.max(1e-6),
+            failures: driver.failures().into_iter().cloned().collect(),
             browsers: lines(driver, now),
         }
     }
@@ -73,29 +80,41 @@ impl Summary {
                 Column::left("browser"),
                 Column::right("jobs"),
                 Column::right("failed tries"),
-                Column::right("median"),
-                Column::right("memory"),
-                Column::right("health"),
-                Column::left("breakers"),
+                Column::right("per job"),
+                Column::right("memory").optional(1),
+                Column::right("health").optional(2),
+                Column::left("state"),
                 Column::right("restarts"),
             ],
         );
         for line in &self.browsers {
             let bad = |n: u64| if n > 0 { Tone::Bad } else { Tone::Faint };
-            let breakers =
-                if line.breakers.is_empty() { "closed".to_owned() } else { line.breakers.join(", ") };
+            let state = [&[line.state.to_owned()], line.breakers.as_slice()].concat().join(", ");
+            let is_well = line.state == "ready" && line.breakers.is_empty();
+            let browser = quantity::browser(&line.browser, &line.version);
             table.row([
-                (quantity::browser(&line.browser, &line.version), Tone::Plain),
+                (format!("{} {browser}", line.connection), Tone::Plain),
                 (line.n_ok.to_string(), Tone::Plain),
                 (line.n_failed.to_string(), bad(line.n_failed)),
                 (line.median_micros.map_or_else(dash, quantity::micros), Tone::Plain),
                 (line.peak_memory_bytes.map_or_else(dash, quantity::bytes), Tone::Plain),
                 (format!("{:.0}", line.health), Tone::Plain),
-                (breakers, if line.breakers.is_empty() { Tone::Good } else { Tone::Bad }),
+                (state, if is_well { Tone::Good } else { Tone::Bad }),
                 (line.n_restarts.to_string(), bad(line.n_restarts.into())),
             ]);
         }
-        format!("{}\n\n{}", table.render(), self.sentence())
+        let mut text = format!("{}\n\n{}", table.render(), self.sentence());
+        for Failure { n, index, fault } in self.failures.iter().take(SHOWN_FAILURES) {
+            let line = format!("line {}: ", index + 1);
+            let message = fault.message.strip_prefix(&line).unwrap_or(&fault.message);
+            text += &format!("\n  {n} × {}, first in {line}{message}", fault.code);
+        }
+        text
+    }
+
+    /// The next thing to try for the most frequent failure.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.failures.first()?.fault.hint.as_deref()
     }
 
     /// E.g. `40 jobs in 3.20 s (12.5 per second): 38 ok, 1 failed, 1 cancelled, 3 retries`.
@@ -128,7 +147,7 @@ fn lines<H: Host>(driver: &mut Driver<H>, now: Timestamp) -> Vec<BrowserLine> {
         });
         let breakers = breakers.collect();
         let state = connection.map_or("closed", |connection| connection.state().as_str());
-        let latencies: Vec<f64> = member.tally.run_micros.iter().copied().collect();
+        let latencies: Vec<f64> = member.tally.micros_per_job.iter().copied().collect();
         BrowserLine {
             connection: id.0,
             browser: member.browser.name.clone(),

@@ -35,6 +35,7 @@ pub(super) fn failure(end: &JobEnd, last: Option<Fault>) -> Option<Fault> {
         }
         Verdict::Closed => cancelled(),
         Verdict::NotRetryable => last,
+        Verdict::NoCandidate if n_attempts == 0 => last,
         Verdict::RetriesExhausted | Verdict::NoCandidate => said(format!("after {n_attempts} tries")),
         Verdict::Poison => said("in several browsers".to_owned()),
     })
@@ -69,8 +70,12 @@ pub(super) fn without_details(category: pool::FaultCategory) -> Fault {
         pool::FaultCategory::ConnectionLost => ("browser-lost", "the browser was lost"),
         pool::FaultCategory::WorkerCrash => ("worker-crash", "the worker was lost"),
         pool::FaultCategory::UnsupportedOperator => ("no-backend", "no browser has a backend for the model"),
+        pool::FaultCategory::OutOfMemory => {
+            let message = "the model does not fit into the memory that a browser may take";
+            return Fault::new(FaultCategory::OutOfMemory, "no-memory", message)
+                .with_hint("raise --memory-limit, or lower --max or --workers");
+        }
         pool::FaultCategory::DeviceLost
-        | pool::FaultCategory::OutOfMemory
         | pool::FaultCategory::Timeout
         | pool::FaultCategory::Validation
         | pool::FaultCategory::Numeric

@@ -12,6 +12,15 @@ fn times() {
 }
 
 #[test]
+fn delays() {
+    assert_eq!(delay("5ms"), Ok(Duration::from_millis(5)));
+    assert_eq!(delay("0ms"), Ok(Duration::ZERO));
+    for wrong in ["", "5", "ms", "-5ms", "1s"] {
+        delay(wrong).unwrap_err();
+    }
+}
+
+#[test]
 fn sizes() {
     assert_eq!(size("800MB"), Ok(800_000_000));
     assert_eq!(size("4GB"), Ok(4_000_000_000));

@@ -1,5 +1,7 @@
 //! Doing what the pool wants done.
 
+use std::sync::Arc;
+
 use pool::{Action, CallId, CallKind, ConnectionId, JobId, Scope, Timestamp};
 use wire::translate::to_wire_backend;
 use wire::{EngineRequest, Fault, FaultCategory, FleetCommand, Media, Request};
@@ -144,29 +146,31 @@ impl<H: Host> Driver<H> {
         attempt: u32,
     ) {
         self.expect(call, Call { jobs: jobs.to_vec(), ..Call::new(id, CallKind::Run, Some(backend)) });
-        // The model is registered with batches of one.
-        let &[job] = jobs else { return self.fail(now, call, lacking("batches")) };
         let worker = self.members.get(&id).map_or(0, Member::free_worker);
-        let Some(mut task) = self.tasks.remove(&job) else {
-            return self.fail(now, call, lacking("this job"));
+        let mut inputs = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let Some(task) = self.tasks.get_mut(job) else {
+                return self.fail(now, call, lacking("this job"));
+            };
+            task.n_attempts = attempt;
+            task.place = Some((id, backend));
+            inputs.push(Arc::clone(&task.input));
+        }
+        let Some(first) = inputs.first() else { return self.fail(now, call, lacking("a run without jobs")) };
+        let headers = first.tensors.iter().map(|(header, _)| header.clone()).collect();
+        let request = if inputs.len() == 1 {
+            Request::Run { key: key(backend), params: first.params.clone(), inputs: headers }
+        } else {
+            Request::RunBatch { key: key(backend), n_jobs: inputs.len() as u32, inputs: headers }
         };
-        task.n_attempts = attempt;
-        task.place = Some((id, backend));
-        let input = &task.input;
-        let request = Request::Run {
-            key: key(backend),
-            params: input.params.clone(),
-            inputs: input.tensors.iter().map(|(header, _)| header.clone()).collect(),
-        };
-        let tensors = input.tensors.iter().map(|(_, bytes)| bytes.as_slice());
+        let tensors = inputs.iter().flat_map(|input| &input.tensors).map(|(_, bytes)| bytes.as_slice());
         let errand = Errand {
             call: Some(call),
-            decode: input.media.as_ref().map(|(media, _)| *media),
-            buffers: tensors.chain(input.media.iter().map(|(_, file)| file.as_slice())).collect(),
+            decode: first.media.as_ref().map(|(media, _)| *media),
+            buffers: tensors.chain(first.media.iter().map(|(_, file)| file.as_slice())).collect(),
             ..Errand::new(worker, request)
         };
         self.ask(id, errand);
-        self.tasks.insert(job, task);
     }
 
     /// Runs the golden input; the answer is compared when it comes.

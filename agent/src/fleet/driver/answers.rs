@@ -1,6 +1,6 @@
 //! What browsers and their workers say, told to the pool.
 
-use pool::{CallId, CallKind, ConnectionId, LatencyEvidence, Measured, Timestamp};
+use pool::{CallId, CallKind, ConnectionId, LatencyEvidence, Measured, ModelSpec, Timestamp};
 use wire::translate::to_pool_capabilities;
 use wire::{EngineReply, Fault, FaultCategory, FleetReport, Phases, Reply, TensorHeader};
 
@@ -9,6 +9,9 @@ use super::state::{Output, Ran};
 use super::{Driver, Happening, Host, What};
 use crate::fleet::output::Outputs;
 use crate::golden::compare::compare;
+
+/// Code of the fault of a run that cannot be one of several jobs.
+pub(super) const BATCH: &str = "batch";
 
 /// The data of [`Reply::Ran`] with its buffers.
 struct RanReply {
@@ -114,7 +117,12 @@ impl<H: Host> Driver<H> {
                 }
                 None => self.fail(now, call, protocol("outputs do not fit their description")),
             },
-            (Reply::Failed { fault }, Some(Request { call: Some(call), .. })) => self.fail(now, call, fault),
+            (Reply::Failed { fault }, Some(Request { call: Some(call), .. })) => {
+                if fault.code == BATCH {
+                    self.run_singly();
+                }
+                self.fail(now, call, fault);
+            }
             // Unloads are not waited for, and what the pool has given up is no news.
             (Reply::Unloaded | Reply::Pong { .. } | Reply::Failed { .. }, _) => {}
             (
@@ -127,6 +135,13 @@ impl<H: Host> Driver<H> {
             ) => {
                 self.lose(now, id, protocol("a worker answered a question that was not asked"));
             }
+        }
+    }
+
+    /// The model does not compute each job of a batch as it would alone: there are no more batches of it.
+    fn run_singly(&mut self) {
+        if let Some(spec) = self.pool.model(self.model).cloned() {
+            self.pool.register_model(ModelSpec { max_batch: 1, ..spec });
         }
     }
 
@@ -183,9 +198,16 @@ impl<H: Host> Driver<H> {
             if call.kind == CallKind::Probe {
                 return self.on_probed(now, call_id, &tensors, measured);
             }
-            if let Some(task) = call.jobs.first().and_then(|job| self.tasks.get_mut(job)) {
-                let output = Output { result, tensors, run_micros: phases.run_micros };
-                task.output = Some((call_id, output));
+            let n_jobs = call.jobs.len();
+            let Some(each) = tensors.split(n_jobs) else {
+                return self.fail(now, call_id, protocol("a batch has not the outputs of each of its jobs"));
+            };
+            for (job, tensors) in call.jobs.iter().zip(each) {
+                if let Some(task) = self.tasks.get_mut(job) {
+                    let output =
+                        Output { result: result.clone(), tensors, run_micros: phases.run_micros, n_jobs };
+                    task.output = Some((call_id, output));
+                }
             }
             call.ran = Some(Ran { phases, memory_bytes, cold, decoded });
         }

@@ -1,20 +1,31 @@
 //! What happened, for the job's owner and for the history: ends of jobs, rows of runs, events.
 
-use pool::{CallKind, Called, ConnectionId, ConnectionState, Event, Job, JobEnd, JobId, Timestamp};
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use pool::{
+    CallKind, Called, ConnectionId, ConnectionState, Event, Job, JobEnd, JobId, ScaleReason, Timestamp,
+};
 use wire::translate::{to_wire_backend, to_wire_event};
 use wire::{EventRecord, EventSource, Fault, FaultCategory};
 
+use super::answers::BATCH;
 use super::{Call, Driver, Host, Ran};
 use crate::fleet::output::Finished;
 use crate::fleet::record::{Try, run_record};
 use crate::fleet::translate::{failure, undescribed};
+use crate::output::quantity;
 
 impl<H: Host> Driver<H> {
     pub(super) fn on_event(&mut self, now: Timestamp, event: Event) {
         match &event {
-            Event::Called(called) => return self.on_called(now, called),
+            Event::Called(called) => self.on_called(now, called),
             Event::Connection { connection, to, .. } => self.on_connection(now, *connection, *to),
             Event::RootCause(cause) => self.said.warnings.push(cause.to_string()),
+            Event::Scaled { from, to, reason, n_queued, queue_delay, memory_ratio, utilization: _ } => {
+                let (said, is_warning) = resized(*from, *to, *reason, *n_queued, *queue_delay, *memory_ratio);
+                (if is_warning { &mut self.said.warnings } else { &mut self.said.notes }).extend(said);
+            }
             Event::Placed { .. }
             | Event::Ended { .. }
             | Event::Refused { .. }
@@ -25,8 +36,10 @@ impl<H: Host> Driver<H> {
             | Event::Recovering { .. }
             | Event::Recovered { .. }
             | Event::Incident { .. }
-            | Event::Quarantined { .. }
-            | Event::Scaled { .. } => {}
+            | Event::Quarantined { .. } => {}
+        }
+        if !self.sampler.keeps(now, &event) {
+            return;
         }
         let Some((connection, event)) = to_wire_event(&event, |_| self.subject.id.clone()) else { return };
         let of =
@@ -97,35 +110,38 @@ impl<H: Host> Driver<H> {
         }
     }
 
-    /// A try ended: it has a row of its own.
+    /// A try ended: each of its jobs has a row of its own.
     fn on_run_called(&mut self, now: Timestamp, called: &Called, call: &Call, fault: Option<&Fault>) {
-        // What the pool itself takes back is nobody's fault.
-        let is_cancelled = fault.is_some_and(|fault| fault.category == FaultCategory::Cancelled);
+        // What the pool itself takes back is nobody's fault. A model that cannot run batches is not, either: its jobs run alone next.
+        let is_blamed = |fault: &Fault| fault.category != FaultCategory::Cancelled && fault.code != BATCH;
         let ran = call.ran.as_ref();
-        if let (Some(member), false) = (self.members.get_mut(&called.connection), is_cancelled) {
+        if let (Some(member), true) = (self.members.get_mut(&called.connection), fault.is_none_or(is_blamed))
+        {
             let warm = ran.filter(|ran| ran.cold.is_none()).and_then(|ran| ran.phases.run_micros);
-            member.tally.note(fault.is_none(), warm);
+            member.tally.note(call.jobs.len(), fault.is_none(), warm);
         }
         let Some(member) = self.members.get(&called.connection) else { return };
-        let Some(task) = called.jobs.first().and_then(|job| self.tasks.get(job)) else { return };
         let unknown = Ran::default();
-        let attempt = Try {
-            session: &member.session,
-            call: called.call,
-            browser: &member.browser,
-            backend_detail: call.backend.and_then(|backend| member.backend_details.get(&backend)),
-            adapter: member.capabilities.as_ref().and_then(|capabilities| capabilities.adapter.as_ref()),
-            connection: called.connection.0,
-            number: called.attempt,
-            backend: call.backend.map_or(wire::Backend::Wasm, to_wire_backend),
-            shapes: &task.input.shapes,
-            queued: called.queued,
-            since_submitted: now.since(task.submitted),
-            ran: ran.unwrap_or(&unknown),
-            fault,
-        };
-        let record = run_record(&self.subject, attempt, self.unix_micros(task.submitted));
-        self.said.records.push(record);
+        for task in called.jobs.iter().filter_map(|job| self.tasks.get(job)) {
+            let attempt = Try {
+                id: format!("{}/{}/{}", member.session, called.call, task.index),
+                session: &member.session,
+                n_jobs: call.jobs.len(),
+                browser: &member.browser,
+                backend_detail: call.backend.and_then(|backend| member.backend_details.get(&backend)),
+                adapter: member.capabilities.as_ref().and_then(|capabilities| capabilities.adapter.as_ref()),
+                connection: called.connection.0,
+                number: called.attempt,
+                backend: call.backend.map_or(wire::Backend::Wasm, to_wire_backend),
+                shapes: &task.input.shapes,
+                queued: called.queued,
+                since_submitted: now.since(task.submitted),
+                ran: ran.unwrap_or(&unknown),
+                fault,
+            };
+            let record = run_record(&self.subject, attempt, self.unix_micros(task.submitted));
+            self.said.records.push(record);
+        }
     }
 
     /// A job ended: its line is written.
@@ -143,14 +159,17 @@ impl<H: Host> Driver<H> {
             fault = Some(self.stopped_by.clone());
             self.counts.n_cancelled += 1;
         } else {
-            self.counts.n_ok += u64::from(fault.is_none());
-            self.counts.n_failed += u64::from(fault.is_some());
+            match &fault {
+                None => self.counts.n_ok += 1,
+                Some(fault) => self.note_failure(task.index, fault),
+            }
         }
         let place = task.place.map(|(id, backend)| {
             (self.members.get(&id).map(|member| member.browser.name.clone()), to_wire_backend(backend))
         });
         let output = output.map(|(_, output)| output);
         let run_micros = output.as_ref().and_then(|output| output.run_micros);
+        let batch = output.as_ref().map(|output| output.n_jobs).filter(|&n_jobs| n_jobs > 1);
         let (result, outputs) = output.map(|output| (output.result, output.tensors)).unwrap_or_default();
         self.said.finished.push(Finished {
             index: task.index,
@@ -162,7 +181,37 @@ impl<H: Host> Driver<H> {
             backend: place.map(|(_, backend)| backend),
             attempts: task.n_attempts,
             run_micros,
+            batch,
             total_micros: now.since(task.submitted).as_micros() as u64,
         });
     }
+}
+
+/// What is said of a change of the fleet's size, and whether it is a warning.
+fn resized(
+    from: u32,
+    to: u32,
+    reason: ScaleReason,
+    n_queued: usize,
+    queue_delay: Duration,
+    memory_ratio: f64,
+) -> (Option<String>, bool) {
+    let does = match to.cmp(&from) {
+        Ordering::Greater => format!("opens browser {to}"),
+        Ordering::Less => format!("closes one of {from} browsers"),
+        Ordering::Equal => "unloads models".to_owned(),
+    };
+    let why = match reason {
+        // Those that were asked for.
+        ScaleReason::Minimum => return (None, false),
+        ScaleReason::Maximum => "there are more than there may be".to_owned(),
+        ScaleReason::Utilization => format!("all are busy, and {} wait", quantity::plural(n_queued, "job")),
+        ScaleReason::QueueDelay => {
+            let delay = quantity::micros(queue_delay.as_micros() as f64);
+            format!("the {} that wait would take {delay}", quantity::plural(n_queued, "job"))
+        }
+        ScaleReason::Idle => "there is little to do".to_owned(),
+        ScaleReason::Memory => format!("they hold {} of the memory limit", quantity::percent(memory_ratio)),
+    };
+    (Some(format!("{does}: {why}")), reason == ScaleReason::Memory)
 }

@@ -68,12 +68,12 @@ pub(crate) struct Request {
 /// What a browser has done.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Tally {
-    /// Runs that succeeded.
+    /// Jobs whose runs succeeded.
     pub(crate) n_ok: u64,
-    /// Runs that failed.
+    /// Jobs whose runs failed.
     pub(crate) n_failed: u64,
-    /// Computing of the latest warm runs, microseconds.
-    pub(crate) run_micros: std::collections::VecDeque<f64>,
+    /// Computing for each job of the latest warm runs, microseconds.
+    pub(crate) micros_per_job: std::collections::VecDeque<f64>,
 }
 
 impl Member {
@@ -105,15 +105,15 @@ impl Member {
 }
 
 impl Tally {
-    /// Counts a run.
-    pub(super) fn note(&mut self, is_ok: bool, warm_micros: Option<u64>) {
-        self.n_ok += u64::from(is_ok);
-        self.n_failed += u64::from(!is_ok);
+    /// Counts a run of `n_jobs`.
+    pub(super) fn note(&mut self, n_jobs: usize, is_ok: bool, warm_micros: Option<u64>) {
+        let n = n_jobs as u64;
+        *(if is_ok { &mut self.n_ok } else { &mut self.n_failed }) += n;
         if let Some(micros) = warm_micros {
-            if self.run_micros.len() == N_LATENCIES_KEPT {
-                self.run_micros.pop_front();
+            if self.micros_per_job.len() == N_LATENCIES_KEPT {
+                self.micros_per_job.pop_front();
             }
-            self.run_micros.push_back(micros as f64);
+            self.micros_per_job.push_back(micros as f64 / n_jobs as f64);
         }
     }
 }

@@ -10,6 +10,9 @@ use wire::{Browser, Fault, FleetCommand, FleetReport, PipelineKind};
 use crate::fleet::operator::Switch;
 use crate::golden;
 
+/// Runs for each worker, waiting or under way: enough that none is idle, few enough that memory is bounded.
+pub(super) const RUNS_PER_WORKER: u32 = 5;
+
 /// Launches browsers and carries messages to their pages. What comes of it arrives as [`Happening`]s.
 pub(crate) trait Host {
     /// Launches the browser of a connection. Never fails at once.
@@ -89,6 +92,10 @@ pub(crate) struct Setup {
     pub(crate) n_workers: u32,
     /// How long a job may take.
     pub(crate) deadline: Duration,
+    /// Most jobs in one run of a model.
+    pub(crate) max_batch: u32,
+    /// How long the first job of a batch waits for company.
+    pub(crate) batch_delay: Duration,
     /// Memory that all browsers may take together, bytes; 0 when nobody knows.
     pub(crate) memory_limit_bytes: u64,
     /// Whether jobs that take unusually long are tried in a second browser meanwhile.
@@ -99,4 +106,12 @@ pub(crate) struct Setup {
     pub(crate) epoch_unix_micros: i64,
     /// Of the pool's random choices.
     pub(crate) seed: u64,
+}
+
+impl Setup {
+    /// Jobs that are held at once, waiting or running: some runs for each worker, of which two may be whole batches.
+    pub(super) fn max_jobs(&self) -> u32 {
+        let n_workers = self.size.1 * self.n_workers;
+        n_workers * (RUNS_PER_WORKER + 2 * (self.max_batch - 1))
+    }
 }

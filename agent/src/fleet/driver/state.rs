@@ -1,6 +1,9 @@
 //! What a driver remembers of jobs and calls, and what it has to say of them.
 
+use std::sync::Arc;
+
 use pool::{CallId, CallKind, ConnectionId, JobId, Timestamp};
+use serde::Serialize;
 use wire::{EventRecord, Fault, Phases, RunRecord, TensorHeader};
 
 use crate::fleet::input::JobInput;
@@ -17,6 +20,8 @@ pub(crate) struct Said {
     pub(crate) events: Vec<EventRecord>,
     /// What a person should know.
     pub(crate) warnings: Vec<String>,
+    /// What the fleet does, as it should.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Jobs so far.
@@ -28,6 +33,17 @@ pub(crate) struct Counts {
     pub(crate) n_failed: u64,
     /// Taken back because the run was stopped.
     pub(crate) n_cancelled: u64,
+}
+
+/// Jobs that failed alike.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Failure {
+    /// Jobs.
+    pub(crate) n: u64,
+    /// Line of the first, from 0.
+    pub(crate) index: u64,
+    /// What became of it.
+    pub(crate) fault: Fault,
 }
 
 impl Counts {
@@ -63,7 +79,8 @@ pub(crate) struct Ran {
 /// A job from its line to its end.
 pub(super) struct Task {
     pub(super) index: u64,
-    pub(super) input: JobInput,
+    /// Shared with the request that is being put together.
+    pub(super) input: Arc<JobInput>,
     pub(super) submitted: Timestamp,
     pub(super) n_attempts: u32,
     /// Where the last try was.
@@ -77,6 +94,8 @@ pub(super) struct Output {
     pub(super) result: Option<serde_json::Value>,
     pub(super) tensors: Outputs,
     pub(super) run_micros: Option<u64>,
+    /// Jobs that the run was for.
+    pub(super) n_jobs: usize,
 }
 
 impl Call {
@@ -89,7 +108,15 @@ impl Call {
 impl Task {
     /// A job that has just come in.
     pub(super) fn new(index: u64, input: JobInput, now: Timestamp) -> Self {
-        Self { index, input, submitted: now, n_attempts: 0, place: None, fault: None, output: None }
+        Self {
+            index,
+            input: Arc::new(input),
+            submitted: now,
+            n_attempts: 0,
+            place: None,
+            fault: None,
+            output: None,
+        }
     }
 }
 

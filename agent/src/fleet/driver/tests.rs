@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use pool::{BackendSet, Estimate};
+use pool::{BackendSet, Estimate, ShapeClass};
 use wire::translate::to_pool_backend;
 use wire::{
     Browser, Capabilities, DType, EngineReply, EngineRequest, EventRecord, FaultCategory, FleetCommand,
     FleetReport, Outcome, Phases, PoolEvent, Precision, Reply, Request, RunRecord, TensorHeader,
 };
 
+use super::parts::RUNS_PER_WORKER;
 use super::*;
 use crate::analysis::advice::{Measured, advise};
 use crate::fleet::input::JobInput;
@@ -48,6 +49,8 @@ struct World {
     silent: BTreeSet<ConnectionId>,
     /// Browsers whose models are on a device that was lost.
     deviceless: BTreeSet<ConnectionId>,
+    /// Whether the model mixes what is stacked.
+    refuses_batches: bool,
     finished: Vec<Finished>,
     records: Vec<RunRecord>,
     events: Vec<EventRecord>,
@@ -61,14 +64,20 @@ fn world(n_browsers: u32, n_workers: u32) -> World {
 }
 
 fn world_on(backend: wire::Backend, n_browsers: u32, n_workers: u32) -> World {
+    world_with(backend, |setup| Setup { size: (n_browsers, n_browsers), n_workers, ..setup })
+}
+
+fn world_with(backend: wire::Backend, change: impl FnOnce(Setup) -> Setup) -> World {
     let browser =
         |name: &str| Browser { name: name.to_owned(), version: "1".to_owned(), user_agent: String::new() };
     let setup = Setup {
         campaign: 7,
         browsers: vec![browser("chromium"), browser("firefox")],
-        size: (n_browsers, n_browsers),
-        n_workers,
+        size: (1, 1),
+        n_workers: 1,
         deadline: Duration::from_secs(600),
+        max_batch: 1,
+        batch_delay: Duration::ZERO,
         memory_limit_bytes: 0,
         is_hedged: false,
         switches: Vec::new(),
@@ -88,11 +97,12 @@ fn world_on(backend: wire::Backend, n_browsers: u32, n_workers: u32) -> World {
         golden: golden.cases.into_iter().next().map(Arc::new),
     };
     let mut world = World {
-        driver: Driver::new(setup, subject, Paper::default()),
+        driver: Driver::new(change(setup), subject, Paper::default()),
         now: Timestamp::ZERO,
         backend,
         silent: BTreeSet::new(),
         deviceless: BTreeSet::new(),
+        refuses_batches: false,
         finished: Vec::new(),
         records: Vec::new(),
         events: Vec::new(),
@@ -165,26 +175,31 @@ impl World {
                     let fault = Fault::new(FaultCategory::WorkerCrash, "panic", "boom");
                     self.reply(connection, worker, 0, Reply::Trapped { fault }, Vec::new());
                 }
-                Request::Run { .. } => {
-                    let outputs =
-                        vec![TensorHeader { name: "y".to_owned(), dtype: DType::Float32, dims: vec![1, 5] }];
-                    let phases = Phases { run_micros: Some(1000), ..Phases::default() };
-                    let reply = Reply::Ran { outputs, result: None, phases, memory_bytes: 1 };
-                    let data = [0.5_f32, 1.0, 1.5, 2.0, 2.5].iter().flat_map(|x| x.to_le_bytes()).collect();
-                    self.reply(connection, worker, id, reply, vec![data]);
+                Request::Run { .. } => self.ran(connection, worker, id, 1),
+                Request::RunBatch { .. } if self.refuses_batches => {
+                    let fault = Fault::new(FaultCategory::Validation, "batch", "it has a mean over all rows");
+                    self.reply(connection, worker, id, Reply::Failed { fault }, Vec::new());
                 }
+                Request::RunBatch { n_jobs, .. } => self.ran(connection, worker, id, n_jobs as usize),
                 Request::Unload { .. } => {
                     self.deviceless.remove(&connection);
                     self.reply(connection, worker, id, Reply::Unloaded, Vec::new());
                 }
+                Request::Profile { .. } | Request::Tune { .. } => panic!("a fleet does not ask that"),
                 Request::Ping => {
                     self.reply(connection, worker, id, Reply::Pong { memory_bytes: 5 }, Vec::new());
                 }
-                Request::RunBatch { .. } | Request::Profile { .. } | Request::Tune { .. } => {
-                    panic!("a fleet does not ask for this")
-                }
             },
         }
+    }
+
+    fn ran(&mut self, connection: ConnectionId, worker: u32, id: u32, n_jobs: usize) {
+        let header = TensorHeader { name: "y".to_owned(), dtype: DType::Float32, dims: vec![1, 5] };
+        let phases = Phases { run_micros: Some(1000), ..Phases::default() };
+        let outputs = vec![header; n_jobs];
+        let reply = Reply::Ran { outputs, result: None, phases, memory_bytes: 1 };
+        let data: Vec<u8> = [0.5_f32, 1.0, 1.5, 2.0, 2.5].iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.reply(connection, worker, id, reply, vec![data; n_jobs]);
     }
 
     fn reply(&mut self, connection: ConnectionId, worker: u32, id: u32, reply: Reply, buffers: Vec<Vec<u8>>) {
@@ -334,6 +349,83 @@ fn a_bad_input_fails_alone_with_its_own_fault() {
 }
 
 #[test]
+fn jobs_of_equal_shapes_share_a_run() {
+    let mut world = world_with(wire::Backend::Wasm, |setup| Setup { max_batch: 4, ..setup });
+    world.submit(0..9);
+    world.until_ended(9);
+    assert!(world.finished.iter().all(|one| one.ok && one.outputs.0.len() == 1), "{:?}", world.finished);
+    let in_fours = world.finished.iter().filter(|one| one.batch == Some(4)).count();
+    assert!(in_fours >= 4, "{:?}", world.finished);
+    let rows = world.records.iter().filter(|record| record.shapes == "x:1@4").count();
+    assert_eq!((rows, world.records.len()), (in_fours, 9));
+}
+
+#[test]
+fn a_model_that_mixes_what_is_stacked_runs_its_jobs_alone() {
+    let mut world = world_with(wire::Backend::Wasm, |setup| Setup { max_batch: 4, ..setup });
+    world.refuses_batches = true;
+    world.submit(0..9);
+    world.until_ended(9);
+    assert!(world.finished.iter().all(|one| one.ok && one.batch.is_none()), "{:?}", world.finished);
+    let n_twice = world.finished.iter().filter(|one| one.attempts == 2).count();
+    assert!((1..=4).contains(&n_twice), "one batch was tried: {:?}", world.finished);
+    assert_eq!(world.driver.members[&C0].tally.n_failed, 0, "which is not the browser's fault");
+}
+
+#[test]
+fn an_operators_breakers_are_set_when_a_browser_is_new() {
+    let switch = |text: &str| text.parse().unwrap();
+    let mut world = world_with(wire::Backend::Wasm, |setup| Setup {
+        size: (2, 2),
+        switches: vec![switch("firefox/wasm=forced-open"), switch("loader=metrics-only")],
+        ..setup
+    });
+    world.submit(0..6);
+    world.until_ended(6);
+    assert!(
+        world.finished.iter().all(|one| one.browser.as_deref() == Some("chromium")),
+        "{:?}",
+        world.finished
+    );
+    let mode = |id, component| world.driver.pool.connection(id).map(|one| one.breaker(component).mode());
+    assert_eq!(mode(C1, pool::Component::Wasm), Some(pool::BreakerMode::ForcedOpen));
+    assert_eq!(mode(C0, pool::Component::Wasm), Some(pool::BreakerMode::Automatic));
+    assert_eq!(mode(C0, pool::Component::Loader), Some(pool::BreakerMode::MetricsOnly));
+}
+
+#[test]
+fn measured_memory_takes_a_model_out_of_a_browser() {
+    let mut world = world_with(wire::Backend::Wasm, |setup| Setup { memory_limit_bytes: 1000, ..setup });
+    world.submit(0..1);
+    world.until_ended(1);
+    world.happen(C0, What::Memory(900));
+    assert!(world.driver.members[&C0].peak_bytes == 900);
+    let is_unload = |(_, command): &(ConnectionId, FleetCommand)| matches!(command, FleetCommand::Engine { request, .. } if matches!(request.request, Request::Unload { .. }));
+    for _ in 0..20 {
+        if world.driver.host.sent.iter().any(is_unload) {
+            break;
+        }
+        world.now = world.driver.next_due().unwrap_or(world.now);
+        world.driver.on_time(world.now);
+    }
+    assert!(world.driver.host.sent.iter().any(is_unload), "{:?}", world.driver.host.sent);
+    world.submit(1..3);
+    world.until_ended(3);
+    assert!(world.finished.iter().all(|one| one.ok), "it is loaded again: {:?}", world.finished);
+}
+
+#[test]
+fn a_model_above_the_limit_fails_with_the_reason() {
+    let mut world =
+        world_with(wire::Backend::Wasm, |setup| Setup { memory_limit_bytes: 1, n_workers: 2, ..setup });
+    world.submit(0..2);
+    world.until_ended(2);
+    let codes: Vec<_> =
+        world.finished.iter().map(|one| one.fault.as_ref().map(|fault| fault.category)).collect();
+    assert_eq!(codes, [Some(FaultCategory::OutOfMemory); 2], "{:?}", world.finished);
+}
+
+#[test]
 fn a_stopped_run_reports_every_job() {
     let mut world = world(1, 1);
     world.submit(0..4);
@@ -351,7 +443,7 @@ fn a_full_queue_gives_the_line_back() {
     world.silent.insert(C0);
     let job = || JobInput { n_elements: 1, ..JobInput::default() };
     let refused = (0..100).find_map(|index| world.driver.submit(world.now, Line { index, job: Ok(job()) }));
-    assert_eq!(refused.map(|line| line.index), Some(u64::from(JOBS_PER_WORKER) + 1));
+    assert_eq!(refused.map(|line| line.index), Some(u64::from(RUNS_PER_WORKER) + 1));
     assert!(world.finished.is_empty());
 }
 
@@ -439,7 +531,12 @@ fn the_history_tells_where_a_job_is_expected_to_be_fast() {
         measured("firefox", "x:1x1024", 80_000.0),
     ];
     let mut world = world(2, 1);
-    let priors = prior::latencies(world.driver.model(), &advise(history, |_| String::new(), 0), &[]);
+    let priors = prior::latencies(
+        world.driver.model(),
+        &advise(history, |_| String::new(), 0),
+        &[],
+        world.driver.classes(),
+    );
     let expected = |world: &mut World| {
         let has_model = |one: &pool::Connection| one.residents().next().is_some() && one.n_in_flight() == 0;
         world.until(|world| {

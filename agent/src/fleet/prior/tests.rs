@@ -7,6 +7,8 @@ use crate::analysis::advice::{Measured, advise};
 use crate::store::Point;
 use crate::testing::{GOLDEN, series};
 
+const SINGLE: Classes = Classes { are_stacked: false };
+
 fn points(micros: f64, n: i64) -> Vec<Point> {
     (0..n).map(|at| Point { started_unix_micros: at, campaign: Some(1), micros }).collect()
 }
@@ -31,7 +33,7 @@ fn latencies_come_with_place_and_shape() {
     ];
     let advice = advise(measured, |_| String::new(), 0);
     let goldens = [Golden::parse(GOLDEN).unwrap()];
-    let seen: Vec<_> = latencies(ModelId(0), &advice, &goldens)
+    let seen: Vec<_> = latencies(ModelId(0), &advice, &goldens, SINGLE)
         .into_iter()
         .map(|one| {
             (
