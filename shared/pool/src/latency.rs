@@ -148,6 +148,11 @@ impl Latencies {
         Estimate { mean_ln, ..exact }
     }
 
+    /// Whether any run of the model on the backend was measured, or told without a place.
+    pub(crate) fn knows(&self, model: ModelId, backend: Backend) -> bool {
+        self.runs.contains_key(&LatencyKey { model, backend, group: None, shape: None })
+    }
+
     /// What stands in for a shape class that a group has not seen.
     fn coarse(&self, key: LatencyKey) -> Estimate {
         let any_shape = LatencyKey { shape: None, ..key };

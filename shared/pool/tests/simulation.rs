@@ -46,15 +46,18 @@ impl Drop for SeedOnPanic {
 
 /// The seeds to run: the one in `TABPOOL_SIM_SEED`, else `n` from 0.
 fn seeds(n: u64) -> Range<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a person says which seed to replay")]
-    let named = std::env::var("TABPOOL_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
-    named.map_or(0..n, |seed: u64| seed..seed + 1)
+    variable("TABPOOL_SIM_SEED").map_or(0..n, |seed| seed..seed + 1)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a person says what to run")]
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// Factor on the number of simulated jobs: 1 in the ordinary run, 100 in the nightly one, which is
 /// `TABPOOL_SIM_EFFORT=100 cargo test --release -p tabpool-pool --test simulation`.
 fn effort() -> u64 {
-    option_env!("TABPOOL_SIM_EFFORT").and_then(|effort| effort.parse().ok()).unwrap_or(1)
+    variable("TABPOOL_SIM_EFFORT").unwrap_or(1)
 }
 
 #[test]

@@ -118,6 +118,7 @@ impl Pool {
     fn is_allowed(&self, wish: Wish, group: GroupId, backend: Backend) -> bool {
         let state = &self.groups[usize::from(group.0)];
         state.n_ready > 0
+            && state.backends.contains(backend)
             && wish.browser != Some(state.browser_id)
             && !self.models[wish.task.model.0 as usize].unsupported.contains(&(group, backend))
     }

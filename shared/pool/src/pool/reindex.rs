@@ -2,7 +2,7 @@
 
 use super::Pool;
 use crate::router::{Entry, RANK_SCALE};
-use crate::{Backend, BreakerState, ConnectionId, Timestamp, health};
+use crate::{Backend, BreakerState, ConnectionId, ModelId, Timestamp, health};
 
 impl Pool {
     /// Brings the router's index up to date with a connection.
@@ -19,15 +19,16 @@ impl Pool {
         let mut served = Vec::with_capacity(connection.served.len());
         for backend in Backend::ALL.iter().copied() {
             let component = backend.component();
-            let is_half_open = connection.is_reachable(backend)
-                && connection.breaker(component).state() == BreakerState::HalfOpen
-                && connection.breaker(component).n_probes_free() > 0;
+            let has_golden = |(model, on): &(ModelId, Backend)| {
+                *on == backend && self.models[model.0 as usize].spec.has_golden
+            };
             // Golden inferences spare the jobs being tried on a component that may still be broken.
-            let has_golden = connection
-                .residents
-                .keys()
-                .any(|(model, on)| *on == backend && self.models[model.0 as usize].spec.has_golden);
-            self.index.set_half_open(backend, id, is_half_open && has_free_slot && !has_golden);
+            let is_probed_by_jobs = connection.is_reachable(backend)
+                && has_free_slot
+                && connection.breaker(component).state() == BreakerState::HalfOpen
+                && connection.breaker(component).n_probes_free() > 0
+                && !connection.residents.keys().any(has_golden);
+            self.index.set_half_open(backend, id, is_probed_by_jobs);
             if !connection.is_serving(backend) {
                 continue;
             }

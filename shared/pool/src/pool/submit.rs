@@ -129,6 +129,7 @@ impl Pool {
         let shape = Some((shape, 0));
         let cheapest = backends
             .iter()
+            .filter(|&backend| self.latencies.knows(model, backend))
             .map(|backend| self.latencies.expected(LatencyKey { model, backend, group: None, shape }))
             .filter(|estimate| estimate.weight > 0.0)
             .map(|estimate| micros(estimate.median()))
