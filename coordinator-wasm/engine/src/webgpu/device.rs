@@ -38,6 +38,10 @@ const MAP_READ: u32 = 1;
 /// Most staging buffers that are kept.
 const MAX_STAGING: usize = 4;
 
+/// Names of limits that kernels are chosen by.
+const BINDING: &str = "maxStorageBufferBindingSize";
+const STORAGE_BUFFERS: &str = "maxStorageBuffersPerShaderStage";
+
 /// Features that are asked for where the adapter has them.
 const FEATURES: [&str; 3] = ["timestamp-query", "shader-f16", "subgroups"];
 
@@ -110,8 +114,11 @@ impl Device {
         let target = Target {
             is_software: info.is_fallback_adapter(),
             compiles_slowly: info.architecture() == "swiftshader",
-            max_binding_bytes: limits.max_storage_buffer_binding_size() as u64,
-            max_storage_buffers: limits.max_storage_buffers_per_shader_stage() as usize,
+            // A device never has less than WebGPU's default limits, whatever it was asked for.
+            max_binding_bytes: settings.lowered(BINDING, limits.max_storage_buffer_binding_size()) as u64,
+            max_storage_buffers: settings
+                .lowered(STORAGE_BUFFERS, f64::from(limits.max_storage_buffers_per_shader_stage()))
+                as usize,
             max_workgroups: limits.max_compute_workgroups_per_dimension(),
             has_f16: features.has("shader-f16"),
             has_subgroups: features.has("subgroups"),
@@ -352,9 +359,9 @@ async fn answer(promise: &Promise, what: &str) -> Result<JsValue, Fault> {
 fn descriptor(adapter: &GpuAdapter, settings: &Settings) -> GpuDeviceDescriptor {
     let required = Object::new();
     for (name, value) in raised(&adapter.limits()) {
-        let value = settings.limits.get(name).map_or(value, |lowered| value.min(*lowered));
         // Setting a property of a plain object does not fail.
-        Reflect::set(&required, &JsString::from(name), &JsValue::from_f64(value)).unwrap_or_default();
+        Reflect::set(&required, &JsString::from(name), &JsValue::from_f64(settings.lowered(name, value)))
+            .unwrap_or_default();
     }
     let features = adapter.features();
     let wanted: Vec<JsString> =
@@ -368,8 +375,8 @@ fn descriptor(adapter: &GpuAdapter, settings: &Settings) -> GpuDeviceDescriptor 
 fn raised(limits: &GpuSupportedLimits) -> [(&'static str, f64); 3] {
     [
         ("maxBufferSize", limits.max_buffer_size()),
-        ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size()),
-        ("maxStorageBuffersPerShaderStage", f64::from(limits.max_storage_buffers_per_shader_stage())),
+        (BINDING, limits.max_storage_buffer_binding_size()),
+        (STORAGE_BUFFERS, f64::from(limits.max_storage_buffers_per_shader_stage())),
     ]
 }
 

@@ -14,8 +14,8 @@ use crate::web::sys::{self, Location};
 pub(super) struct Settings {
     /// `webgpu-variant`: names of variants, separated by commas; each runs wherever it can.
     pub(super) forced: Vec<Variant>,
-    /// `webgpu-limits`: limits below those of the adapter, as `name:value`, separated by commas.
-    pub(super) limits: BTreeMap<String, f64>,
+    /// `webgpu-limits`: limits below those of the device, as `name:value`, separated by commas.
+    limits: BTreeMap<String, f64>,
     /// `webgpu-tuning`: address of an agent's measurements.
     pub(super) tuning: Option<String>,
     /// `webgpu-seconds`: how long a run may take.
@@ -35,6 +35,11 @@ impl Settings {
             settings.set(name, &value)?;
         }
         Ok(settings)
+    }
+
+    /// What is used of a limit.
+    pub(super) fn lowered(&self, name: &str, value: f64) -> f64 {
+        self.limits.get(name).map_or(value, |lowered| value.min(*lowered))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Fault> {

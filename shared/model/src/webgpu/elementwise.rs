@@ -141,12 +141,39 @@ impl Lowering<'_> {
                 Expression::Load(Load { tensor: x.tensor, dtype: x.dtype, offset, strides })
             }
         };
+        self.define(expression, &out)
+    }
+
+    /// Says what a tensor's elements are; whoever is the only one to read them may compute them itself.
+    fn define(&mut self, expression: Expression, out: &Operand) -> Result<(), Failure> {
         let chain = Chain { expression, dtype: out.dtype, dims: out.dims.clone() };
         if self.has_one_use(out.tensor) {
             self.chains.insert(out.tensor, chain);
             return Ok(());
         }
-        self.emit_chain(&chain, &out, None)
+        self.emit_chain(&chain, out, None)
+    }
+
+    /// Functions of the sum of tensors that broadcast.
+    pub(super) fn define_sum(
+        &mut self,
+        terms: &[Operand],
+        functions: &[Unary],
+        out: &Operand,
+    ) -> Result<(), Failure> {
+        let mut sum: Option<Expression> = None;
+        for term in terms {
+            let term = self.load(term, &out.dims, terms.len())?;
+            sum = Some(match sum {
+                Some(sum) => Expression::Apply("$0 + $1".into(), vec![sum, term]),
+                None => term,
+            });
+        }
+        let sum = sum.ok_or_else(|| "a sum has terms".to_owned())?;
+        let value = functions
+            .iter()
+            .fold(sum, |value, &function| Expression::Apply(expression::unary(function), vec![value]));
+        self.define(value, out)
     }
 
     fn unary(&mut self, functions: &[Unary], x: &Operand, out: &Operand) -> Result<Expression, Failure> {

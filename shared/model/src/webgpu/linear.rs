@@ -89,6 +89,20 @@ impl Product<'_> {
         Shape::Product { batch: self.batches.n(), m: self.m, k: self.k, n: self.n, in_fours }
     }
 
+    /// What is added to the sums, shaped like the result.
+    fn addends(&self) -> Vec<Operand> {
+        let bias = match self.bias {
+            Bias::None => None,
+            Bias::Column(values) => Some(values.clone()),
+            Bias::Row { values, .. } => {
+                let mut dims = vec![1; self.out.dims.len().saturating_sub(1)];
+                dims[0] = values.n();
+                Some(values.with_dims(&dims))
+            }
+        };
+        bias.into_iter().chain(self.residual.map(|residual| residual.with_dims(&self.out.dims))).collect()
+    }
+
     /// What all kernels for products read; the left operand in units of `unit` elements.
     fn describe(&self, call: Call, unit: usize) -> Call {
         let n4 = self.n.div_ceil(4);
@@ -156,7 +170,7 @@ impl Lowering<'_> {
         let [bias, residual] = step.epilogue(epilogue, 2);
         let bias = bias.map_or(Bias::None, Bias::Column);
         let packed = self.columns(b, [k, n], trans_b)?;
-        self.product(&Product {
+        self.product(Product {
             a,
             a_steps,
             a_matrix: m * k,
@@ -205,7 +219,27 @@ impl Lowering<'_> {
         Ok(out.tensor)
     }
 
-    pub(super) fn product(&mut self, product: &Product<'_>) -> Result<(), Failure> {
+    pub(super) fn product(&mut self, product: Product<'_>) -> Result<(), Failure> {
+        let addends = product.addends();
+        let activations = &product.epilogue.activations;
+        if !self.target.compiles_slowly || (addends.is_empty() && activations.is_empty()) {
+            return self.fused_product(&product);
+        }
+        // All products share one kernel then, and what follows each of them is quick to compile.
+        let (out, sums) = (product.out, self.temporary(DType::F32, &product.out.dims));
+        let plain = Epilogue::default();
+        self.fused_product(&Product {
+            bias: Bias::None,
+            residual: None,
+            epilogue: &plain,
+            out: &sums,
+            ..product
+        })?;
+        let terms: Vec<Operand> = std::iter::once(sums).chain(addends).collect();
+        self.define_sum(&terms, activations, out)
+    }
+
+    fn fused_product(&mut self, product: &Product<'_>) -> Result<(), Failure> {
         const STORE: &str = include_str!("kernel/matmul_store.wgsl");
         let shape = product.shape();
         let variant = self.variant(shape);

@@ -47,7 +47,7 @@ impl Lowering<'_> {
         let gates = self.temporary(DType::F32, &[n_directions, n_steps * n_batch, n_rows]);
         let weights = self.columns(w, [width, n_rows], true)?;
         let m = n_steps * n_batch;
-        self.product(&Product {
+        self.product(Product {
             a: x,
             a_steps: [width, 1],
             a_matrix: m * width,

@@ -435,6 +435,30 @@ fn large_products_on_a_gpu_go_through_workgroup_memory() {
 }
 
 #[test]
+fn where_compiling_takes_long_products_share_a_kernel() {
+    let mut b = GraphBuilder::default();
+    let mut x = b.input(&[16, 8]);
+    for (seed, activation) in [(1, Unary::Gelu), (2, Unary::Relu), (3, Unary::Tanh)] {
+        let (w, bias) = (b.constant(noise(&[8, 8], seed)), b.constant(noise(&[8], seed + 9)));
+        let epilogue = Epilogue { has_bias: true, has_residual: false, activations: vec![activation] };
+        x = b.op(Op::MatMul { trans_a: false, trans_b: false, epilogue }, &[x, w, bias], &[16, 8]);
+    }
+    let graph = b.finish(x);
+    let n_products = |target: &Target| {
+        kernels(&graph, target);
+        let program = Program::new(&Plan::new(graph.clone()), target).expect("the plan is lowered");
+        let products = program.dispatches.iter().filter(|dispatch| dispatch.kernel == "matmul");
+        products.map(|dispatch| dispatch.shader).collect::<BTreeSet<_>>().len()
+    };
+    let slow = Target { compiles_slowly: true, ..SOFTWARE };
+    assert_eq!((n_products(&SOFTWARE), n_products(&slow)), (3, 1));
+    let conv = Op::Conv { window: window([1, 1], 0), groups: 2, epilogue: full() };
+    let out = floats(&[2, 8, 6, 6]);
+    let inputs = [floats(&[2, 4, 6, 6]), floats(&[8, 2, 1, 1]), floats(&[8]), out.clone()];
+    assert_eq!(kernels(&single(conv, &inputs, &[out]), &slow), ["matmul", "element-wise"]);
+}
+
+#[test]
 fn windows_have_kernels() {
     let x = floats(&[2, 4, 6, 6]);
     let conv =

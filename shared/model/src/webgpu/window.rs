@@ -96,7 +96,7 @@ impl Lowering<'_> {
         };
         let (m, k) = (w.dims[0] / groups, per_group * taps);
         let [bias, residual] = step.epilogue(epilogue, 2);
-        self.product(&Product {
+        self.product(Product {
             a: w,
             a_steps: [k, 1],
             a_matrix: m * k,
