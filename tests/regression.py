@@ -137,6 +137,9 @@ def report(work):
         tabpool("history", "backup", copy, "--db", work / "history.sqlite")
         documents = judge_again(work, copy)
         found = pairs(copy, documents["null"])
+        with contextlib.closing(sqlite3.connect(copy)) as connection, connection:
+            slowed = ",".join(str(candidate(document)) for document in documents["slow"])
+            connection.execute(f"UPDATE campaign SET is_experiment = 1 WHERE id IN ({slowed})")
         trends = tabpool("regressions", "--since", "5200w", "--db", copy)
     documents |= {kind: kept(work, kind) for kind in ("ab-null", "ab-slow")}
     print(f"\n## Real browsers\n\nMade by `tests/regression.py`: {MODELS} in {BROWSERS}, the unchanged build and one")
@@ -165,8 +168,8 @@ def report(work):
     print(f"\nEvery unchanged campaign against every single one before it: {alarms} of {n_families} families have a slower or")
     print(f"faster case in them. By the rank test of the runs alone, {wrong} of {n_comparisons} comparisons would be significant")
     print("at 1 %: runs of one campaign share its luck, which is why campaigns are what is counted.")
-    n_slow = len(documents["slow"])
-    print(f"\n`regressions` over all campaigns, {n_slow} slowed ones among them: {len(trends['findings'])} findings.")
+    n_findings, n_series = len(trends["findings"]), trends["n_series"]
+    print(f"\n`regressions` over the unchanged campaigns: {n_findings} findings in {n_series} series (warm and cold).")
     print("\n| slowed build | mode | new over old, with its 95 % interval |\n| --- | --- | --- |")
     for (place, mode), results in sorted(slowed.items()):
         print(f"| {place} | {mode} | {'; '.join(map(finding, results))} |")

@@ -59,7 +59,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Against {
     /// The baseline that was asked for.
     Baseline,
-    /// The first good campaigns: listed only where the candidate is slower than they were.
+    /// The first good campaigns: listed only where the candidate is slower than they were, and not than its baseline.
     FirstGood,
 }
 
@@ -273,7 +273,13 @@ pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Result
             one.n_missing = 0;
         }
     }
-    compared.retain(|one| one.against == Against::Baseline || one.outcome == Outcome::Slower);
+    // Its baseline stands before it: what is slower than that is no creeping.
+    let mut is_slower = false;
+    compared.retain(|one| {
+        let is_creeping = !is_slower && one.outcome == Outcome::Slower;
+        is_slower = one.outcome == Outcome::Slower;
+        one.against == Against::Baseline || is_creeping
+    });
     let any = |is_so: &dyn Fn(&Compared) -> bool| compared.iter().any(is_so);
     let decision = if any(&|one| one.fails(fail_on)) {
         Decision::Fail

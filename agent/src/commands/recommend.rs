@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
-use crate::analysis::advice::{Advice, Choice, Confidence, Measured, Profile, advise, profiles};
+use crate::analysis::advice::{
+    Advice, Choice, Confidence, Measured, Precisions, Profile, advise, precisions, profiles,
+};
 use crate::cli::RecommendArgs;
 use crate::commands::trends::say_empty;
 use crate::commands::{dash, filter, open_existing};
 use crate::exit::Exit;
+use crate::golden;
 use crate::host::now_unix_micros;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
@@ -20,6 +23,7 @@ pub(crate) struct Document {
     schema: u32,
     /// For every case.
     pub(crate) advice: Vec<Advice>,
+    precisions: Vec<Precisions>,
     profiles: Vec<Profile>,
 }
 
@@ -34,12 +38,16 @@ pub(crate) fn run(args: &RecommendArgs, printer: &Printer) -> anyhow::Result<Exi
         say_empty(&store, printer);
     } else {
         printer.result(&choices(&document.advice, now_unix_micros(), printer));
+        if !document.precisions.is_empty() {
+            printer.result(&format!("\n{}", by_precision(&document.precisions, printer)));
+        }
         if !document.profiles.is_empty() {
             printer.result(&format!("\n{}", by_family(&document.profiles, printer)));
         }
         printer.note(
             "in order: the first choice, then what to fall back to; failed runs count as repeated ones",
         );
+        remarks(&document.advice).iter().for_each(|remark| printer.note(remark));
     }
     Ok(Exit::Done)
 }
@@ -49,18 +57,21 @@ pub(crate) fn document(store: &Store, zoo: &Zoo, filter: &Filter) -> anyhow::Res
     let mut measured = Vec::new();
     for series in store.series(filter)? {
         let points = store.points(series.id, Metric::Warm, filter.since_unix_micros, None)?;
-        let n_failed = store.n_failed(series.id, filter.since_unix_micros, None)?;
-        if !points.is_empty() || n_failed > 0 {
-            measured.push(Measured { series, points, n_failed });
+        let rolled_up = store.rolled_up(series.id, Metric::Warm, filter.since_unix_micros)?;
+        let (n_rolled_up, n_rolled_up_failed) = store.n_rolled_up(series.id, filter.since_unix_micros)?;
+        let n_failed = store.n_failed(series.id, filter.since_unix_micros, None)? + n_rolled_up_failed;
+        if !points.is_empty() || n_rolled_up > 0 || n_failed > 0 {
+            let settings = store.settings(&series)?;
+            measured.push(Measured { series, points, rolled_up, n_rolled_up, n_failed, settings });
         }
     }
     let family_of = |id: &str| match zoo.entry(id).map(|entry| &entry.kind) {
         Some(EntryKind::Model(facts)) => facts.family.clone(),
         Some(_) | None => String::new(),
     };
-    let advice = advise(measured, family_of, now_unix_micros());
-    let profiles = profiles(&advice);
-    Ok(Document { schema: wire::SCHEMA, advice, profiles })
+    let advice = advise(measured, family_of, now_unix_micros())?;
+    let (precisions, profiles) = (precisions(&advice, &golden::built_in()?), profiles(&advice));
+    Ok(Document { schema: wire::SCHEMA, advice, precisions, profiles })
 }
 
 fn choices(advice: &[Advice], now_unix_micros: i64, printer: &Printer) -> String {
@@ -147,27 +158,88 @@ fn age(choice: &Choice, now_unix_micros: i64) -> String {
     if hours < 48 { format!("{hours} h ago{stale}") } else { format!("{} d ago{stale}", hours / 24) }
 }
 
+/// Settings and doubts, a sentence each.
+fn remarks(advice: &[Advice]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for one in advice {
+        for choice in &one.choices {
+            let name = || format!("{} {}, {} {}", one.model, one.case, choice.browser, choice.backend);
+            remarks.extend(choice.warnings.iter().map(|warning| format!("{}: {warning}", name())));
+            if !choice.settings.is_empty() {
+                let settings: Vec<String> =
+                    choice.settings.iter().map(|(key, variant)| format!("{key}: {variant}")).collect();
+                remarks.push(format!(
+                    "{}: kernels tuned on {}: {}",
+                    name(),
+                    choice.adapter,
+                    settings.join(", ")
+                ));
+            }
+        }
+    }
+    remarks
+}
+
+fn by_precision(precisions: &[Precisions], printer: &Printer) -> String {
+    let columns = [
+        Column::left("model"),
+        Column::left("case").optional(1),
+        Column::left("precision"),
+        Column::right("expected"),
+        Column::right("time over best"),
+        Column::right("fastest with"),
+        Column::right("cosine to f32"),
+        Column::left("where").optional(2),
+    ];
+    let mut table = Table::new(printer, &columns);
+    for one in precisions {
+        for (index, choice) in one.choices.iter().enumerate() {
+            let name = |text: &str| if index == 0 { text.to_owned() } else { String::new() };
+            table.row([
+                (name(&one.model), Tone::Plain),
+                (name(&one.case), Tone::Faint),
+                (choice.precision.clone(), if index == 0 && one.is_sure { Tone::Good } else { Tone::Plain }),
+                (quantity::micros(choice.expected_micros), Tone::Plain),
+                (format!("{:.2}×", choice.times_best), Tone::Plain),
+                (format!("{:.0} %", 100.0 * choice.probability_best), Tone::Plain),
+                (choice.cosine_to_f32.map_or_else(dash, |cosine| format!("{cosine:.4}")), Tone::Plain),
+                (choice.place.clone(), Tone::Faint),
+            ]);
+        }
+    }
+    table.render()
+}
+
 fn by_family(profiles: &[Profile], printer: &Printer) -> String {
     let columns = [
         Column::left("family"),
+        Column::right("rank"),
         Column::left("browser"),
         Column::right("time over best"),
         Column::right("cases").optional(1),
+        Column::right("best in").optional(3),
         Column::right("runs").optional(2),
-        Column::right("failed"),
+        Column::right("reliable"),
         Column::left("is"),
     ];
     let mut table = Table::new(printer, &columns);
     let mut above = None;
     for profile in profiles {
         let family = if profile.family.is_empty() { "your own" } else { &profile.family };
+        let adapter =
+            if profile.adapter.is_empty() { String::new() } else { format!(" on {}", profile.adapter) };
         table.row([
             (if above == Some(family) { String::new() } else { family.to_owned() }, Tone::Plain),
-            (format!("{} {}", profile.browser, profile.backend), Tone::Plain),
+            (profile.rank.to_string(), Tone::Plain),
+            (format!("{} {}{adapter}", profile.browser, profile.backend), Tone::Plain),
             (if profile.n_cases == 0 { dash() } else { format!("{:.2}×", profile.times_best) }, Tone::Plain),
             (profile.n_cases.to_string(), Tone::Faint),
+            (profile.n_best.to_string(), Tone::Faint),
             ((profile.n + profile.n_failed).to_string(), Tone::Faint),
-            (profile.n_failed.to_string(), if profile.n_failed > 0 { Tone::Bad } else { Tone::Faint }),
+            (
+                format!("{:.1} %", 100.0 * profile.reliability),
+                if profile.n_failed > 0 { Tone::Bad } else { Tone::Faint },
+            ),
             traits(profile),
         ]);
         above = Some(family);

@@ -28,6 +28,8 @@ struct Described<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
     noise_is_measured: bool,
+    /// Doubts about the latest runs.
+    warnings: &'a [String],
     #[serde(skip)]
     n_blocks: usize,
     #[serde(skip)]
@@ -90,6 +92,7 @@ fn describe<'a>(store: &Store, trends: &'a [Trend]) -> anyhow::Result<Vec<Descri
                 series: &trend.series,
                 finding,
                 noise_is_measured: trend.noise_is_measured,
+                warnings: &trend.warnings,
                 n_blocks: trend.blocks.len(),
                 graded,
                 before_circumstances: circumstances(last_before)?,
@@ -181,6 +184,7 @@ fn evidence(one: &Described<'_>) -> String {
             stats::severity::MIN_CAMPAIGNS
         );
     }
+    let doubts = one.warnings.iter().map(|warning| format!("  doubt: {warning}"));
     [
         level("before", finding.before),
         level("after", finding.after),
@@ -191,6 +195,9 @@ fn evidence(one: &Described<'_>) -> String {
         format!("  noise: {noise}"),
         format!("  machine: {}; model file: {}", series.machine(), short_hash(&series.model_sha256)),
     ]
+    .into_iter()
+    .chain(doubts)
+    .collect::<Vec<_>>()
     .join("\n")
 }
 

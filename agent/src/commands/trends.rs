@@ -42,6 +42,16 @@ pub(crate) fn run(args: &TrendArgs, printer: &Printer) -> anyhow::Result<Exit> {
         if trends.iter().any(|trend| trend.is_rolled_up) {
             printer.note("Σ: campaigns and days instead of runs, because a part of the runs was rolled up");
         }
+        for trend in &trends {
+            let name = format!(
+                "{} {}, {}, {}",
+                trend.series.model,
+                trend.series.case,
+                trend.series.place(),
+                trend.metric.as_str()
+            );
+            trend.warnings.iter().for_each(|warning| printer.note(&format!("{name}: {warning}")));
+        }
         if let Some(machine) = only_machine(&trends) {
             printer.note(&format!("all on {machine}"));
         }

@@ -50,6 +50,27 @@ impl Store {
         }
         Ok(rolled)
     }
+
+    /// How many warm runs of a series were rolled up since `since`, and how many runs that failed.
+    ///
+    /// # Errors
+    /// A failure of SQLite.
+    pub(crate) fn n_rolled_up(
+        &self,
+        series: i64,
+        since_unix_micros: Option<i64>,
+    ) -> Result<(usize, usize), StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT coalesce(sum(iif(cold, 0, n)), 0), coalesce(sum(n_failed), 0) FROM rollup
+             WHERE series = ?1 AND cold IN (0, 1) AND first_unix_micros >= ?2",
+        )?;
+        let since = since_unix_micros.unwrap_or(i64::MIN);
+        let (n, n_failed): (i64, i64) =
+            statement.query_row([series, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let count = |n: i64| usize::try_from(n).unwrap_or(0);
+        Ok((count(n), count(n_failed)))
+    }
 }
 
 /// Rolls up the runs that are [`OLD`] at `cutoff`.

@@ -1,6 +1,6 @@
 //! Series of comparable runs: what they have in common, and their times in order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use serde::Serialize;
@@ -182,6 +182,31 @@ impl Store {
             |row| row.get(0),
         )?;
         Ok(usize::try_from(n).unwrap_or(0))
+    }
+
+    /// The variants of kernels that were last found to be the fastest, for the browser, backend and adapter of a series, by
+    /// kernel and class of shapes.
+    pub(crate) fn settings(&self, series: &Series) -> Result<BTreeMap<String, String>, StoreError> {
+        if series.adapter.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let connection = self.lock();
+        // The adapter as series name it.
+        let mut statement = connection.prepare_cached(
+            "SELECT key, variant FROM tuning
+             WHERE is_chosen AND browser_name = :browser AND :backend || ' ' LIKE backend || ' %'
+                   AND concat_ws(' ', nullif(adapter_vendor, ''), nullif(adapter_architecture, ''),
+                                 nullif(adapter_description, '')) || iif(adapter_is_fallback, ' (software)', '') = :adapter
+             ORDER BY at_unix_micros, id",
+        )?;
+        let place = named_params! {
+            ":browser": series.browser,
+            ":backend": series.backend,
+            ":adapter": series.adapter,
+        };
+        let rows = statement.query_map(place, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Later measurements replace earlier ones.
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// What else was so when the run of a series that started then was made; of runs that were rolled up, what is left.

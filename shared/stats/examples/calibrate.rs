@@ -6,8 +6,8 @@
 
 use stats::interval::median_ratio;
 use stats::{
-    Bootstrap, Change, Comparison, ComparisonConfig, DetectorConfig, Method, Random, Sample, StatsError,
-    Warning, benjamini_hochberg, detect, drift, paired, warnings,
+    Bootstrap, Change, Comparison, ComparisonConfig, Contrast, DetectorConfig, History, Method, Random,
+    Sample, Spread, StatsError, Warning, benjamini_hochberg, detect, drift, paired, warnings,
 };
 
 /// Repetitions behind each number: the standard error of a rate of 1 % is 0.2 percentage points.
@@ -104,6 +104,8 @@ fn main() -> Result<(), StatsError> {
     hard_cases()?;
     comparison_alarms()?;
     comparison_power()?;
+    campaign_alarms()?;
+    campaign_power()?;
     launches()?;
     coverage()?;
     doubts()
@@ -246,6 +248,94 @@ fn comparison_power() -> Result<(), StatsError> {
                 let candidate = Sample::new(&series(&mut random, Noise::White, 0.03, n, 0, factor))?;
                 Ok(p_value(&baseline, &candidate)? < 0.01)
             })?);
+        }
+        row(&cells);
+    }
+    Ok(())
+}
+
+/// Cases in a family of campaigns.
+const N_CASES: usize = 10;
+
+/// Whether any case of one candidate campaign is significant at 1 % in its family against `n_baseline` of `n_history` earlier
+/// ones; or against one more, when nothing else is known. Noise between campaigns is 0.4 to 8 % unless `sd` says so, and the
+/// first case takes `factor` times as long.
+fn finds_change(
+    random: &mut Random,
+    noise: Noise,
+    (n_baseline, n_history): (usize, usize),
+    sd: Option<f64>,
+    factor: f64,
+) -> Result<bool, StatsError> {
+    let (mut levels, mut histories) = (Vec::new(), Vec::new());
+    for _ in 0..N_CASES {
+        let sd = sd.unwrap_or_else(|| 0.004 * libm::pow(20.0, random.uniform()));
+        let case = series(random, noise, sd, n_history.max(n_baseline) + 1, 0, 1.0);
+        histories.push(History::of(&case[..n_history])?);
+        levels.push(case);
+    }
+    let mut p_values = Vec::new();
+    for (index, case) in levels.iter().enumerate() {
+        let others = histories.iter().enumerate().filter(|(other, _)| *other != index);
+        let similar: Vec<History> = others.map(|(_, history)| *history).collect();
+        let mut campaign = |level: f64| {
+            let runs: Vec<f64> = (0..15).map(|_| level * libm::exp(0.02 * random.normal())).collect();
+            Sample::new(&runs)
+        };
+        let (earlier, last) = case.split_at(case.len() - 1);
+        let baseline = earlier[earlier.len() - n_baseline..].iter().map(|level| campaign(*level));
+        let baseline = baseline.collect::<Result<Vec<Sample>, _>>()?;
+        let candidate = campaign(last[0] * if index == 0 { factor } else { 1.0 })?;
+        let spread = Spread::of(&histories[index], &similar);
+        p_values.push(Contrast::between(&baseline, &[candidate], spread, 0.95)?.p_value);
+    }
+    let adjusted = benjamini_hochberg(&p_values);
+    Ok(if factor == 1.0 { adjusted.iter().any(|&p_value| p_value < 0.01) } else { adjusted[0] < 0.01 })
+}
+
+/// Campaigns of the baseline, and campaigns whose noise is known.
+const DESIGNS: [(usize, usize); 5] = [(1, 0), (1, 3), (3, 3), (10, 10), (10, 30)];
+
+const DESIGN_NAMES: [&str; 5] = ["1 (no history)", "1 of 3", "3 of 3", "10 of 10", "10 of 30"];
+
+fn campaign_alarms() -> Result<(), StatsError> {
+    heading(
+        "Campaigns: false alarms",
+        &format!(
+            "Share of families of {N_CASES} unchanged cases with any adjusted p < 1 %, by the kind of noise between campaigns \
+             (relative standard deviation 0.4 to 8 %, another for each case; 15 runs a campaign, 2 % apart), and by the \
+             campaigns of the baseline and of the history."
+        ),
+        &[&["noise between campaigns"], DESIGN_NAMES.as_slice()].concat(),
+    );
+    for (name, noise) in NOISES {
+        let mut cells = vec![name.to_owned()];
+        for design in DESIGNS {
+            let mut random = Random::new(139);
+            cells.push(percent(N_REPEATS, |_| finds_change(&mut random, noise, design, None, 1.0))?);
+        }
+        row(&cells);
+    }
+    Ok(())
+}
+
+fn campaign_power() -> Result<(), StatsError> {
+    heading(
+        "Campaigns: power",
+        &format!(
+            "Share of candidates whose only changed case of {N_CASES} is found, by the change and the noise between campaigns \
+             (white)."
+        ),
+        &[&["change", "noise"], DESIGN_NAMES.as_slice()].concat(),
+    );
+    for (change, sd) in
+        [(0.05, 0.01), (0.1, 0.01), (0.2, 0.01), (0.1, 0.03), (0.2, 0.03), (0.3, 0.03), (0.5, 0.03)]
+    {
+        let mut cells = vec![format!("{:.0} %", 100.0 * change), format!("{:.0} %", 100.0 * sd)];
+        for design in DESIGNS {
+            let mut random = Random::new(149);
+            let found = |_| finds_change(&mut random, Noise::White, design, Some(sd), 1.0 + change);
+            cells.push(percent(N_REPEATS, found)?);
         }
         row(&cells);
     }

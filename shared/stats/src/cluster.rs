@@ -10,6 +10,7 @@ use crate::distribution::{student_quantile, student_upper_tail};
 use crate::interval::Interval;
 use crate::power::{Design, design_quantiles};
 use crate::quality::{cautious_persistence, variance_inflation};
+use crate::random::Random;
 use crate::sample::{Sample, StatsError, mean, require, require_probability};
 use crate::summary::MAD_TO_SD;
 
@@ -30,6 +31,9 @@ const MIN_SIMILAR_SD: f64 = 0.01;
 
 /// Standard deviations by which two clusters in a row must leave the level before them for a new level.
 const STEP_DEVIATIONS: f64 = 4.0;
+
+/// Degrees of freedom from which Student's t is drawn as a normal distribution.
+const NEARLY_NORMAL: f64 = 30.0;
 
 /// What earlier clusters of a series say about its noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -55,12 +59,13 @@ impl History {
         }
         let logarithms = Sample::new(medians)?.ln()?;
         let levels = logarithms.values();
+        let usual = usual_distance(levels);
         for index in 1..levels.len() {
             let known = &levels[history.level_start.max(index.saturating_sub(WINDOW))..index];
             let scale = (1.0 + 1.0 / known.len() as f64).sqrt();
             let miss = |level: &f64| (level - mean(known)) / scale;
             let missed = miss(&levels[index]);
-            let limit = STEP_DEVIATIONS * Spread::of(&history, &[]).sd;
+            let limit = STEP_DEVIATIONS * Spread::of(&history, &[]).sd.max(usual);
             let stays = levels.get(index + 1).map(miss).is_some_and(|next| next * missed.signum() > limit);
             if missed.abs() > limit && stays {
                 history.level_start = index;
@@ -71,6 +76,12 @@ impl History {
         }
         Ok(history)
     }
+}
+
+/// Standard deviation of a level by the median of the steps from each to the next, which a few real changes hardly affect.
+fn usual_distance(levels: &[f64]) -> f64 {
+    let steps: Vec<f64> = levels.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    Sample::new(&steps).map_or(0.0, |steps| MAD_TO_SD * steps.median() / std::f64::consts::SQRT_2)
 }
 
 /// How far apart clusters of unchanged code lie.
@@ -103,6 +114,72 @@ impl Spread {
         let variance = (Self::ASSUMED.freedom * prior + history.squares) / freedom;
         Self { sd: variance.sqrt(), freedom }
     }
+}
+
+/// Where clusters of one kind lie, and how well that is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Mean logarithm of their medians.
+    mean: f64,
+    error: f64,
+    freedom: f64,
+}
+
+impl Level {
+    /// The level of the medians of some clusters.
+    ///
+    /// # Errors
+    /// [`StatsError::NotEnoughData`] without any, [`StatsError::NotPositive`].
+    pub fn of(medians: &[f64], spread: Spread) -> Result<Self, StatsError> {
+        let mean = Sample::new(medians)?.ln()?.mean();
+        Ok(Self { mean, error: spread.sd / (medians.len() as f64).sqrt(), freedom: spread.freedom })
+    }
+
+    /// The level `factor` times as high; positive.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { mean: self.mean + libm::log(factor), ..self }
+    }
+
+    /// Its interval in the unit of the values. `level` is its confidence, 0–1.
+    ///
+    /// # Errors
+    /// [`StatsError::OutOfRange`] for the level.
+    pub fn interval(&self, level: f64) -> Result<Interval, StatsError> {
+        require_probability("level", level)?;
+        let margin = student_quantile(0.5 + 0.5 * level, self.freedom) * self.error;
+        Ok(Interval {
+            estimate: libm::exp(self.mean),
+            low: libm::exp(self.mean - margin),
+            high: libm::exp(self.mean + margin),
+            level,
+        })
+    }
+
+    /// A draw from what is known of it: Student's t, or the normal distribution that it approaches.
+    fn draw(&self, random: &mut Random) -> f64 {
+        let normal = random.normal();
+        if self.freedom >= NEARLY_NORMAL {
+            return self.mean + self.error * normal;
+        }
+        let squares: f64 =
+            (0..self.freedom as usize).map(|_| random.normal()).map(|value| value * value).sum();
+        self.mean + self.error * normal / (squares / self.freedom).sqrt()
+    }
+}
+
+/// Probability for each level that it is the lowest, from so many draws with this seed.
+pub fn probability_lowest(levels: &[Level], n_draws: usize, seed: u64) -> Vec<f64> {
+    let mut random = Random::new(seed);
+    let mut n_lowest = vec![0_usize; levels.len()];
+    for _ in 0..n_draws {
+        let draws: Vec<f64> = levels.iter().map(|level| level.draw(&mut random)).collect();
+        let lowest = (0..draws.len()).min_by(|&left, &right| draws[left].total_cmp(&draws[right]));
+        if let Some(lowest) = lowest {
+            n_lowest[lowest] += 1;
+        }
+    }
+    n_lowest.into_iter().map(|n| n as f64 / n_draws.max(1) as f64).collect()
 }
 
 /// Clusters of a candidate against clusters of a baseline.

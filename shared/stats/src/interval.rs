@@ -6,7 +6,7 @@ use crate::sample::{Sample, StatsError, require, require_probability};
 mod bootstrap;
 
 use bootstrap::percentile;
-pub use bootstrap::{Bootstrap, MIN_BOOTSTRAP, probability_lowest};
+pub use bootstrap::{Bootstrap, MIN_BOOTSTRAP};
 
 /// Fewest values for the standard error of a median: McKean and Schrader's order statistics exist from here on.
 pub const MIN_MEDIAN_ERROR: usize = 7;

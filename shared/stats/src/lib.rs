@@ -20,12 +20,12 @@ pub mod severity;
 pub mod summary;
 
 pub use change::{Change, Detector, DetectorConfig, detect};
-pub use cluster::{Contrast, History, Spread};
+pub use cluster::{Contrast, History, Level, Spread, probability_lowest};
 pub use comparison::{Comparison, ComparisonConfig};
 pub use drift::{Drift, drift};
 pub use family::benjamini_hochberg;
 pub use hypothesis::{MannWhitneyTest, StudentTest, WelchTest, mann_whitney, student, welch};
-pub use interval::{Bootstrap, Interval, Method, probability_lowest};
+pub use interval::{Bootstrap, Interval, Method};
 pub use paired::{Paired, paired, turn_ratio};
 pub use power::{Design, minimum_detectable_effect, needed_n};
 pub use quality::{Autocorrelation, Warning, autocorrelation, warnings};

@@ -80,10 +80,12 @@ fn small_steps_add_up_against_the_first_good_campaigns() {
     let crept = |factor| {
         let pair = pair(30, 1.0, 0.005);
         let first = synthetic_micros(5, 30, 1e4 / factor, 0.01);
-        vec![Pair { anchor: vec![first; 10], ..pair }]
+        Pair { anchor: vec![first; 10], ..pair }
     };
-    check(crept(1.0), Severity::Moderate, Decision::Pass, &[Outcome::Unchanged]);
-    check(crept(1.08), Severity::Moderate, Decision::Fail, &[Outcome::Unchanged, Outcome::Slower]);
+    check(vec![crept(1.0)], Severity::Moderate, Decision::Pass, &[Outcome::Unchanged]);
+    check(vec![crept(1.08)], Severity::Moderate, Decision::Fail, &[Outcome::Unchanged, Outcome::Slower]);
+    let slower = Pair { candidate: pair(30, 1.2, 0.005).candidate, ..crept(1.08) };
+    check(vec![slower], Severity::Moderate, Decision::Fail, &[Outcome::Slower]);
 }
 
 #[test]

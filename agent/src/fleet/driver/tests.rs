@@ -523,7 +523,7 @@ fn the_history_tells_where_a_job_is_expected_to_be_fast() {
     let measured = |browser: &str, case: &str, micros| Measured {
         series: Series { browser: browser.to_owned(), case: case.to_owned(), ..series("tiny") },
         points: (0..3).map(|at| Point { started_unix_micros: at, campaign: Some(1), micros }).collect(),
-        n_failed: 0,
+        ..Measured::default()
     };
     let history = vec![
         measured("chromium", "x:1x16", 400_000.0),
@@ -533,7 +533,7 @@ fn the_history_tells_where_a_job_is_expected_to_be_fast() {
     let mut world = world(2, 1);
     let priors = prior::latencies(
         world.driver.model(),
-        &advise(history, |_| String::new(), 0),
+        &advise(history, |_| String::new(), 0).unwrap(),
         &[],
         world.driver.classes(),
     );

@@ -23,7 +23,7 @@ fn latencies_come_with_place_and_shape() {
             ..series("tiny")
         },
         points: points(micros, n),
-        n_failed: 0,
+        ..Measured::default()
     };
     let measured = vec![
         place("chromium", "1x2", 2000.0, 9),
@@ -31,7 +31,7 @@ fn latencies_come_with_place_and_shape() {
         place("firefox", "x:1x1000,y:24", 50_000.0, 4),
         place("firefox", "texts:a", 1.0, 4),
     ];
-    let advice = advise(measured, |_| String::new(), 0);
+    let advice = advise(measured, |_| String::new(), 0).unwrap();
     let goldens = [Golden::parse(GOLDEN).unwrap()];
     let seen: Vec<_> = latencies(ModelId(0), &advice, &goldens, SINGLE)
         .into_iter()

@@ -29,6 +29,7 @@ fn a_history_tells_its_noise() {
     check_spread(&[100.0], 0, 0.03..0.030_001);
     check_spread(&medians(&mut random, 0.01, 50), 0, 0.008..0.016);
     check_spread(&medians(&mut random, 0.08, 50), 0, 0.06..0.1);
+    check_spread(&medians(&mut random, 0.3, 50), 0, 0.2..0.4);
 }
 
 #[test]
@@ -88,6 +89,18 @@ fn the_detectable_effect_is_detected_as_often_as_designed() {
     let found = share_found(10, 30, effect);
     assert!((0.72..0.88).contains(&found), "{effect}: {found}");
     assert!(contrast.detectable(5, design).expect("a good design") < 0.6 * effect);
+}
+
+#[test]
+fn the_lowest_level_is_probably_the_lowest() {
+    let level = |median: f64| Level::of(&[median, median], Spread::ASSUMED).expect("usable medians");
+    let shares = probability_lowest(&[level(100.0), level(150.0), level(50.0).times(2.0)], 2_000, 1);
+    assert!((shares[0] - shares[2]).abs() < 0.06 && shares[1] < 0.01, "{shares:?}");
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let interval = level(100.0).interval(0.95).expect("a good level");
+    // Student's t with 3 degrees of freedom at 97.5 % is 3.1824.
+    assert!((libm::log(interval.high / interval.estimate) - 3.182_446 * 0.03 / 2.0_f64.sqrt()).abs() < 1e-6);
+    assert!(probability_lowest(&[], 10, 1).is_empty());
 }
 
 #[test]

@@ -26,24 +26,6 @@ impl Default for Bootstrap {
     }
 }
 
-/// Probability of each sample that its median is the lowest, as the share of resamples in which it is; ties share. With
-/// latencies this is the probability of being the best choice.
-///
-/// # Errors
-/// [`StatsError::NotEnoughData`] below [`MIN_BOOTSTRAP`] values in any sample, [`StatsError::OutOfRange`] for too few
-/// resamples.
-pub fn probability_lowest(samples: &[&Sample], bootstrap: Bootstrap) -> Result<Vec<f64>, StatsError> {
-    let mut shares = vec![0.0; samples.len()];
-    resample(bootstrap, samples, |medians| {
-        let lowest = medians.iter().copied().fold(f64::INFINITY, f64::min);
-        let n_lowest = medians.iter().filter(|&&median| median == lowest).count();
-        for (share, _) in shares.iter_mut().zip(medians).filter(|(_, median)| **median == lowest) {
-            *share += 1.0 / (n_lowest * bootstrap.resamples) as f64;
-        }
-    })?;
-    Ok(shares)
-}
-
 /// Percentile interval of a statistic of the resampled medians.
 pub(super) fn percentile(
     estimate: f64,

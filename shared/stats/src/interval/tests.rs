@@ -62,17 +62,6 @@ fn equal_values_give_an_interval_of_width_zero() {
 }
 
 #[test]
-fn the_lowest_median_is_probably_the_best() {
-    let bootstrap = Bootstrap { resamples: 1_000, seed: 5 };
-    let (low, same) = (sample(&[1.0, 1.3, 1.1, 1.2, 1.0]), sample(&[1.1, 1.0, 1.2, 1.3, 1.0]));
-    let high = sample(&[5.0, 5.1, 5.2, 5.3, 5.4]);
-    let shares = probability_lowest(&[&low, &high, &same], bootstrap).expect("enough data");
-    assert_eq!(shares[1], 0.0);
-    assert!((shares[0] - 0.5).abs() < 0.06 && (shares[2] - 0.5).abs() < 0.06, "{shares:?}");
-    assert_eq!(probability_lowest(&[], bootstrap), Ok(Vec::new()));
-}
-
-#[test]
 fn what_cannot_be_answered_is_refused() {
     let (few, many) = (sample(&[1.0, 2.0, 3.0]), sample(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]));
     let error = |have, need| Err(StatsError::NotEnoughData { have, need });
