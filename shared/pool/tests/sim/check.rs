@@ -184,6 +184,13 @@ impl<'a> Checker<'a> {
                 if let (Some(loaded), None) = (sent.loads, called.fault) {
                     self.residents.entry(sent.connection).or_default().insert(loaded);
                 }
+                // What a device held is gone with it.
+                let device = called.component.backend().or(sent.loads.map(|(_, backend)| backend));
+                if called.fault == Some(FaultCategory::DeviceLost)
+                    && let Some(held) = self.residents.get_mut(&sent.connection)
+                {
+                    held.retain(|&(_, on)| Some(on) != device);
+                }
                 if called.kind == CallKind::Open {
                     self.residents.remove(&sent.connection);
                 }
