@@ -1,6 +1,6 @@
-"""Runs the queries of docs/queries.md with DuckDB, on a history and on its Parquet export, and prints their rows as JSON.
+"""Runs the queries of docs/queries.md with DuckDB, on a history and on its exports, and prints their rows as JSON.
 
-    python queries.py HISTORY.sqlite RUNS.parquet
+    python queries.py HISTORY.sqlite RUNS.parquet RUNS.csv
 
 Needs PyPI duckdb and duckdb-extension-sqlite-scanner, whose extension is loaded by its path: nothing is downloaded.
 """
@@ -39,13 +39,18 @@ def run(opening, questions):
 
 
 def main():
-    history, parquet = sys.argv[1:]
+    history, parquet, csv = sys.argv[1:]
     questions = queries()
     open_sqlite = questions.pop("open sqlite").replace("history.sqlite", history)
     open_sqlite = open_sqlite.replace("LOAD sqlite_scanner", f"LOAD '{extension()}'")
     open_parquet = questions.pop("open parquet").replace("runs.parquet", parquet)
+    open_csv = questions.pop("open csv").replace("runs.csv", csv)
     of_runs = {name: question for name, question in questions.items() if "history." not in question}
-    answers = {"sqlite": run(open_sqlite, questions), "parquet": run(open_parquet, of_runs)}
+    answers = {
+        "sqlite": run(open_sqlite, questions),
+        "parquet": run(open_parquet, of_runs),
+        "csv": run(open_csv, of_runs),
+    }
     print(json.dumps(answers, default=str))
 
 
