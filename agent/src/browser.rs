@@ -143,6 +143,11 @@ pub(crate) fn select(names: &[String], cache: &Cache) -> anyhow::Result<Vec<Foun
     names.iter().map(|name| named(name, cache)).collect()
 }
 
+/// Switches, preferences and variables that a browser is launched with; none for one that tabpool does not know.
+pub(crate) fn flags_of(name: &str) -> Option<String> {
+    KINDS.iter().find(|kind| kind.name == name).map(flags::described)
+}
+
 fn named(name: &str, cache: &Cache) -> anyhow::Result<Found> {
     let kind = KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();

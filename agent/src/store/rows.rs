@@ -25,7 +25,7 @@ const fn column(
 }
 
 /// Every column, in order. Times are microseconds since the Unix epoch (UTC), durations microseconds, sizes bytes.
-const COLUMNS: [Column; 37] = [
+const COLUMNS: [Column; 38] = [
     column("id", "run.id", "string", "unique id, chosen by the page"),
     column("started_unix_micros", "run.started_unix_micros", "integer", "start, since the Unix epoch (UTC)"),
     column("campaign", "run.campaign", "integer", "campaign; null for a person's own page"),
@@ -41,9 +41,15 @@ const COLUMNS: [Column; 37] = [
     column("shapes", "run.shapes", "string", "input shapes"),
     column("browser_name", "run.browser_name", "string", "browser"),
     column("browser_version", "run.browser_version", "string", "its version"),
+    column(
+        "browser_flags",
+        "(SELECT browser_flags FROM session WHERE session.id = run.session)",
+        "string",
+        "switches, preferences and variables of its launch; null for a person's own page",
+    ),
     column("engine", "run.engine", "string", "tabpool or a peer"),
     column("engine_version", "run.engine_version", "string", "its version"),
-    column("backend", "run.backend", "string", "webgpu, webnn or wasm"),
+    column("backend", "run.backend", "string", "webgpu, webnn, webnn-gpu, webnn-npu or wasm"),
     column("backend_detail", "run.backend_detail", "string", "e.g. relaxed-simd"),
     column("adapter_vendor", "run.adapter_vendor", "string", "null for a backend without an adapter"),
     column("adapter_architecture", "run.adapter_architecture", "string", "the same"),

@@ -16,12 +16,13 @@ struct Migration {
 }
 
 /// Step `i` leads from `user_version` `i` to `i + 1` and back.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration { up: include_str!("migrations/1_up.sql"), down: include_str!("migrations/1_down.sql") },
     Migration { up: include_str!("migrations/2_up.sql"), down: include_str!("migrations/2_down.sql") },
     Migration { up: include_str!("migrations/3_up.sql"), down: include_str!("migrations/3_down.sql") },
     Migration { up: include_str!("migrations/4_up.sql"), down: include_str!("migrations/4_down.sql") },
     Migration { up: include_str!("migrations/5_up.sql"), down: include_str!("migrations/5_down.sql") },
+    Migration { up: include_str!("migrations/6_up.sql"), down: include_str!("migrations/6_down.sql") },
 ];
 
 /// The version that this program works with.

@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 use serde::Serialize;
 use wire::{Browser, Capabilities};
 
+use crate::browser::flags_of;
 use crate::golden::compare::Check;
 use crate::store::event::not_json;
 use crate::store::{Store, StoreError};
@@ -49,6 +50,8 @@ pub(crate) struct SessionRow {
     pub(crate) browser: String,
     /// Browser version.
     pub(crate) browser_version: String,
+    /// Switches, preferences and variables of the launch.
+    pub(crate) browser_flags: Option<String>,
     /// Launch, microseconds since the Unix epoch.
     pub(crate) started_unix_micros: i64,
     /// The same in local time.
@@ -92,9 +95,18 @@ impl Store {
         started_unix_micros: i64,
     ) -> Result<(), StoreError> {
         self.lock().execute(
-            "INSERT INTO session (id, campaign, command, browser_name, browser_version, started_unix_micros)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![session, campaign, command, browser.name, browser.version, started_unix_micros],
+            "INSERT INTO session (
+                 id, campaign, command, browser_name, browser_version, browser_flags, started_unix_micros
+             ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                session,
+                campaign,
+                command,
+                browser.name,
+                browser.version,
+                flags_of(&browser.name),
+                started_unix_micros
+            ],
         )?;
         Ok(())
     }
@@ -197,6 +209,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         command: row.get("command")?,
         browser: row.get("browser_name")?,
         browser_version: row.get("browser_version")?,
+        browser_flags: row.get("browser_flags")?,
         started_unix_micros: row.get("started_unix_micros")?,
         time: row.get("local_time")?,
         launch_micros: row.get("launch_micros")?,

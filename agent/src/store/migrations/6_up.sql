@@ -1,0 +1,1 @@
+ALTER TABLE session ADD COLUMN browser_flags TEXT; -- switches, preferences and variables of the launch
