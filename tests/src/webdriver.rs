@@ -133,6 +133,15 @@ impl Session {
         })
     }
 
+    /// Ends the browser's GPU process, as a driver's bug would: only Chromium can be asked to.
+    ///
+    /// # Errors
+    /// The browser is another one.
+    pub fn crash_gpu_process(&self) -> Result<()> {
+        let command = json!({ "cmd": "Browser.crashGpuProcess", "params": {} });
+        self.post("goog/cdp/execute", &command).map(drop)
+    }
+
     fn find(&self, selector: &str) -> Result<String> {
         let found = self.post("element", &json!({ "using": "css selector", "value": selector }))?;
         let id = found[ELEMENT_KEY].as_str().with_context(|| format!("no element in {found}"))?;

@@ -16,12 +16,21 @@ const LIMIT: Duration = Duration::from_secs(900);
 
 #[track_caller]
 fn check(browser: Browser, backend: Backend, build: &str) {
+    check_with(browser, backend, build, "");
+}
+
+/// The same with parameters for the worker.
+#[track_caller]
+fn check_with(browser: Browser, backend: Backend, build: &str, query: &str) {
     let expectations = Expectations::read().expect("the expectations are well-formed");
     let package = cache::bytes("onnx-node-cases").expect("test data is in the cache");
     let cases = expectations.cases(package).expect("the package is whole");
     let server = CaseServer::start(&cases).expect("the cases are served");
     let driven = browser.drive().expect("the browser starts");
-    driven.session.goto(&format!("{}?backend={}", server.url, backend.as_str())).expect("the page loads");
+    driven
+        .session
+        .goto(&format!("{}?backend={}{query}", server.url, backend.as_str()))
+        .expect("the page loads");
     let text = "document.querySelector('#progress').textContent";
     let ended = format!("/^(done|failed)/.test({text})");
     driven.session.wait_until(&ended, text, LIMIT).expect("the page gets through all cases");
@@ -59,6 +68,19 @@ fn webnn_ends_every_case_as_the_table_says() {
 #[test]
 fn webgpu_in_chromium_ends_every_case_as_the_table_says() {
     check(Browser::ChromiumWebgpu, Backend::Webgpu, "relaxed-simd");
+}
+
+/// The kernels that are meant for GPUs compute the same, where a software adapter would not choose them.
+#[test]
+fn webgpu_with_subgroups_ends_every_case_as_the_table_says() {
+    let query = "&webgpu-variant=subgroups-8x4,shared-lines";
+    check_with(Browser::ChromiumWebgpu, Backend::Webgpu, "relaxed-simd", query);
+}
+
+#[test]
+fn webgpu_through_workgroup_memory_ends_every_case_as_the_table_says() {
+    let query = "&webgpu-variant=tiled-128x128,shared-lines";
+    check_with(Browser::FirefoxWebgpu, Backend::Webgpu, "relaxed-simd", query);
 }
 
 #[test]

@@ -16,7 +16,7 @@ class Engine {
     }
 
     constructor() {
-        this.worker = new Worker('/pkg/worker.js', { type: 'module' });
+        this.worker = new Worker(`/pkg/worker.js${location.search}`, { type: 'module' });
         this.id = 0;
     }
 

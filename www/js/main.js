@@ -30,7 +30,9 @@ const N_WORKERS = Number(new URLSearchParams(location.search).get("workers")) ||
 
 async function startPool() {
   await init();
-  return createPool({ workers: N_WORKERS, agent: location.origin });
+  // Workers ask the agent which GPU kernels were the fastest on their adapter.
+  const workerUrl = new URL("../pkg/worker.js?webgpu-tuning=/v1/tuning", import.meta.url);
+  return createPool({ workers: N_WORKERS, agent: location.origin, workerUrl });
 }
 
 function showPageFault(cause) {

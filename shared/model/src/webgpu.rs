@@ -1,7 +1,8 @@
 //! Plans as WebGPU dispatches: which kernel runs each step, on which buffers, with which numbers.
 //!
 //! Everything here is data; the engine encodes it. On the GPU every element has 32 bits: floats, or signed integers for all
-//! other types, so 64-bit integers are narrowed. Weights of quantized products keep their bytes.
+//! other types. 64-bit integers are narrowed: constants and inputs that do not fit are refused, sums and products of those that
+//! do wrap at 32 bits, which indices, lengths and masks never reach. Weights of quantized products keep their bytes.
 
 use std::sync::Arc;
 

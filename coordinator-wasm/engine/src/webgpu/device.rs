@@ -226,7 +226,8 @@ impl Device {
         FILTERS.into_iter().for_each(|filter| self.gpu.push_error_scope(filter));
         let made = make();
         let scopes: [Promise; 2] = FILTERS.map(|_| self.gpu.pop_error_scope().unchecked_into());
-        for scope in &scopes {
+        // The scope that was opened last is closed first. What is out of memory makes what uses it invalid.
+        for scope in scopes.iter().rev() {
             match within(scope, PATIENCE_MILLIS).await {
                 Ok(error) if error.is_null() => {}
                 Ok(error) => return Err(gpu_fault(&error.unchecked_into(), &self.account)),
