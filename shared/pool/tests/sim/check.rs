@@ -24,6 +24,8 @@ struct Sent {
     loads: Option<(ModelId, Backend)>,
     jobs: Vec<JobId>,
     is_probe: bool,
+    /// Changes of the component's breaker before.
+    n_changes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ struct Breaker {
     state: Option<BreakerState>,
     n_probes_out: u32,
     n_probes_done: u32,
+    n_changes: u64,
 }
 
 /// Checks one run; every broken rule panics with the seed.
@@ -156,6 +159,7 @@ impl<'a> Checker<'a> {
                 true
             }
         };
+        let n_changes = breaker.n_changes;
         for job in jobs {
             assert!(!self.ended.contains(job), "seed {seed}: {job} runs after its end");
             let n_running = self.n_running.entry(*job).or_insert(0);
@@ -165,7 +169,7 @@ impl<'a> Checker<'a> {
                 "seed {seed}: {job} runs {n_running} times at once"
             );
         }
-        let sent = Sent { connection, component, loads, jobs: jobs.to_vec(), is_probe };
+        let sent = Sent { connection, component, loads, jobs: jobs.to_vec(), is_probe, n_changes };
         assert!(self.sent.insert(call, sent).is_none(), "seed {seed}: {call} is used twice");
     }
 
@@ -195,7 +199,8 @@ impl<'a> Checker<'a> {
                     self.residents.remove(&sent.connection);
                 }
                 let breaker = self.breakers.entry((sent.connection, sent.component)).or_default();
-                if sent.is_probe && breaker.state == Some(BreakerState::HalfOpen) {
+                // A late answer counts in no later half-open period.
+                if sent.is_probe && breaker.n_changes == sent.n_changes {
                     breaker.n_probes_out = breaker.n_probes_out.saturating_sub(1);
                     let is_ignored = called.fault.is_some_and(|fault| {
                         matches!(
@@ -221,7 +226,8 @@ impl<'a> Checker<'a> {
                 let breaker = self.breakers.entry((*connection, *component)).or_default();
                 let before = breaker.state.unwrap_or(BreakerState::Closed);
                 assert_eq!(before, transition.from, "seed {seed}: {component} of {connection}");
-                *breaker = Breaker { state: Some(transition.to), ..Breaker::default() };
+                let n_changes = breaker.n_changes + 1;
+                *breaker = Breaker { state: Some(transition.to), n_changes, ..Breaker::default() };
             }
             Event::Connection { connection, to, .. } => {
                 self.states.insert(*connection, *to);
