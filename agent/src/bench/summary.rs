@@ -42,6 +42,8 @@ pub(crate) struct Row {
     pub(crate) cold_micros: Option<f64>,
     /// The part of it that decodes and prepares the model, microseconds: its median.
     pub(crate) load_micros: Option<f64>,
+    /// The other part, the first run, microseconds: its median.
+    pub(crate) first_run_micros: Option<f64>,
     /// The most that the browser's processes held during a cold start over what they held before, bytes: the median of
     /// the cold starts in launches of their own.
     pub(crate) peak_memory_bytes: Option<f64>,
@@ -87,6 +89,10 @@ pub(crate) struct Ratio {
     pub(crate) warm_interval: Option<[f64; 2]>,
     /// Ratio of the cold starts' medians.
     pub(crate) cold: Option<f64>,
+    /// Ratio of the medians of their loads alone.
+    pub(crate) load: Option<f64>,
+    /// Ratio of the medians of their first runs alone.
+    pub(crate) first_run: Option<f64>,
     /// Ratio of the peak memories.
     pub(crate) memory: Option<f64>,
 }
@@ -187,6 +193,7 @@ fn row(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], engine: &s
         n_cold: colds.len(),
         cold_micros: median(colds.iter().map(|(load, run)| load + run)),
         load_micros: median(colds.iter().map(|&(load, _)| load)),
+        first_run_micros: median(colds.iter().map(|&(_, run)| run)),
         peak_memory_bytes: peak_memory(case, browser, engine),
         memory_bytes: own.iter().map(|run| run.memory_bytes).max().unwrap_or(0),
         has_golden: !case.golden.outputs.is_empty(),
@@ -199,7 +206,11 @@ fn ratio(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], peer: &s
     let [ours, theirs] = [OURS, peer].map(|engine| runs_of(runs, case, engine).collect::<Vec<_>>());
     let sample = |runs: &[&SessionRun]| Sample::new(&warm_micros(runs, case)).ok();
     let samples = sample(&theirs).zip(sample(&ours));
-    let total = |runs: &[&SessionRun]| median(colds(runs).into_iter().map(|(load, run)| load + run));
+    let (our_colds, their_colds) = (colds(&ours), colds(&theirs));
+    let cold = |part: fn(&(f64, f64)) -> f64| {
+        let ours = median(our_colds.iter().map(part));
+        ours.zip(median(their_colds.iter().map(part))).map(|(ours, theirs)| ours / theirs)
+    };
     let memory = |engine: &str| peak_memory(case, browser, engine);
     Ratio {
         model: case.bench.model.clone(),
@@ -213,7 +224,9 @@ fn ratio(case: &PlannedCase, browser: &BrowserRun, runs: &[SessionRun], peer: &s
         warm_interval: samples
             .as_ref()
             .and_then(|(theirs, ours)| bounds(interval::median_ratio(theirs, ours, LEVEL, method()))),
-        cold: total(&ours).zip(total(&theirs)).map(|(ours, theirs)| ours / theirs),
+        cold: cold(|(load, run)| load + run),
+        load: cold(|&(load, _)| load),
+        first_run: cold(|&(_, run)| run),
         memory: memory(OURS).zip(memory(peer)).map(|(ours, theirs)| ours / theirs),
     }
 }

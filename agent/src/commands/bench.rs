@@ -262,7 +262,7 @@ fn warn_if_busy(load: Option<f64>, host: &Host, printer: &Printer) {
 fn show(report: &Report, printer: &Printer) {
     printer.result(&table(report, printer));
     printer.note(
-        "cold start: load and first run, median of n; outputs: largest difference from the expected values, over their range",
+        "cold start: load and first run, medians; outputs: largest difference from the expected values, over their range",
     );
     if report.rows.iter().any(|row| row.peak_memory_bytes.is_some()) {
         printer.note(
@@ -289,6 +289,8 @@ fn table(report: &Report, printer: &Printer) -> String {
         Column::right("95 % interval").optional(1),
         Column::right("n").optional(5),
         Column::right("cold start").optional(2),
+        Column::right("load").optional(6),
+        Column::right("first run").optional(6),
         Column::left("outputs"),
     ];
     let has_memory = report.rows.iter().any(|row| row.peak_memory_bytes.is_some());
@@ -296,7 +298,12 @@ fn table(report: &Report, printer: &Printer) -> String {
         columns.push(Column::right("memory"));
     }
     if has_peers {
-        columns.extend([Column::right("warm ratio"), Column::right("cold ratio")]);
+        columns.extend([
+            Column::right("warm ratio"),
+            Column::right("cold ratio"),
+            Column::right("load ratio").optional(6),
+            Column::right("first run ratio").optional(6),
+        ]);
     }
     if has_peers && has_memory {
         columns.push(Column::right("memory ratio"));
@@ -319,6 +326,8 @@ fn table(report: &Report, printer: &Printer) -> String {
             (interval(row.warm), Tone::Faint),
             (row.warm.map_or_else(dash, |warm| warm.n.to_string()), Tone::Faint),
             (row.cold_micros.map_or_else(dash, quantity::micros), Tone::Plain),
+            (row.load_micros.map_or_else(dash, quantity::micros), Tone::Plain),
+            (row.first_run_micros.map_or_else(dash, quantity::micros), Tone::Plain),
             outputs(row),
         ];
         if has_memory {
@@ -329,8 +338,15 @@ fn table(report: &Report, printer: &Printer) -> String {
         }
         if has_peers {
             cells.extend([(ratio.map_or_else(String::new, warm_ratio), Tone::Plain)]);
-            let cold = ratio.and_then(|ratio| ratio.cold);
-            cells.extend([(cold.map_or_else(String::new, |cold| format!("{cold:.2}×")), Tone::Plain)]);
+            let of_colds = |part: fn(&Ratio) -> Option<f64>| {
+                let ratio = ratio.and_then(part);
+                (ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}×")), Tone::Plain)
+            };
+            cells.extend([
+                of_colds(|ratio| ratio.cold),
+                of_colds(|ratio| ratio.load),
+                of_colds(|ratio| ratio.first_run),
+            ]);
         }
         if has_peers && has_memory {
             let memory = ratio.and_then(|ratio| ratio.memory);

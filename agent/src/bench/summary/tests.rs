@@ -57,6 +57,7 @@ fn a_peer_is_compared_run_by_run() {
     let ratio = &report.ratios[0];
     assert_eq!((ratio.warm, ratio.warm_interval), (Some(2.0), Some([2.0, 2.0])));
     assert_eq!(ratio.cold, Some(1500.0 / 3000.0));
+    assert_eq!((ratio.load, ratio.first_run), (Some(1.0), Some(0.25)));
 }
 
 #[test]

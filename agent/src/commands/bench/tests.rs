@@ -26,6 +26,7 @@ fn row(browser: &str, engine: &str, median_micros: f64) -> Row {
         }),
         cold_micros: Some(120_000.0),
         load_micros: Some(100_000.0),
+        first_run_micros: Some(20_000.0),
         n_cold: 1,
         peak_memory_bytes: None,
         memory_bytes: 65_536,
@@ -43,8 +44,14 @@ fn report() -> Report {
         cosine: Some(0.9),
         problem: Some("output y: cosine is 0.9, limit 0.99".to_owned()),
     };
-    let failed =
-        Row { warm: None, cold_micros: None, load_micros: None, check: None, ..row("webkit", OURS, 0.0) };
+    let failed = Row {
+        warm: None,
+        cold_micros: None,
+        load_micros: None,
+        first_run_micros: None,
+        check: None,
+        ..row("webkit", OURS, 0.0)
+    };
     let few = Warm { n: 3, interval_micros: None, ..row("edge", OURS, 900.0).warm.unwrap() };
     Report {
         rows: vec![
@@ -63,6 +70,8 @@ fn report() -> Report {
             warm: Some(0.9),
             warm_interval: Some([0.85, 0.95]),
             cold: Some(0.4),
+            load: Some(0.3),
+            first_run: Some(0.5),
             memory: None,
         }],
     }
