@@ -2,9 +2,9 @@
 // by piece: no process ever holds a copy of it in memory.
 //
 // It is asked once, `{ url, sha256, nBytes, isFresh }`, tells how far it is, `{ nBytes }`, and ends with `{ file,
-// verifyMillis }`. A file that an earlier visit left is hashed again, not fetched. Where anything fails, from a browser
-// without such storage to a wrong hash, it ends with `{}`: the page then fetches the file into its memory, and says what is
-// wrong should that fail too.
+// verifyMillis }`. A file that an earlier visit left is hashed, and fetched again only when it is damaged. Where anything
+// fails, from a browser without such storage to a wrong hash, it ends with `{}`: the page then fetches the file into its
+// memory, and says what is wrong should that fail too.
 
 const FOLDER = 'tabpool-models';
 /** Bytes of a stored file that are hashed at once. */
@@ -26,12 +26,20 @@ async function obtain({ url, sha256, nBytes, isFresh }) {
     const handle = await folder.getFileHandle(sha256, { create: true });
     const access = await handle.createSyncAccessHandle();
     let hash;
+    let isRight = false;
     try {
-        hash = await (!isFresh && access.getSize() === nBytes ? stored(access, nBytes) : fetched(access, url));
+        if (!isFresh && access.getSize() === nBytes) {
+            hash = stored(access, nBytes);
+            isRight = hash.finish() === sha256;
+        }
+        if (!isRight) {
+            hash = await fetched(access, url);
+            isRight = hash.finish() === sha256;
+        }
     } finally {
         access.close();
     }
-    if (hash.finish() !== sha256) {
+    if (!isRight) {
         await folder.removeEntry(sha256);
         return {};
     }
