@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::browser::{Family, Found, Kind};
+use crate::browser::{Family, Found};
 
 /// WebGPU also on software adapters, WebNN where the build has it, one process per origin, and recovery after any number
 /// of GPU process crashes.
@@ -47,22 +47,12 @@ user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);
 const WEBKIT_SWITCH: (&str, &str) = ("JSC_useSharedArrayBuffer", "1");
 
 /// Switches, preferences and variables that decide what a browser can do, as a line.
-pub(super) fn described(kind: &Kind) -> String {
-    match kind.family {
-        Family::Chromium => chromium_switches(kind).join(" "),
+pub(super) fn described(family: Family) -> String {
+    match family {
+        Family::Chromium => CHROMIUM.join(" "),
         Family::Firefox => FIREFOX_PREFERENCES.split_whitespace().collect::<Vec<_>>().join(" "),
         Family::Webkit => format!("{}={}", WEBKIT_SWITCH.0, WEBKIT_SWITCH.1),
     }
-}
-
-fn chromium_switches(kind: &Kind) -> Vec<&'static str> {
-    let mut switches = CHROMIUM.to_vec();
-    // Chromium's sandbox refuses root, and the bare build has no set-uid helper for machines without user namespaces. Only
-    // the agent's own pages are opened.
-    if rustix::process::geteuid().is_root() || kind.name == "chromium-webnn" {
-        switches.push("--no-sandbox");
-    }
-    switches
 }
 
 /// Prepares the fresh folder `profile` and adds to `command`, which ends in the browser's program, everything that
@@ -76,7 +66,13 @@ pub(super) fn add(
 ) -> io::Result<()> {
     match found.kind.family {
         Family::Chromium => {
-            command.args(chromium_switches(found.kind)).arg(flag("--user-data-dir=", profile)).arg(url);
+            command.args(CHROMIUM).arg(flag("--user-data-dir=", profile));
+            // Chromium's sandbox refuses root, and the bare build has no set-uid helper for machines without user
+            // namespaces. Only the agent's own pages are opened.
+            if rustix::process::geteuid().is_root() || found.kind.name == "chromium-webnn" {
+                command.arg("--no-sandbox");
+            }
+            command.arg(url);
         }
         Family::Firefox => {
             fs::write(profile.join("user.js"), FIREFOX_PREFERENCES)?;
