@@ -32,8 +32,9 @@ fn main() -> Result<()> {
         { "name": "attention_mask", "dtype": "int64", "dims": [1, 16] },
     ]);
     let contenders = [
-        ("tabpool, 2 workers", "tabpool", json!([MODEL, inputs, 2, SECONDS])),
-        ("tabpool, 1 worker", "tabpool", json!([MODEL, inputs, 1, SECONDS])),
+        ("tabpool, 2 workers", "tabpool", json!([MODEL, inputs, 2, 4, SECONDS])),
+        ("tabpool, 2 workers, one job a call", "tabpool", json!([MODEL, inputs, 2, 1, SECONDS])),
+        ("tabpool, 1 worker, one job a call", "tabpool", json!([MODEL, inputs, 1, 1, SECONDS])),
         ("onnxruntime-web, 1 worker with 2 threads", "ort", json!([MODEL, inputs, 1, 2, SECONDS])),
         ("onnxruntime-web, 2 workers with 1 thread", "ort", json!([MODEL, inputs, 2, 1, SECONDS])),
     ];

@@ -9,12 +9,14 @@ const WARM_UP_RUNS = 10;
 /** Jobs that are in the pool at any time: it loads a model into a further worker when that is shorter than the queue. */
 const JOBS = 64;
 
-/** Runs per second of a pool that always has jobs waiting. */
-window.tabpool = async (model, inputs, workers, seconds) => {
-  const pool = await createPool({ workers, agent: null, workerUrl: new URL("/pkg/worker.js", location.href) });
+/** Runs per second of a pool that always has jobs waiting, up to `maxBatch` of which share a call. */
+window.tabpool = async (model, inputs, workers, maxBatch, seconds) => {
+  const workerUrl = new URL("/pkg/worker.js", location.href);
+  const pool = await createPool({ workers, maxBatch, agent: null, workerUrl });
   const loaded = await pool.load(await bytesOf(model), { backend: "wasm" });
-  const run = () => loaded.run(Object.fromEntries(inputs.map((input) => [input.name, tensor(input)])));
-  const speed = await throughput(Array(JOBS).fill(run), seconds);
+  const lane = (salt) => () =>
+    loaded.run(Object.fromEntries(inputs.map((input) => [input.name, tensor(input, salt)])));
+  const speed = await throughput(Array.from({ length: JOBS }, (_, salt) => lane(salt)), seconds);
   await pool.close();
   return speed;
 };
@@ -90,10 +92,10 @@ async function bytesOf(model) {
   return (await fetch(`/model/${model}`)).arrayBuffer();
 }
 
-/** Ones for masks, small numbers otherwise. */
-function tensor({ name, dtype, dims }) {
+/** Ones for masks, otherwise small numbers, others for each salt. */
+function tensor({ name, dtype, dims }, salt = 0) {
   const n = dims.reduce((product, dim) => product * dim, 1);
-  const at = (index) => (name.includes("mask") ? 1 : (index * 37) % 1000 + 1);
+  const at = (index) => (name.includes("mask") ? 1 : ((index + salt) * 37) % 1000 + 1);
   return { dtype, dims, data: BigInt64Array.from({ length: n }, (_, index) => BigInt(at(index))) };
 }
 

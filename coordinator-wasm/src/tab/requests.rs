@@ -23,8 +23,9 @@ use crate::run_record::Subject;
 use crate::source::Source;
 use crate::translate::{refused, to_pool_backend, to_pool_precision, to_wire_backend};
 
-/// Most elements of all inputs of a job that shares calls.
-const MOST_BATCHED_ELEMENTS: u64 = 64;
+/// Most elements of all inputs of a job that shares calls: MiniLM's two inputs of 64 tokens. Four of them together gain a
+/// factor of 1.23 at 16 tokens, 1.12 at 32 and 1.09 at 64.
+const MOST_BATCHED_ELEMENTS: u64 = 128;
 
 impl Tab {
     /// A handle on a model that is registered already.
