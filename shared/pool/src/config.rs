@@ -31,7 +31,7 @@ pub struct Config {
     pub retry: RetryConfig,
     /// Placement.
     pub routing: RoutingConfig,
-    /// Micro-batches.
+    /// How long the first job of a micro-batch waits for company; zero takes what waits when a slot is free.
     pub batch_delay: Duration,
     /// Largest share of all slots for one job family while another one is about, 0–1.
     pub bulkhead_ratio: f64,

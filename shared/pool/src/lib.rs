@@ -52,6 +52,8 @@
 //! | a call succeeded | [`Pool::on_finished`] |
 //! | a call failed | [`Pool::on_failed`] with the category from its source |
 //! | the worker, iframe or browser is gone | [`Pool::on_connection_lost`] |
+//! | somebody measured how much memory one uses | [`Pool::on_memory`], unless an answer says so |
+//! | an operator takes a breaker in hand | [`Pool::set_breaker_mode`] |
 //! | time passed | [`Pool::handle_timeout`] |
 //!
 //! Every accepted job ends with exactly one [`Action::Finish`]. Answers to calls that the pool has given up are harmless:

@@ -154,8 +154,10 @@ impl Pool {
 
     /// Whether any connection serves the model.
     fn has_copy(&self, model: ModelId) -> bool {
-        let is_resident = |connection: &Connection| connection.residents().any(|(held, _)| held == model);
-        self.connections().any(is_resident)
+        let serves = |connection: &Connection| {
+            connection.residents().any(|(held, on)| held == model && connection.is_serving(on))
+        };
+        self.connections().any(serves)
     }
 }
 
