@@ -45,7 +45,7 @@ pub struct Trial {
     pub micros: Option<f64>,
     /// What runs where nothing was measured.
     pub is_default: bool,
-    /// The fastest of its key among those whose results agree.
+    /// The fastest of its key among those whose results agree; another than the default must be clearly faster.
     pub is_chosen: bool,
     /// Why it was not measured, or must not be chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
