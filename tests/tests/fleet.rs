@@ -1,176 +1,23 @@
 //! `tabpool run` with real browsers: right results, each once, whatever becomes of the browsers meanwhile.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
-use std::time::Duration;
+#[path = "fleet/decisions.rs"]
+mod decisions;
+#[path = "fleet/pages.rs"]
+mod pages;
+#[path = "fleet/running.rs"]
+mod running;
+
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use rusqlite::{Connection, OpenFlags};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Signal, kill_process_group};
 use serde_json::{Value, json};
 use tabpool_tests::agent::{self, Running};
 use tabpool_tests::cache;
 use tabpool_tests::poll::eventually;
-use tabpool_tests::process::{Group, Process};
 
-/// Browsers start and run something, or are given up and started again, on a busy machine with two cores.
-const LIMIT: Duration = Duration::from_secs(300);
-
-/// Files and what they are, as magika itself says.
-struct Files {
-    folder: tempfile::TempDir,
-    expected: Vec<Value>,
-}
-
-impl Files {
-    fn write() -> Result<Self> {
-        let golden: Value = serde_json::from_str(include_str!("../goldens/identify-file.json"))?;
-        let expected = golden["files"].as_array().context("the golden has files")?.clone();
-        let folder = tempfile::tempdir()?;
-        for (index, file) in expected.iter().enumerate() {
-            std::fs::write(
-                folder.path().join(index.to_string()),
-                file["content"].as_str().unwrap_or_default(),
-            )?;
-        }
-        Ok(Self { folder, expected })
-    }
-
-    /// The job with this number.
-    fn line(&self, index: usize) -> String {
-        let file = self.folder.path().join((index % self.expected.len()).to_string());
-        format!("{}\n", json!({ "bytes": file }))
-    }
-
-    fn check(&self, index: usize, line: &Value) -> Result<()> {
-        let expected = &self.expected[index % self.expected.len()];
-        let result = &line["result"];
-        ensure!(line["ok"] == true && result["label"] == expected["label"], "{line} against {expected}");
-        let difference =
-            result["score"].as_f64().context("a score")? - expected["score"].as_f64().context("a score")?;
-        ensure!(difference.abs() < 1e-3, "{line} against {expected}");
-        Ok(())
-    }
-}
-
-/// A run whose input comes bit by bit.
-struct Fleet {
-    files: Files,
-    group: Group,
-    stdin: Option<ChildStdin>,
-    n_sent: usize,
-    folder: tempfile::TempDir,
-}
-
-impl Fleet {
-    /// Chromium is connection 0, Firefox is 1, and both are ready.
-    fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let file = |name: &str| std::fs::File::create(folder.path().join(name));
-        let mut command = Command::new(agent::binary()?);
-        command.args(["run", "identify-file", "--json", "--browser", "chromium,firefox", "--output"]);
-        command.arg(folder.path().join("output")).arg("--db").arg(folder.path().join("history.sqlite"));
-        command.stdin(Stdio::piped()).stdout(file("stdout")?).stderr(file("stderr")?);
-        let mut group = Group::start(&mut command)?;
-        let stdin = group.child().stdin.take();
-        let fleet = Self { files: Files::write()?, group, stdin, n_sent: 0, folder };
-        fleet.wait_until_ready(0, 1)?;
-        fleet.wait_until_ready(1, 1)?;
-        Ok(fleet)
-    }
-
-    fn send(&mut self, n_jobs: usize) -> Result<()> {
-        let stdin = self.stdin.as_mut().context("the input is open")?;
-        for _ in 0..n_jobs {
-            stdin.write_all(self.files.line(self.n_sent).as_bytes())?;
-            self.n_sent += 1;
-        }
-        Ok(())
-    }
-
-    /// Waits until every job that was sent has its line, and checks that it is the right one.
-    fn check_results(&self) -> Result<()> {
-        eventually("a line for every job", LIMIT, || {
-            let n_lines = read_lines(&self.path("output"))?.len();
-            ensure!(n_lines == self.n_sent, "{n_lines} of {}: {}", self.n_sent, self.text("stderr"));
-            Ok(())
-        })?;
-        let lines = read_lines(&self.path("output"))?;
-        for index in 0..self.n_sent {
-            let line = lines.get(&(index as u64)).with_context(|| format!("no line for job {index}"))?;
-            self.files.check(index, line)?;
-        }
-        Ok(())
-    }
-
-    /// Ends the input, and gives the document of the run; the history has a row for every try, in a session that ended.
-    fn finish(mut self) -> Result<Value> {
-        drop(self.stdin.take());
-        let status = self.group.wait(LIMIT).with_context(|| self.text("stderr"))?;
-        ensure!(status.code() == Some(0), "{status}: {}", self.text("stderr"));
-        self.check_results()?;
-        let rows =
-            "FROM run JOIN session ON session.id = run.session WHERE ending IS NOT NULL AND NOT is_warmup";
-        let n_ok = self.count(&format!("{rows} AND fault_category IS NULL AND run_micros > 0"))?;
-        ensure!(usize::try_from(n_ok)? == self.n_sent, "{n_ok} rows for {} jobs", self.n_sent);
-        serde_json::from_str(&self.text("stdout")).context("the document")
-    }
-
-    fn count(&self, from: &str) -> Result<i64> {
-        // A database that the agent has not made yet must not come to be here.
-        let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let connection = Connection::open_with_flags(self.path("history.sqlite"), read_only)?;
-        Ok(connection.query_row(&format!("SELECT count(*) {from}"), [], |row| row.get(0))?)
-    }
-
-    /// Waits until the history has `n` events that `condition` describes.
-    fn wait_for_events(&self, n: i64, condition: &str) -> Result<()> {
-        eventually(condition, LIMIT, || {
-            let found = self.count(&format!("FROM event WHERE source = 'fleet' AND {condition}"))?;
-            ensure!(found >= n, "{found} of {n}: {}", self.text("stderr"));
-            Ok(())
-        })
-    }
-
-    fn wait_until_ready(&self, connection: u32, n_times: i64) -> Result<()> {
-        let ready = "kind = 'connection' AND json_extract(detail, '$.to') = 'ready'";
-        self.wait_for_events(n_times, &format!("{ready} AND connection = {connection}"))
-    }
-
-    /// The process that leads the group of the browser whose program has this name.
-    fn browser(&self, program: &str) -> Result<Pid> {
-        let family = self.group.descendants()?;
-        let is_browser = |process: &&Process| process.name.starts_with(program);
-        let is_leader = |process: &&Process| {
-            !family.iter().any(|other| other.pid == process.parent && other.name.starts_with(program))
-        };
-        let leader = family.iter().filter(is_browser).find(is_leader);
-        let leader = leader.with_context(|| format!("no {program} among {family:?}"))?;
-        Pid::from_raw(i32::try_from(leader.pid)?).context("a process has an id")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap_or_default()
-    }
-}
-
-/// Lines by their index; a second line of one job is an error.
-fn read_lines(path: &Path) -> Result<BTreeMap<u64, Value>> {
-    let text = std::fs::read_to_string(path)?;
-    let mut lines = BTreeMap::new();
-    for line in text.lines() {
-        let value: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
-        let index = value["index"].as_u64().context("a line has an index")?;
-        ensure!(lines.insert(index, value).is_none(), "job {index} has two lines");
-    }
-    Ok(lines)
-}
+use running::{Files, Fleet, LIMIT, read_lines};
 
 fn n_restarts(document: &Value, browser: &str) -> Option<u64> {
     let browsers = document["browsers"].as_array()?;

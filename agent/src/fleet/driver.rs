@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use pool::{
     CallId, Config, ConnectionId, ConnectionSpec, HeartbeatConfig, HedgingConfig, Job, JobId,
-    LatencyEvidence, ModelId, ModelSpec, Pool, ScalingConfig, StrategyEvidence, Timestamp,
+    LatencyEvidence, ModelId, ModelSpec, Pool, RetryConfig, ScalingConfig, StrategyEvidence, Timestamp,
 };
 use wire::Fault;
 use wire::translate::{Sampler, to_pool_category, to_pool_precision};
@@ -69,6 +69,7 @@ impl<H: Host> Driver<H> {
     /// A fleet without browsers.
     pub(crate) fn new(setup: Setup, subject: Subject, host: H) -> Self {
         let (min, max) = setup.size;
+        let retry = RetryConfig::default();
         let mut pool = Pool::new(
             Config {
                 // Loading the model is a job as well.
@@ -76,6 +77,13 @@ impl<H: Host> Driver<H> {
                 batch_delay: setup.batch_delay,
                 job_timeout: setup.deadline,
                 open_timeout: OPEN_TIMEOUT,
+                // A browser that is lost takes the jobs of all its workers with it; two may be, at once.
+                retry: RetryConfig {
+                    budget_reserve: retry
+                        .budget_reserve
+                        .max(2.0 * f64::from(setup.n_workers * setup.max_batch)),
+                    ..retry
+                },
                 heartbeat: HeartbeatConfig { timeout: PING_TIMEOUT, ..HeartbeatConfig::default() },
                 scaling: ScalingConfig {
                     min_connections: min,

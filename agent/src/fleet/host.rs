@@ -189,18 +189,22 @@ impl Visit {
         if let Some(root) = running.root() {
             watch.spawn(watch_memory(root, self.connection, self.launch.number, self.happenings.clone()));
         }
+        let mut is_up = false;
         let ending = loop {
             tokio::select! {
                 // Reports first: what a browser said before it ended still counts.
                 biased;
                 report = reports.recv() => {
                     if let Some(Report::Fleet(report, buffers)) = report {
+                        is_up = true;
                         self.tell(What::Report(report, buffers));
                     }
                 }
                 _ = &mut *stopped => break Ending::Finished,
                 _ = running.ended() => {
-                    self.tell(What::Ended(browser_ended(&running.last_words())));
+                    // What it wrote tells why it did not start, and seldom why it ended.
+                    let words = if is_up { String::new() } else { running.last_words() };
+                    self.tell(What::Ended(browser_ended(&words)));
                     break Ending::ConnectionLost;
                 }
             }
