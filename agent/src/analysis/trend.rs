@@ -1,12 +1,15 @@
 //! Trends: since when is a series slower or faster, by how much, and is that sure?
 
+use std::ops::Range;
+
 use serde::Serialize;
 use stats::change::{MIN_AFTER, MIN_BEFORE};
 use stats::drift::mann_kendall;
 use stats::quality::MIN_AUTOCORRELATION;
-use stats::severity::{DEFAULT_NOISE_FLOOR, noise_floor};
+use stats::severity::DEFAULT_NOISE_FLOOR;
 use stats::{
-    Better, Detector, DetectorConfig, Interval, Sample, StatsError, benjamini_hochberg, drift, grade,
+    Better, Detector, DetectorConfig, History, Interval, Sample, Spread, StatsError, benjamini_hochberg,
+    drift, grade,
 };
 
 use crate::analysis::{ALPHA, Graded, NOISE_FLOOR, words};
@@ -16,14 +19,11 @@ use crate::store::{Metric, Point, Series};
 /// A day, microseconds.
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// Fewest blocks whose noise can be told from a step among them.
-const MIN_BLOCKS: usize = 4;
+/// Blocks foretold by those before them from which the noise between blocks counts as measured.
+const MIN_FORETOLD: usize = 9;
 
 /// Most values the detector gets of one series, blocks aside: it looks no further back than about as many.
 const MAX_VALUES: usize = 2_000;
-
-/// Standard deviation of a normal distribution, over the median of its absolute values.
-const MEDIAN_TO_SD: f64 = 1.4826;
 
 /// Consecutive measurements made together: a campaign, or what one UTC day's visitors did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -36,12 +36,6 @@ pub(crate) struct Block {
     pub(crate) n: usize,
     /// Their median, microseconds.
     pub(crate) median_micros: f64,
-}
-
-impl Block {
-    fn is_in(&self, level: Level) -> bool {
-        (level.first_unix_micros..=level.last_unix_micros).contains(&self.started_unix_micros)
-    }
 }
 
 /// How a level changes.
@@ -86,7 +80,7 @@ pub(crate) struct Finding {
     pub(crate) p_value: f64,
     /// The same for the family of all series that were asked about.
     pub(crate) adjusted_p_value: f64,
-    /// Relative effect that noise between campaigns may have.
+    /// Relative effect that noise between campaigns has in 1 % of series.
     pub(crate) noise_floor: f64,
     /// What it amounts to; none when it is not significant, or within the noise.
     pub(crate) graded: Option<Graded>,
@@ -142,33 +136,33 @@ impl Trend {
             detector.append(value)?;
         }
         let changes = detector.changes();
-        let (floor, noise_is_measured) = measured_noise_floor(&blocks);
         let mut edges: Vec<usize> = vec![0];
         edges.extend(changes.iter().map(|change| starts[change.index]));
         edges.push(points.len());
         let levels: Vec<Level> =
             edges.windows(2).map(|pair| level(&points[pair[0]..pair[1]])).collect::<Result<_, _>>()?;
+        let noise = Noise::of(&blocks, &edges)?;
         let mut findings: Vec<Finding> = Vec::with_capacity(changes.len() + 1);
-        for (change, pair) in changes.iter().zip(levels.windows(2)) {
+        for (index, (change, pair)) in changes.iter().zip(levels.windows(2)).enumerate() {
             let time = |index: usize| points[starts[index]].started_unix_micros;
             let between = [time(change.earliest), time(change.latest)];
             let sides = (pair[0], pair[1]);
-            let n_blocks = |level: Level| blocks.iter().filter(|block| block.is_in(level)).count();
-            let floor = step_floor(&blocks, (n_blocks(pair[0]), n_blocks(pair[1])));
+            let Some(floor) = noise.floor(index) else { continue };
             findings.push(Finding::new(Shape::Step, sides, between, change.ratio, change.p_value, floor));
         }
         let now = levels[levels.len() - 1];
-        findings.extend(slow_change(&blocks, now.first_unix_micros));
+        let regime = noise.levels[levels.len() - 1].clone();
+        findings.extend(slow_change(&blocks[regime.clone()], &noise));
         Ok(Self {
             series,
             metric,
             n: points.len(),
             n_missing: (MIN_BEFORE + MIN_AFTER).saturating_sub(points.len()),
             now,
-            noise_floor: floor,
+            noise_floor: noise.between_neighbours(),
             is_rolled_up: false,
-            noise_is_measured,
-            warnings: doubts(points, &blocks, now)?,
+            noise_is_measured: noise.is_measured,
+            warnings: doubts(points, &blocks, &blocks[regime])?,
             blocks,
             findings,
         })
@@ -207,8 +201,9 @@ impl Trend {
         let shown = &self.blocks[self.blocks.len().saturating_sub(n)..];
         let medians = || shown.iter().map(|block| block.median_micros);
         let (low, high) = (medians().fold(f64::INFINITY, f64::min), medians().fold(0.0, f64::max));
-        // Noise alone fills at most a quarter of the height.
-        let height = (high - low).max(4.0 * self.noise_floor * low);
+        // Noise alone hardly fills more than half of the height.
+        let noise = if self.noise_is_measured { self.noise_floor } else { DEFAULT_NOISE_FLOOR };
+        let height = (high - low).max(2.0 * noise * low);
         medians().map(|median| BARS[((median - low) / height * 7.0).round() as usize]).collect()
     }
 }
@@ -271,53 +266,78 @@ pub(crate) fn judge(trends: &mut [Trend]) {
     }
 }
 
-/// Relative step between so many blocks of unchanged code that noise would not show: many runs of one campaign share
-/// whatever was special about it, so the number of campaigns counts, not that of runs. `None` where there are too few
-/// blocks to measure their noise.
-pub(crate) fn block_noise(blocks: &[Block], (n_before, n_after): (usize, usize)) -> Option<f64> {
-    if blocks.len() < MIN_BLOCKS {
-        return None;
-    }
-    let medians: Vec<f64> = blocks.iter().map(|block| block.median_micros).collect();
-    let logarithms = Sample::new(&medians).ok()?.ln().ok()?;
-    let steps: Vec<f64> = logarithms.values().windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
-    // The median of the steps does not see a few real changes among them.
-    let deviation = MEDIAN_TO_SD * Sample::new(&steps).ok()?.median() / 2.0_f64.sqrt();
-    let error = deviation * (1.0 / n_before.max(1) as f64 + 1.0 / n_after.max(1) as f64).sqrt();
-    Some((DetectorConfig::default().threshold * error).exp_m1())
+/// The noise between blocks: what the runs of one campaign share is nothing that they can tell.
+struct Noise {
+    spread: Spread,
+    is_measured: bool,
+    /// Probability with which noise may look like one step among those that are possible.
+    significance: f64,
+    /// The blocks of each level.
+    levels: Vec<Range<usize>>,
+    /// Whether blocks are campaigns; a day of visitors, each on a machine of their own, has no luck that all share.
+    are_campaigns: bool,
 }
 
-/// Relative change that unchanged code shows from one block to the next, and whether that was measured or assumed.
-fn measured_noise_floor(blocks: &[Block]) -> (f64, bool) {
-    let medians: Vec<f64> = blocks.iter().map(|block| block.median_micros).collect();
-    match Sample::new(&medians).and_then(|medians| noise_floor(&medians)) {
-        Ok(floor) => (floor, true),
-        Err(_) => (DEFAULT_NOISE_FLOOR, false),
+impl Noise {
+    /// Learns from the blocks; `edges` are the indices of points between which levels lie. A block belongs to the level that has
+    /// its middle.
+    fn of(blocks: &[Block], edges: &[usize]) -> Result<Self, StatsError> {
+        let mut first = 0;
+        let middles: Vec<usize> = blocks
+            .iter()
+            .map(|block| {
+                first += block.n;
+                first - block.n + block.n / 2
+            })
+            .collect();
+        let index = |edge: usize| middles.partition_point(|middle| *middle < edge);
+        let level = |pair: &[usize]| {
+            let level = index(pair[0])..index(pair[1]);
+            // What is less than half of a block is none.
+            let is_part = level.len() == 1 && 2 * (pair[1] - pair[0]) <= blocks[level.start].n;
+            if is_part { level.start..level.start } else { level }
+        };
+        let history = History::of(&medians(blocks))?;
+        Ok(Self {
+            spread: Spread::of(&history, &[]),
+            is_measured: history.n_foretold() >= MIN_FORETOLD,
+            significance: ALPHA / blocks.len().max(1) as f64,
+            levels: edges.windows(2).map(level).collect(),
+            are_campaigns: blocks.iter().all(|block| block.campaign.is_some()),
+        })
+    }
+
+    /// Relative effect of the step after a level that is larger than noise; none when no campaign is wholly on one side: a part
+    /// of one says nothing about others.
+    fn floor(&self, level: usize) -> Option<f64> {
+        let sides = (self.levels[level].len(), self.levels[level + 1].len());
+        let sides = if self.are_campaigns { sides } else { (sides.0.max(1), sides.1.max(1)) };
+        self.step(sides)
+    }
+
+    fn step(&self, sides: (usize, usize)) -> Option<f64> {
+        self.spread.step(sides, self.significance).ok().map(|step| step.max(NOISE_FLOOR))
+    }
+
+    /// Relative change from one block to the next that unchanged code exceeds in 5 % of cases.
+    fn between_neighbours(&self) -> f64 {
+        self.spread.step((1, 1), 0.05).map_or(NOISE_FLOOR, |step| step.max(NOISE_FLOOR))
     }
 }
 
-/// Relative step between so many blocks that counts: larger than what noise does from one block to the next, as far as that
-/// is not averaged out.
-fn step_floor(blocks: &[Block], (n_before, n_after): (usize, usize)) -> f64 {
-    let floor = match measured_noise_floor(blocks) {
-        (floor, true) => {
-            let share = 1.0 / n_before.max(1) as f64 + 1.0 / n_after.max(1) as f64;
-            NOISE_FLOOR.max(floor * (0.5 * share).sqrt())
-        }
-        (floor, false) => floor,
-    };
-    floor.max(block_noise(blocks, (n_before, n_after)).unwrap_or(0.0))
+fn medians(blocks: &[Block]) -> Vec<f64> {
+    blocks.iter().map(|block| block.median_micros).collect()
 }
 
 /// Doubts about the latest runs that were measured together, or about the blocks since the last step.
-fn doubts(points: &[Point], blocks: &[Block], now: Level) -> Result<Vec<String>, StatsError> {
+fn doubts(points: &[Point], blocks: &[Block], regime: &[Block]) -> Result<Vec<String>, StatsError> {
     let n_latest = blocks.last().map_or(0, |block| block.n);
-    let values: Vec<f64> = if n_latest >= MIN_AUTOCORRELATION {
+    let values = if n_latest >= MIN_AUTOCORRELATION {
         points[points.len() - n_latest..].iter().map(|point| point.micros).collect()
     } else {
-        blocks.iter().filter(|block| block.is_in(now)).map(|block| block.median_micros).collect()
+        medians(regime)
     };
-    Ok(words(&stats::warnings(&Sample::new(&values)?)))
+    Ok(Sample::new(&values).map_or_else(|_empty| Vec::new(), |sample| words(&stats::warnings(&sample))))
 }
 
 /// Index of the first point of each value that the detector gets: every point, or in a long series medians of a few
@@ -333,28 +353,24 @@ fn thin(points: &[Point], blocks: &[Block]) -> Vec<usize> {
     starts
 }
 
-/// The drift of the blocks since `start`, if there are enough of them to ask.
-fn slow_change(blocks: &[Block], start: i64) -> Option<Finding> {
-    let regime: Vec<Block> =
-        blocks.iter().copied().filter(|block| block.started_unix_micros >= start).collect();
-    let medians: Vec<f64> = regime.iter().map(|block| block.median_micros).collect();
-    let sample = Sample::new(&medians).ok()?;
+/// The drift of the blocks since the last step, if there are enough of them to ask.
+fn slow_change(regime: &[Block], noise: &Noise) -> Option<Finding> {
+    let sample = Sample::new(&medians(regime)).ok()?;
     // Autocorrelation can only weaken this evidence, and measuring the slope costs much more than asking for it.
     if mann_kendall(&sample).ok()?.p_value > ALPHA {
         return None;
     }
     let found = drift(&sample, LEVEL).ok()?;
     let half = |half: &[Block]| {
-        let medians: Vec<f64> = half.iter().map(|block| block.median_micros).collect();
         Some(Level {
             n: half.iter().map(|block| block.n).sum(),
-            median_micros: Sample::new(&medians).ok()?.median(),
+            median_micros: Sample::new(&medians(half)).ok()?.median(),
             first_unix_micros: half.first()?.started_unix_micros,
             last_unix_micros: half.last()?.started_unix_micros,
         })
     };
     let (first, second) = regime.split_at(regime.len() / 2);
-    let floor = step_floor(blocks, (first.len(), second.len()));
+    let floor = noise.step((first.len(), second.len()))?;
     let (first, second) = (half(first)?, half(second)?);
     let between = [first.first_unix_micros, second.last_unix_micros];
     // A series is asked two questions, for steps and for a drift.

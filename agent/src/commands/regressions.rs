@@ -178,11 +178,7 @@ fn evidence(one: &Described<'_>) -> String {
     let floor = quantity::percent(one.finding.noise_floor);
     let mut noise = format!("up to {floor} may come from differences between campaigns");
     if !one.noise_is_measured {
-        noise += &format!(
-            ", which are hardly known yet: {} of {} campaigns or days",
-            one.n_blocks,
-            stats::severity::MIN_CAMPAIGNS
-        );
+        noise += &format!(", which are hardly known yet: {} campaigns or days", one.n_blocks);
     }
     let doubts = one.warnings.iter().map(|warning| format!("  doubt: {warning}"));
     [

@@ -304,7 +304,9 @@ fn campaign_alarms() -> Result<(), StatsError> {
         &format!(
             "Share of families of {N_CASES} unchanged cases with any adjusted p < 1 %, by the kind of noise between campaigns \
              (relative standard deviation 0.4 to 8 %, another for each case; 15 runs a campaign, 2 % apart), and by the \
-             campaigns of the baseline and of the history."
+             campaigns of the baseline and of the history. Campaigns that are off \
+             as a whole now and then (the last three rows) look like regressions until they are repeated: \
+             `gate --campaign 7,8` judges several as one candidate."
         ),
         &[&["noise between campaigns"], DESIGN_NAMES.as_slice()].concat(),
     );

@@ -78,6 +78,13 @@ impl History {
     }
 }
 
+impl History {
+    /// Clusters that were foretold by those before them.
+    pub fn n_foretold(&self) -> usize {
+        self.n_foretold
+    }
+}
+
 /// Standard deviation of a level by the median of the steps from each to the next, which a few real changes hardly affect.
 fn usual_distance(levels: &[f64]) -> f64 {
     let steps: Vec<f64> = levels.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
@@ -113,6 +120,20 @@ impl Spread {
         let freedom = Self::ASSUMED.freedom + history.n_foretold as f64;
         let variance = (Self::ASSUMED.freedom * prior + history.squares) / freedom;
         Self { sd: variance.sqrt(), freedom }
+    }
+}
+
+impl Spread {
+    /// Relative step between so many clusters before and after that noise exceeds with a probability of `significance`, 0–1,
+    /// in either direction.
+    ///
+    /// # Errors
+    /// [`StatsError::OutOfRange`] for the significance, [`StatsError::NotEnoughData`] for no cluster on a side.
+    pub fn step(self, (n_before, n_after): (usize, usize), significance: f64) -> Result<f64, StatsError> {
+        require(n_before.min(n_after), 1)?;
+        require_probability("significance", significance)?;
+        let error = self.sd * (1.0 / n_before as f64 + 1.0 / n_after as f64).sqrt();
+        Ok(libm::expm1(student_quantile(1.0 - 0.5 * significance, self.freedom) * error))
     }
 }
 

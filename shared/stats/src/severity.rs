@@ -1,13 +1,9 @@
 //! How bad a change is, in words: only for changes that are significant and larger than the noise.
 
 use crate::interval::Interval;
-use crate::sample::{Sample, StatsError, require};
 
-/// Relative change below which two campaigns count as equal unless their history says otherwise.
+/// Relative change that hardly matters to anybody.
 pub const DEFAULT_NOISE_FLOOR: f64 = 0.02;
-
-/// Fewest campaigns that tell how far unchanged code varies between campaigns.
-pub const MIN_CAMPAIGNS: usize = 10;
 
 /// Size of a change, by its absolute relative effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +65,7 @@ impl Severity {
 
 /// Grades a ratio candidate / baseline whose difference from 1 was tested elsewhere.
 ///
-/// `noise_floor` is a relative effect, from [`noise_floor`] or [`DEFAULT_NOISE_FLOOR`].
+/// `noise_floor` is a relative effect that does not count, e.g. [`DEFAULT_NOISE_FLOOR`].
 pub fn grade(ratio: Interval, significant: bool, noise_floor: f64, better: Better) -> Verdict {
     let effect = ratio.estimate - 1.0;
     if !significant {
@@ -86,19 +82,6 @@ pub fn grade(ratio: Interval, significant: bool, noise_floor: f64, better: Bette
     } else {
         Verdict::Improvement(grade)
     }
-}
-
-/// Noise between campaigns of unchanged code: the relative step from one campaign's median to the next that 95 % of
-/// steps stay below, and at least 1 %. Spread inside a campaign does not show it.
-///
-/// # Errors
-/// [`StatsError::NotEnoughData`] below [`MIN_CAMPAIGNS`] medians, [`StatsError::NotPositive`].
-pub fn noise_floor(medians: &Sample) -> Result<f64, StatsError> {
-    require(medians.len(), MIN_CAMPAIGNS)?;
-    let logarithms = medians.ln()?;
-    let steps: Vec<f64> = logarithms.values().windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
-    let step = Sample::new(&steps)?.quantile(0.95);
-    Ok(libm::expm1(step).max(0.01))
 }
 
 #[cfg(test)]

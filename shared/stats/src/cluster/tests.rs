@@ -41,6 +41,19 @@ fn a_step_begins_a_level_and_a_single_outlier_is_noise() {
 }
 
 #[test]
+fn a_step_between_many_clusters_need_not_be_large() {
+    let history = History::of(&[100.0, 101.0, 99.0, 100.0, 101.0]).expect("usable medians");
+    assert_eq!(history.n_foretold(), 4);
+    let spread = Spread::of(&history, &[]);
+    let step = |n| spread.step((n, n), 0.01).expect("a good significance");
+    assert!(step(1) > 1.9 * step(4) && step(1) > 0.05, "{}", step(1));
+    // Student's t with 3 degrees of freedom at 99.5 % is 5.8409.
+    let assumed = Spread::ASSUMED.step((1, 1), 0.01).expect("a good significance");
+    assert!((libm::log1p(assumed) - 5.840_909 * 0.03 * 2.0_f64.sqrt()).abs() < 1e-6);
+    assert_eq!(spread.step((0, 3), 0.01), Err(StatsError::NotEnoughData { have: 0, need: 1 }));
+}
+
+#[test]
 fn similar_series_stand_for_a_short_history() {
     let of = |sd: f64, seed| History::of(&medians(&mut Random::new(seed), sd, 30)).expect("usable medians");
     let noisy = [of(0.1, 1), of(0.1, 2), of(0.1, 3)];

@@ -54,12 +54,3 @@ fn doubtful_and_tiny_changes_are_no_findings() {
     check_grade((1.1, 1.5, 2.0), false, Better::Lower, Verdict::NotSignificant);
     check_grade((1.005, 1.01, 1.015), true, Better::Lower, Verdict::WithinNoise);
 }
-
-#[test]
-fn the_noise_floor_is_what_unchanged_campaigns_do() {
-    let floor = |values: &[f64]| noise_floor(&Sample::new(values).expect("usable values"));
-    let steady: Vec<f64> = (0..20).map(|index| if index % 2 == 0 { 100.0 } else { 104.0 }).collect();
-    assert!((floor(&steady).expect("enough campaigns") - 0.04).abs() < 1e-12);
-    assert_eq!(floor(&[5.0; 10]), Ok(0.01));
-    assert_eq!(floor(&[5.0; 9]), Err(StatsError::NotEnoughData { have: 9, need: 10 }));
-}
