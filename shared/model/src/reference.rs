@@ -16,6 +16,7 @@ mod sample;
 mod window;
 
 pub use elementwise::{binary_f32, erf, unary_f32};
+pub use movement::pad_source;
 pub(crate) use sample::cubic_weight;
 pub use window::{ResizeSample, resize_samples};
 

@@ -77,6 +77,10 @@ pub(super) fn run_kernel(
         }
         (Kernel::Binary(function), _) => run_binary(*function, operands, dims, out)?,
         (Kernel::Strided(read), _) => movement::strided(read, dims, operands.floats(0)?.data, out),
+        (Kernel::Pad(axes), _) => {
+            let fill = operands.optional(1)?.and_then(|fill| fill.data.first().copied()).unwrap_or(0.0);
+            movement::pad(axes, fill, operands.floats(0)?.data, out);
+        }
         (Kernel::Concat, Op::Concat { axis }) => {
             let parts = (0..step.inputs.len()).map(|position| Ok(operands.floats(position)?.data));
             movement::concat(axis_of(*axis, dims.len()), dims, &parts.collect::<Result<Vec<_>, _>>()?, out);

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use model::op::{Binary, StridedRead};
 use model::plan::{Home, Plan, Step};
-use model::reference::{ResizeSample, resize_samples};
+use model::reference::{ResizeSample, pad_source, resize_samples};
 use model::{DType, Data, DataRef, Op, ScaledBytes, Tensor};
 
 use super::kernel::conv::PackedFilters;
 use super::kernel::depthwise::DepthwiseFilters;
 use super::kernel::gemm::{PackedColumns, Rows};
 use super::kernel::integer_gemm::{Bytes, PackedBytes};
+use super::kernel::movement::PaddedAxis;
 use super::kernel::recurrent::PackedRecurrent;
 use super::kernel::reduce::can_reduce;
 use super::kernel::scaled::ScaledColumns;
@@ -24,6 +25,7 @@ pub(super) enum Kernel {
     Unary,
     Binary(Binary),
     Strided(StridedRead),
+    Pad(Vec<PaddedAxis>),
     Concat,
     Gather,
     /// Along the first dimension of weights that stay in 8 bits.
@@ -263,6 +265,17 @@ impl<'a> Chooser<'a> {
             Op::Binary(function) => Some(Kernel::Binary(*function)),
             op @ (Op::Transpose(_) | Op::Slice { .. } | Op::Expand) => {
                 op.strided_read(self.dims(0), &out.dims).map(Kernel::Strided)
+            }
+            Op::Pad { before, mode, .. } => {
+                let axis = |(axis, &before): (usize, &usize)| {
+                    let length = self.dims(0)[axis];
+                    let source = |at| pad_source(*mode, before, length, at);
+                    PaddedAxis {
+                        sources: (0..out.dims[axis]).map(source).collect(),
+                        own: before..before + length,
+                    }
+                };
+                Some(Kernel::Pad(before.iter().enumerate().map(axis).collect()))
             }
             Op::Concat { .. } => Some(Kernel::Concat),
             Op::Gather { axis } => Some(self.gather(*axis)),

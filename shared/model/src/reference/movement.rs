@@ -268,6 +268,21 @@ pub(super) fn scatter_elements(
     scatter(mode, operands, &positions, 1)
 }
 
+/// What is at a position of a padded axis: an element of the axis, `length` long, or the fill value.
+#[must_use]
+pub fn pad_source(mode: PadMode, before: usize, length: usize, at: usize) -> Option<usize> {
+    let (length, at) = (length as isize, at as isize - before as isize);
+    let source = match mode {
+        PadMode::Constant if at < 0 || at >= length => return None,
+        PadMode::Edge => at.clamp(0, length - 1),
+        PadMode::Wrap => at.rem_euclid(length),
+        PadMode::Reflect if at < 0 => -at,
+        PadMode::Reflect if at >= length => 2 * (length - 1) - at,
+        PadMode::Constant | PadMode::Reflect => at,
+    };
+    Some(source as usize)
+}
+
 pub(super) fn pad(
     before: &[usize],
     mode: PadMode,
@@ -304,17 +319,7 @@ pub(super) fn pad(
             DataRef::Bool(data) => place!(data, Bool, 0),
         });
     }
-    let position = |axis: usize, at: usize| {
-        let (length, at) = (x.dims[axis] as isize, at as isize - before[axis] as isize);
-        let source = match mode {
-            PadMode::Constant | PadMode::Edge => at.clamp(0, length - 1),
-            PadMode::Wrap => at.rem_euclid(length),
-            PadMode::Reflect if at < 0 => -at,
-            PadMode::Reflect if at >= length => 2 * (length - 1) - at,
-            PadMode::Reflect => at,
-        };
-        source as usize
-    };
+    let position = |axis: usize, at: usize| pad_source(mode, before[axis], x.dims[axis], at).unwrap_or(0);
     Ok(same_type!(x.data, data => pick(data, x.dims, &fact.dims, position)))
 }
 

@@ -386,11 +386,26 @@ fn recurrent_layers_run_in_both_directions() {
 #[test]
 fn operators_without_a_kernel_run_in_their_plain_form() {
     let mut b = Builder::default();
-    let x = b.input(&[1, 1, 3, 4]);
-    let pad = Op::Pad { before: vec![0, 0, 1, 1], after: vec![0, 0, 0, 1], mode: PadMode::Reflect };
-    let y = b.op(pad, &[x], &[1, 1, 4, 6]);
-    let y = b.op(unary(Unary::Relu), &[y], &[1, 1, 4, 6]);
-    b.check(y, &["pad"]);
+    let x = b.input(&[3, 4]);
+    let y = b.op(Op::Trilu { upper: true, diagonal: 0 }, &[x], &[3, 4]);
+    let y = b.op(unary(Unary::Relu), &[y], &[3, 4]);
+    b.check(y, &["trilu"]);
+}
+
+#[test]
+fn padding_of_all_kinds() {
+    for mode in [PadMode::Constant, PadMode::Edge, PadMode::Reflect, PadMode::Wrap] {
+        let mut b = Builder::default();
+        let x = b.input(&[2, 3, 4]);
+        let pad = Op::Pad { before: vec![1, 0, 2], after: vec![0, 1, 3], mode };
+        let y = b.op(pad, &[x], &[3, 4, 9]);
+        b.check(y, &[]);
+    }
+    let mut b = Builder::default();
+    let (x, fill) = (b.input(&[2, 3]), b.constant(&[1]));
+    let pad = Op::Pad { before: vec![0, 1], after: vec![0, 2], mode: PadMode::Constant };
+    let y = b.op(pad, &[x, fill], &[2, 6]);
+    b.check(y, &[]);
 }
 
 #[test]

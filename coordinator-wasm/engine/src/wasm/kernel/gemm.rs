@@ -190,8 +190,7 @@ pub(super) fn product<S: Fn(usize) -> usize>(
     let n_panels = b.n_columns.div_ceil(TILE_COLUMNS);
     let panels = |first: usize, end: usize| &b.panels[first * depth..end.min(n_panels) * depth];
     let n_prefetched = (PREFETCHED_ROWS / depth.max(1)).max(1);
-    let n_blocks = (a.n_rows * depth).div_ceil(BLOCK_ELEMENTS).max(1);
-    let n_block_rows = a.n_rows.div_ceil(n_blocks).next_multiple_of(TILE_ROWS).max(TILE_ROWS);
+    let n_block_rows = n_block_rows(a.n_rows, depth);
     for first in (0..a.n_rows).step_by(n_block_rows) {
         let end = (first + n_block_rows).min(a.n_rows);
         for index in 0..n_panels {
@@ -216,6 +215,12 @@ pub(super) fn product<S: Fn(usize) -> usize>(
             }
         }
     }
+}
+
+/// Rows of `A` that are multiplied with all panels before the next ones: whole tiles, blocks of about the same size.
+pub(super) fn n_block_rows(n_rows: usize, depth: usize) -> usize {
+    let n_blocks = (n_rows * depth).div_ceil(BLOCK_ELEMENTS).max(1);
+    n_rows.div_ceil(n_blocks).next_multiple_of(TILE_ROWS).max(TILE_ROWS)
 }
 
 /// Asks for the cache lines of panels, all of them on their way at the same time.
@@ -335,7 +340,7 @@ impl<'a, 'b, 'c> Output<'a, 'b, 'c> {
 
 /// A panel row as two vectors.
 #[inline(always)]
-fn halves(lanes: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
+pub(super) fn halves(lanes: &[f32; TILE_COLUMNS]) -> [F32x4; 2] {
     let (halves, _) = lanes.as_chunks::<LANES>();
     [F32x4::load(&halves[0]), F32x4::load(&halves[1])]
 }

@@ -1,4 +1,6 @@
-//! Copies of floats: strided reads, concatenation and gathering of slices.
+//! Copies of floats: strided reads, padding, concatenation and gathering of slices.
+
+use std::ops::Range;
 
 use model::op::StridedRead;
 use model::tensor::n_elements;
@@ -72,6 +74,37 @@ pub(in crate::wasm) fn transpose(x: &[f32], [n_rows, n_columns]: [usize; 2], out
                 let target = &mut out[column * n_rows..][rows.clone()];
                 target.iter_mut().zip(source).for_each(|(to, &from)| *to = from);
             }
+        }
+    }
+}
+
+/// One axis of a padded result.
+#[derive(Debug)]
+pub(in crate::wasm) struct PaddedAxis {
+    /// What each element is: one along the operand's axis, or the fill value.
+    pub(in crate::wasm) sources: Vec<Option<usize>>,
+    /// Where the operand's own elements are.
+    pub(in crate::wasm) own: Range<usize>,
+}
+
+/// Pads an operand of whole rows.
+pub(in crate::wasm) fn pad(axes: &[PaddedAxis], fill: f32, x: &[f32], out: &mut [f32]) {
+    let Some((PaddedAxis { sources, own }, inner)) = axes.split_first() else {
+        return out.copy_from_slice(x);
+    };
+    if inner.is_empty() {
+        let at = |source: Option<usize>| source.map_or(fill, |source| x[source]);
+        out[own.clone()].copy_from_slice(x);
+        for edge in [0..own.start, own.end..out.len()] {
+            out[edge.clone()].iter_mut().zip(&sources[edge]).for_each(|(to, &source)| *to = at(source));
+        }
+        return;
+    }
+    let (n_x, n_out) = (x.len() / own.len().max(1), out.len() / sources.len().max(1));
+    for (out, source) in out.chunks_exact_mut(n_out.max(1)).zip(sources) {
+        match source {
+            Some(source) => pad(inner, fill, &x[source * n_x..(source + 1) * n_x], out),
+            None => out.fill(fill),
         }
     }
 }

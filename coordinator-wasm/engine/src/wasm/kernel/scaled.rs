@@ -5,10 +5,9 @@
 
 use model::{DataRef, ScaledBytes};
 
-use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_COLUMNS, TILE_ROWS, gemm};
-
-/// Elements of `A` that are multiplied with all panels before the next ones, as in [`gemm`].
-const BLOCK_ELEMENTS: usize = 65_536;
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_COLUMNS, gemm, halves, n_block_rows};
+use super::simd::LANES;
+use super::simd_integer::I16x8;
 
 /// `B` of shape [k, n] as [`PackedColumns`] has it, in 8 bits with a scale and a zero point per column.
 #[derive(Debug)]
@@ -71,10 +70,13 @@ impl ScaledColumns {
 
     /// The floats of one panel.
     fn unpack(&self, panel: usize, floats: &mut [[f32; TILE_COLUMNS]]) {
-        let (scales, points) = (&self.scales[panel], &self.points[panel]);
+        let (scales, points) = (halves(&self.scales[panel]), halves(&self.points[panel]));
         let rows = &self.panels[panel * self.depth..(panel + 1) * self.depth];
         for (lanes, bytes) in floats.iter_mut().zip(rows) {
-            *lanes = std::array::from_fn(|lane| (f32::from(bytes[lane]) - points[lane]) * scales[lane]);
+            let [left, right] = I16x8::extend(bytes).to_floats();
+            let (cells, _) = lanes.as_chunks_mut::<LANES>();
+            left.sub(points[0]).mul(scales[0]).store(&mut cells[0]);
+            right.sub(points[1]).mul(scales[1]).store(&mut cells[1]);
         }
     }
 }
@@ -87,7 +89,7 @@ pub fn scaled_gemm(
     c: RowsMut<'_>,
     floats: &mut PackedColumns,
 ) {
-    let n_block_rows = (BLOCK_ELEMENTS / b.depth.max(1)).max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
+    let n_block_rows = n_block_rows(a.n_rows, b.depth);
     for first in (0..a.n_rows).step_by(n_block_rows) {
         let block = a.slice(first, n_block_rows);
         for (panel, column) in (0..b.n_columns).step_by(TILE_COLUMNS).enumerate() {

@@ -17,6 +17,15 @@ mod platform {
         [i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes)]
     }
 
+    pub(super) fn extend(bytes: &[i8; 8]) -> v128 {
+        // SAFETY: the array is 8 readable bytes; the load needs no alignment.
+        unsafe { i16x8_load_extend_i8x8(bytes.as_ptr()) }
+    }
+
+    pub(super) fn widen(vector: v128) -> [v128; 2] {
+        [i32x4_extend_low_i16x8(vector), i32x4_extend_high_i16x8(vector)]
+    }
+
     pub(super) fn load(lanes: &[i32; 4]) -> v128 {
         // SAFETY: the array is 16 readable bytes; the load needs no alignment.
         unsafe { v128_load(lanes.as_ptr().cast()) }
@@ -88,6 +97,26 @@ mod platform {
     }
 
     #[inline(always)]
+    pub(super) fn extend(bytes: &[i8; 8]) -> __m128i {
+        // SAFETY: the array is 8 readable bytes and the load needs no alignment; SSE2 is part of the baseline.
+        unsafe {
+            let bytes = _mm_loadl_epi64(bytes.as_ptr().cast());
+            _mm_srai_epi16::<8>(_mm_unpacklo_epi8(_mm_setzero_si128(), bytes))
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn widen(vector: __m128i) -> [__m128i; 2] {
+        // SAFETY: SSE2 is part of the x86-64 baseline.
+        #[allow(unused_unsafe, reason = "safe in recent toolchains, unsafe in older ones")]
+        unsafe {
+            let zero = _mm_setzero_si128();
+            let extend = |halves| _mm_srai_epi32::<16>(halves);
+            [extend(_mm_unpacklo_epi16(zero, vector)), extend(_mm_unpackhi_epi16(zero, vector))]
+        }
+    }
+
+    #[inline(always)]
     pub(super) fn load(lanes: &[i32; 4]) -> __m128i {
         // SAFETY: the array is 16 readable bytes; the load needs no alignment.
         unsafe { _mm_loadu_si128(lanes.as_ptr().cast()) }
@@ -134,6 +163,12 @@ mod platform {
     pub(super) fn load_bytes(bytes: &[i8; 16]) -> [Vector; 2] {
         [0, 8].map(|from| core::array::from_fn(|lane| i32::from(bytes[from + lane])))
     }
+    pub(super) fn extend(bytes: &[i8; 8]) -> Vector {
+        bytes.map(i32::from)
+    }
+    pub(super) fn widen(vector: Vector) -> [Vector; 2] {
+        [0, 4].map(|from| core::array::from_fn(|lane| if lane < 4 { vector[from + lane] } else { 0 }))
+    }
     pub(super) fn load(lanes: &[i32; 4]) -> Vector {
         core::array::from_fn(|lane| lanes.get(lane).copied().unwrap_or(0))
     }
@@ -162,6 +197,20 @@ impl I16x8 {
     #[must_use]
     pub fn load_bytes(bytes: &[i8; 16]) -> [Self; 2] {
         platform::load_bytes(bytes).map(Self)
+    }
+
+    /// Eight bytes extended with their signs.
+    #[inline(always)]
+    #[must_use]
+    pub fn extend(bytes: &[i8; 8]) -> Self {
+        Self(platform::extend(bytes))
+    }
+
+    /// The lanes as floats, the first four in the first vector.
+    #[inline(always)]
+    #[must_use]
+    pub fn to_floats(self) -> [F32x4; 2] {
+        platform::widen(self.0).map(|half| I32x4(half).to_floats())
     }
 
     /// The same pair four times.

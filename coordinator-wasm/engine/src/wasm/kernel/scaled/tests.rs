@@ -53,7 +53,7 @@ fn products_are_those_with_floats() {
         }
     }
     // More rows than one block has.
-    check([70, 1024, 8], false, true);
+    check([130, 1024, 8], false, true);
 }
 
 #[test]
