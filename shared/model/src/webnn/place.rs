@@ -25,7 +25,7 @@ const GRAPH_MICROS: f64 = 70.0;
 /// A plan in parts, each of which runs in one place.
 #[derive(Debug, Clone)]
 pub struct Placement {
-    /// In the order in which they run; one when the context does it all.
+    /// In the order in which they run; one when the context does it all, none when nothing is computed.
     pub parts: Vec<Part>,
     /// By value of the plan: whose elements it shows.
     pub roots: Roots,
@@ -84,6 +84,10 @@ impl Unplaced {
 /// The context lacks a step, and running it on wasm does not pay.
 pub fn place(plan: &Plan, limits: &Limits) -> Result<Placement, Unplaced> {
     let roots = Roots::of(plan);
+    if plan.steps.is_empty() {
+        // All outputs are inputs or constants.
+        return Ok(Placement { parts: Vec::new(), roots, missing: Vec::new(), estimate: None });
+    }
     let whole = plan.cut(0..plan.steps.len(), &roots);
     let refusal = match lower(&whole.plan, limits) {
         Ok(program) => {
@@ -158,17 +162,16 @@ fn estimate(plan: &Plan, parts: &[Part], roots: &Roots) -> Estimate {
     }
 }
 
-impl Placement {
-    /// True when the context runs every step.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.missing.is_empty()
-    }
-}
-
 impl Display for Placement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Some(estimate) = self.estimate else { return f.write_str("one graph: no operator is missing") };
+        let Some(estimate) = self.estimate else {
+            let is_graph = !self.parts.is_empty();
+            return f.write_str(if is_graph {
+                "one graph: no operator is missing"
+            } else {
+                "no graph: nothing is computed"
+            });
+        };
         write!(f, "{} parts, which take {estimate}; on wasm:", self.parts.len())?;
         for (index, refusal) in self.missing.iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };

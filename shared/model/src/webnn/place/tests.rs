@@ -57,6 +57,14 @@ fn a_plan_without_gaps_is_one_graph() {
 }
 
 #[test]
+fn a_plan_without_steps_needs_no_graph() {
+    let mut b = GraphBuilder::default();
+    let x = b.input(&[4]);
+    let y = b.op(Op::Reshape, &[x], &[2, 2]);
+    check(&Plan::new(b.finish(y)), "no graph: nothing is computed");
+}
+
+#[test]
 fn a_plan_of_gaps_is_refused() {
     let mut b = GraphBuilder::default();
     let x = b.input(&[2, 4]);
