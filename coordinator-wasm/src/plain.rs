@@ -94,13 +94,14 @@ pub(crate) fn from_event(event: &PoolEvent) -> JsValue {
             ("strategy", strategy.into()),
             ("after_micros", number(*after_micros)),
         ]),
-        PoolEvent::Recovered { category, component, strategy, is_success, took_micros } => object(&[
+        PoolEvent::Recovered { category, component, strategy, is_success, took_micros, impact } => object(&[
             kind,
             ("category", category.as_str().into()),
             ("component", component.into()),
             ("strategy", strategy.into()),
             ("is_success", (*is_success).into()),
             ("took_micros", number(*took_micros)),
+            ("impact", impact.map_or(JsValue::NULL, JsValue::from)),
         ]),
         PoolEvent::Incident { domain, category, component, n_members, phase } => object(&[
             kind,

@@ -108,7 +108,10 @@ pub(crate) fn strategy(recovery: &Recovery) -> Option<StrategyEvidence> {
             n_helped: scale * n_helped,
             n_failed: scale * (f64::from(recovery.n) - n_helped),
             mean_seconds: sum / recovery.took_micros.len().max(1) as f64 / 1e6,
-            impact: strategy.prior_impact(),
+            impact: match recovery.impacts.as_slice() {
+                [] => strategy.prior_impact(),
+                impacts => impacts.iter().sum::<f64>() / impacts.len() as f64,
+            },
             stability: 1.0,
         },
     })

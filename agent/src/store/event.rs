@@ -58,6 +58,9 @@ pub(crate) struct Recovery {
     /// Times from the fault to the outcome where it helped, microseconds, ascending.
     #[serde(skip)]
     pub(crate) took_micros: Vec<f64>,
+    /// What each try cost other jobs, 0–1, where that was measured.
+    #[serde(skip)]
+    pub(crate) impacts: Vec<f64>,
 }
 
 impl Store {
@@ -152,8 +155,9 @@ impl Store {
         let (conditions, values) = conditions(&filter);
         let connection = self.lock();
         let mut statement = connection.prepare(&format!(
-            "SELECT category, component, strategy, is_success, CAST(took_micros AS REAL) AS took_micros FROM recovery
-             WHERE {conditions} ORDER BY category, component, strategy, took_micros"
+            "SELECT category, component, strategy, is_success, CAST(took_micros AS REAL) AS took_micros,
+                    (SELECT CAST(detail ->> '$.impact' AS REAL) FROM event WHERE event.id = recovery.id) AS impact
+             FROM recovery WHERE {conditions} ORDER BY category, component, strategy, took_micros"
         ))?;
         let mut found: Vec<Recovery> = Vec::new();
         let mut rows = statement.query(values.as_slice())?;
@@ -165,6 +169,7 @@ impl Store {
                 n: 0,
                 n_succeeded: 0,
                 took_micros: Vec::new(),
+                impacts: Vec::new(),
             };
             let is_alike = |last: &Recovery| {
                 last.category == recovery.category
@@ -176,6 +181,7 @@ impl Store {
             }
             let Some(last) = found.last_mut() else { continue };
             last.n += 1;
+            last.impacts.extend(row.get::<_, Option<f64>>("impact")?);
             if row.get("is_success")? {
                 last.n_succeeded += 1;
                 last.took_micros.push(row.get("took_micros")?);

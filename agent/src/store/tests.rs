@@ -144,6 +144,7 @@ fn events_are_stored_once_and_recoveries_are_counted() {
         strategy: "other_backend".to_owned(),
         is_success,
         took_micros,
+        impact: is_success.then_some(0.5),
     };
     let scaled = scaled("queue_delay");
     let events = [recovered(true, 30), recovered(false, 99), recovered(true, 10), scaled];
@@ -158,6 +159,7 @@ fn events_are_stored_once_and_recoveries_are_counted() {
         (found[0].n, found[0].n_succeeded, found[0].took_micros.as_slice()),
         (3, 2, [10.0, 30.0].as_slice())
     );
+    assert_eq!(found[0].impacts, [0.5, 0.5]);
     let kinds = vec!["scaled".to_owned()];
     let latest = store.events(&EventFilter { kinds, ..EventFilter::default() }, 9).unwrap();
     assert_eq!(serde_json::from_value::<PoolEvent>(latest[0].event.clone()).unwrap(), records[3].event);

@@ -85,6 +85,7 @@ fn events_of_every_kind() {
             strategy: word(),
             is_success: true,
             took_micros: 8,
+            impact: Some(0.25),
         },
         PoolEvent::Incident { domain: 1, category, component: word(), n_members: 2, phase: word() },
         PoolEvent::RootCause { category, n_faults: 3, sentence: word(), factors: vec![factor] },

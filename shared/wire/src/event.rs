@@ -95,6 +95,9 @@ pub enum PoolEvent {
         is_success: bool,
         /// Time from the fault to the outcome.
         took_micros: u64,
+        /// What it cost other jobs, 0–1; `None` in what was kept before it was measured.
+        #[serde(default)]
+        impact: Option<f64>,
     },
     /// Faults of several connections were found to have one cause, or that cause was dealt with.
     Incident {

@@ -205,13 +205,16 @@ pub fn to_wire_event(
                 after_micros: micros(*after),
             }
         }
-        Event::Recovered { category, component, strategy, is_success, took, impact: _ } => PoolEvent::Recovered {
-            category: to_wire_category(*category),
-            component: component.as_str().to_owned(),
-            strategy: strategy.as_str().to_owned(),
-            is_success: *is_success,
-            took_micros: micros(*took),
-        },
+        Event::Recovered { category, component, strategy, is_success, took, impact } => {
+            PoolEvent::Recovered {
+                category: to_wire_category(*category),
+                component: component.as_str().to_owned(),
+                strategy: strategy.as_str().to_owned(),
+                is_success: *is_success,
+                took_micros: micros(*took),
+                impact: Some(*impact),
+            }
+        }
         Event::Incident { domain, component, category, n_members, phase } => PoolEvent::Incident {
             domain: *domain,
             category: to_wire_category(*category),

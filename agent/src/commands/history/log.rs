@@ -121,7 +121,7 @@ fn words(event: &PoolEvent) -> (String, Tone) {
                 if *after_micros > 0 { format!(" in {}", after(*after_micros)) } else { String::new() };
             (format!("{} of {component}: {strategy}{wait}", category.as_str()), Tone::Plain)
         }
-        PoolEvent::Recovered { category, component, strategy, is_success, took_micros } => {
+        PoolEvent::Recovered { category, component, strategy, is_success, took_micros, impact: _ } => {
             let (word, tone) = if *is_success { ("helped", Tone::Good) } else { ("did not help", Tone::Bad) };
             let (category, took) = (category.as_str(), after(*took_micros));
             (format!("{category} of {component}: {strategy} {word}, {took} after the fault"), tone)

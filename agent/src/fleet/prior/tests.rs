@@ -80,10 +80,14 @@ fn strategies_count_up_to_a_limit() {
         n: 100,
         n_succeeded: 80,
         took_micros: vec![2e6; 80],
+        impacts: vec![0.25, 0.75],
     };
     let unknown = Recovery { strategy: "prayer".to_owned(), ..recovery.clone() };
     assert_eq!(strategy(&unknown), None);
     let one = strategy(&recovery).unwrap();
     assert_eq!((one.category, one.strategy), (FaultCategory::ConnectionLost, Strategy::RestartBrowser));
     assert_eq!((one.record.n_helped, one.record.n_failed, one.record.mean_seconds), (20.0, 5.0, 2.0));
+    assert_eq!(one.record.impact, 0.5);
+    let unmeasured = Recovery { impacts: Vec::new(), ..recovery };
+    assert_eq!(strategy(&unmeasured).unwrap().record.impact, Strategy::RestartBrowser.prior_impact());
 }

@@ -15,6 +15,7 @@ fn events() -> Vec<PoolEvent> {
         strategy: text(strategy),
         is_success,
         took_micros,
+        impact: None,
     };
     vec![
         PoolEvent::Breaker {
