@@ -91,7 +91,9 @@ pub(crate) async fn run(args: &BenchArgs, printer: &Printer) -> anyhow::Result<E
         })?;
     } else {
         show(&report, printer);
-        profile::show(&measured.runs, printer);
+        if args.profile || args.trace.is_some() {
+            profile::show(&measured.cases, &measured.runs, printer);
+        }
         let n_runs: usize = report.rows.iter().filter_map(|row| row.warm).map(|warm| warm.n).sum();
         printer.note(&format!(
             "{} measured, campaign {} in {}",

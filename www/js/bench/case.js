@@ -89,8 +89,11 @@ export async function runCase(context, { onProgress, onFailure }) {
   if (!plan.is_cold) for (const runner of all) await close(runner);
   if (plan.is_profiled && runners.includes(ours)) {
     await attempt(ours, async () => {
-      const profile = await profileCase(context, inputs);
-      await postJson(`${base}/event`, { kind: "profiled", case: index, profile });
+      const profile = await profileCase(context, inputs).catch((cause) => {
+        // The agent says which cases have none.
+        if (cause.code !== "no-profile") throw cause;
+      });
+      if (profile) await postJson(`${base}/event`, { kind: "profiled", case: index, profile });
     });
   }
   return nUnposted;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wire::{Profile, Span};
 
 use crate::bench::browser_run::BrowserRun;
+use crate::bench::plan::PlannedCase;
 use crate::output::table::{Column, Tone};
 use crate::output::{Printer, Table, quantity};
 
@@ -23,8 +24,14 @@ struct Sum {
 }
 
 /// Prints the kernels that take most of each case's time.
-pub(super) fn show(runs: &[BrowserRun], printer: &Printer) {
+pub(super) fn show(cases: &[PlannedCase], runs: &[BrowserRun], printer: &Printer) {
     for run in runs {
+        for case in cases.iter().filter(|case| !run.profiles.contains_key(&case.bench.id)) {
+            printer.note(&format!(
+                "no profile of {} in {}: WebNN runs whole graphs, WebGPU tells only where the adapter has timestamp-query",
+                case.bench.id, run.browser.name
+            ));
+        }
         let browser = quantity::browser(&run.browser.name, &run.browser.version);
         for (case, profile) in &run.profiles {
             let whole: f64 = profile.spans.iter().map(|span| span.micros).sum();
