@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Backend {
     /// WebGPU compute.
     Webgpu,
-    /// WebNN graphs.
+    /// WebNN graphs on the processor.
     Webnn,
     /// WebNN graphs on a GPU.
     #[serde(rename = "webnn-gpu")]
@@ -105,7 +105,7 @@ pub struct Capabilities {
     /// Why WebGPU is not there, in the browser's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webgpu_reason: Option<String>,
-    /// WebNN device types that gave a context: `cpu`, `gpu`, `npu`.
+    /// WebNN device types, `cpu`, `gpu`, `npu`, that gave a context whose graphs are for them as far as the browser says.
     #[serde(default)]
     pub webnn_devices: Vec<String>,
     /// Why WebNN is not there, in the browser's words.
