@@ -6,8 +6,8 @@
 use model::{DataRef, ScaledBytes};
 
 use super::gemm::{Addends, PackedColumns, Rows, RowsMut, TILE_COLUMNS, gemm, halves, n_block_rows};
-use super::simd::LANES;
-use super::simd_integer::I16x8;
+use super::simd::{F32x4, LANES};
+use super::simd_integer::{BYTE_BIAS, biased_floats};
 
 /// `B` of shape [k, n] as [`PackedColumns`] has it, in 8 bits with a scale and a zero point per column.
 #[derive(Debug)]
@@ -70,13 +70,21 @@ impl ScaledColumns {
 
     /// The floats of one panel.
     fn unpack(&self, panel: usize, floats: &mut [[f32; TILE_COLUMNS]]) {
-        let (scales, points) = (halves(&self.scales[panel]), halves(&self.points[panel]));
-        let rows = &self.panels[panel * self.depth..(panel + 1) * self.depth];
-        for (lanes, bytes) in floats.iter_mut().zip(rows) {
-            let [left, right] = I16x8::extend(bytes).to_floats();
-            let (cells, _) = lanes.as_chunks_mut::<LANES>();
-            left.sub(points[0]).mul(scales[0]).store(&mut cells[0]);
-            right.sub(points[1]).mul(scales[1]).store(&mut cells[1]);
+        let scales = halves(&self.scales[panel]);
+        let points = halves(&self.points[panel]).map(|points| points.add(F32x4::splat(BYTE_BIAS)));
+        let unpack = |bytes: &[[i8; TILE_COLUMNS]; 2], floats: &mut [[f32; TILE_COLUMNS]; 2]| {
+            let (vectors, _) = floats.as_flattened_mut().as_chunks_mut::<LANES>();
+            for (index, (lanes, byte)) in vectors.iter_mut().zip(biased_floats(bytes)).enumerate() {
+                byte.sub(points[index % 2]).mul(scales[index % 2]).store(lanes);
+            }
+        };
+        let (pairs, last) = self.panels[panel * self.depth..(panel + 1) * self.depth].as_chunks();
+        let (targets, last_target) = floats.as_chunks_mut();
+        targets.iter_mut().zip(pairs).for_each(|(floats, bytes)| unpack(bytes, floats));
+        if let ([bytes], [floats]) = (last, last_target) {
+            let mut pair = [[0.0; TILE_COLUMNS]; 2];
+            unpack(&[*bytes, [0; TILE_COLUMNS]], &mut pair);
+            *floats = pair[0];
         }
     }
 }

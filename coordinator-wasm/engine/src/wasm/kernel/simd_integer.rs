@@ -17,13 +17,24 @@ mod platform {
         [i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes)]
     }
 
-    pub(super) fn extend(bytes: &[i8; 8]) -> v128 {
-        // SAFETY: the array is 8 readable bytes; the load needs no alignment.
-        unsafe { i16x8_load_extend_i8x8(bytes.as_ptr()) }
-    }
-
-    pub(super) fn widen(vector: v128) -> [v128; 2] {
-        [i32x4_extend_low_i16x8(vector), i32x4_extend_high_i16x8(vector)]
+    pub(super) fn biased_floats(bytes: &[[i8; 8]; 2]) -> [[f32; 4]; 4] {
+        let mut floats = [[0.0; 4]; 4];
+        // SAFETY: the arrays are 16 readable and 64 writable bytes; load and stores need no alignment.
+        unsafe {
+            let bytes = v128_xor(v128_load(bytes.as_ptr().cast()), i8x16_splat(i8::MIN));
+            let (zero, top) = (i8x16_splat(0), i16x8_splat(0x4b00));
+            let words = [
+                i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(bytes, zero),
+                i8x16_shuffle::<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(bytes, zero),
+            ];
+            for (word, floats) in words.into_iter().zip(floats.as_chunks_mut::<2>().0) {
+                let low = i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(word, top);
+                let high = i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(word, top);
+                v128_store(floats[0].as_mut_ptr().cast(), low);
+                v128_store(floats[1].as_mut_ptr().cast(), high);
+            }
+        }
+        floats
     }
 
     pub(super) fn load(lanes: &[i32; 4]) -> v128 {
@@ -97,23 +108,20 @@ mod platform {
     }
 
     #[inline(always)]
-    pub(super) fn extend(bytes: &[i8; 8]) -> __m128i {
-        // SAFETY: the array is 8 readable bytes and the load needs no alignment; SSE2 is part of the baseline.
+    pub(super) fn biased_floats(bytes: &[[i8; 8]; 2]) -> [[f32; 4]; 4] {
+        let mut floats = [[0.0; 4]; 4];
+        // SAFETY: the arrays are 16 readable and 64 writable bytes, load and stores need no alignment; SSE2 is part of
+        // the baseline.
         unsafe {
-            let bytes = _mm_loadl_epi64(bytes.as_ptr().cast());
-            _mm_srai_epi16::<8>(_mm_unpacklo_epi8(_mm_setzero_si128(), bytes))
+            let bytes = _mm_xor_si128(_mm_loadu_si128(bytes.as_ptr().cast()), _mm_set1_epi8(i8::MIN));
+            let (zero, top) = (_mm_setzero_si128(), _mm_set1_epi16(0x4b00));
+            let words = [_mm_unpacklo_epi8(bytes, zero), _mm_unpackhi_epi8(bytes, zero)];
+            for (word, floats) in words.into_iter().zip(floats.as_chunks_mut::<2>().0) {
+                _mm_storeu_si128(floats[0].as_mut_ptr().cast(), _mm_unpacklo_epi16(word, top));
+                _mm_storeu_si128(floats[1].as_mut_ptr().cast(), _mm_unpackhi_epi16(word, top));
+            }
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn widen(vector: __m128i) -> [__m128i; 2] {
-        // SAFETY: SSE2 is part of the x86-64 baseline.
-        #[allow(unused_unsafe, reason = "safe in recent toolchains, unsafe in older ones")]
-        unsafe {
-            let zero = _mm_setzero_si128();
-            let extend = |halves| _mm_srai_epi32::<16>(halves);
-            [extend(_mm_unpacklo_epi16(zero, vector)), extend(_mm_unpackhi_epi16(zero, vector))]
-        }
+        floats
     }
 
     #[inline(always)]
@@ -163,11 +171,9 @@ mod platform {
     pub(super) fn load_bytes(bytes: &[i8; 16]) -> [Vector; 2] {
         [0, 8].map(|from| core::array::from_fn(|lane| i32::from(bytes[from + lane])))
     }
-    pub(super) fn extend(bytes: &[i8; 8]) -> Vector {
-        bytes.map(i32::from)
-    }
-    pub(super) fn widen(vector: Vector) -> [Vector; 2] {
-        [0, 4].map(|from| core::array::from_fn(|lane| if lane < 4 { vector[from + lane] } else { 0 }))
+    pub(super) fn biased_floats(bytes: &[[i8; 8]; 2]) -> [[f32; 4]; 4] {
+        let float = |index: usize| super::BYTE_BIAS + f32::from(bytes[index / 8][index % 8]);
+        core::array::from_fn(|vector| core::array::from_fn(|lane| float(vector * 4 + lane)))
     }
     pub(super) fn load(lanes: &[i32; 4]) -> Vector {
         core::array::from_fn(|lane| lanes.get(lane).copied().unwrap_or(0))
@@ -181,6 +187,17 @@ mod platform {
     pub(super) fn to_floats(vector: Vector) -> [f32; 4] {
         to_array(vector).map(|x| x as f32)
     }
+}
+
+/// What [`biased_floats`] adds: 2^23, whose lowest bits count ones, and 128, which makes bytes unsigned.
+pub const BYTE_BIAS: f32 = 8_388_736.0;
+
+/// Bytes as floats, each with [`BYTE_BIAS`] added, exactly: they are put into the lowest bits of 2^23, which takes fewer
+/// instructions than a conversion.
+#[inline(always)]
+#[must_use]
+pub fn biased_floats(bytes: &[[i8; 8]; 2]) -> [F32x4; 4] {
+    platform::biased_floats(bytes).map(|lanes| F32x4::load(&lanes))
 }
 
 /// Eight 16-bit integers.
@@ -197,20 +214,6 @@ impl I16x8 {
     #[must_use]
     pub fn load_bytes(bytes: &[i8; 16]) -> [Self; 2] {
         platform::load_bytes(bytes).map(Self)
-    }
-
-    /// Eight bytes extended with their signs.
-    #[inline(always)]
-    #[must_use]
-    pub fn extend(bytes: &[i8; 8]) -> Self {
-        Self(platform::extend(bytes))
-    }
-
-    /// The lanes as floats, the first four in the first vector.
-    #[inline(always)]
-    #[must_use]
-    pub fn to_floats(self) -> [F32x4; 2] {
-        platform::widen(self.0).map(|half| I32x4(half).to_floats())
     }
 
     /// The same pair four times.
