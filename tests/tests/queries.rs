@@ -104,6 +104,7 @@ fn batch() -> Result<MetricsBatch> {
                 strategy: if index < 6 { "other_backend" } else { "retry_in_place" }.to_owned(),
                 is_success: index < 5,
                 took_micros: u64::from(1_000 * index),
+                impact: Some(0.1),
             },
         });
     }
