@@ -202,9 +202,12 @@ fn kill_a_worker_during_a_burst(page: &Session) -> Result<()> {
     open_task(page, "picture")?;
     page.execute("document.querySelector('#burst select').value = '8'")?;
     page.click("#burst [type=submit]")?;
-    let card = "document.querySelector('[data-connection]')";
-    page.wait_until(&format!("{card}.dataset.state === 'busy'"), "document.body.innerText", RUN_LIMIT)?;
-    page.click("[data-connection] button")?;
+    // Whichever has the work; the mark stays on its card.
+    let mark = "const card = document.querySelector('[data-connection][data-state=busy]');
+        card?.setAttribute('data-victim', ''); return card !== null";
+    page.wait_until(&format!("(() => {{ {mark} }})()"), "document.body.innerText", RUN_LIMIT)?;
+    page.click("[data-victim] button")?;
+    let card = "document.querySelector('[data-victim]')";
     let output = "document.querySelector('#burst output').textContent";
     page.wait_until(
         &format!(
