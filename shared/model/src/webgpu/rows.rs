@@ -67,7 +67,11 @@ impl Lowering<'_> {
                 let variant = self.line_variant("softmax", lines.n(), lines.length);
                 let template = match variant {
                     Variant::SharedLines => {
-                        concat!(include_str!("kernel/group.wgsl"), include_str!("kernel/softmax_group.wgsl"))
+                        concat!(
+                            include_str!("kernel/shared_line.wgsl"),
+                            include_str!("kernel/group.wgsl"),
+                            include_str!("kernel/softmax_group.wgsl")
+                        )
                     }
                     _ => include_str!("kernel/softmax.wgsl"),
                 };
@@ -129,7 +133,11 @@ impl Lowering<'_> {
         let variant = self.line_variant("norm", n, shape.length);
         let template = match variant {
             Variant::SharedLines => {
-                concat!(include_str!("kernel/group.wgsl"), include_str!("kernel/norm_group.wgsl"))
+                concat!(
+                    include_str!("kernel/shared_line.wgsl"),
+                    include_str!("kernel/group.wgsl"),
+                    include_str!("kernel/norm_group.wgsl")
+                )
             }
             _ => include_str!("kernel/norm.wgsl"),
         };
@@ -157,7 +165,9 @@ impl Lowering<'_> {
         let variant =
             if is_shifted { Variant::Lines } else { self.line_variant("reduce", lines.n(), lines.length) };
         let template = match variant {
-            Variant::SharedLines => include_str!("kernel/reduce_group.wgsl"),
+            Variant::SharedLines => {
+                concat!(include_str!("kernel/shared_line.wgsl"), include_str!("kernel/reduce_group.wgsl"))
+            }
             _ => include_str!("kernel/reduce.wgsl"),
         };
         let call = lines

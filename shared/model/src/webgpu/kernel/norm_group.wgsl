@@ -1,16 +1,7 @@
 // Rows with their mean taken off (unless RMS) and divided by their root mean square, then scaled and shifted per element,
 // or per channel of p.per_channel elements: a row for each workgroup.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let i = group.x + group.y * groups.x;
-    if (i >= p.n) {
-        return;
-    }
+fn line(i: u32, local: u32) {
     let first = i * p.length;
     let end = first + p.length;
     var mean = 0.0;

@@ -2,16 +2,7 @@
 
 var<workgroup> parts: array<$TYPE, 64>;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let i = group.x + group.y * groups.x;
-    if (i >= p.n) {
-        return;
-    }
+fn line(i: u32, local: u32) {
     let first = i / p.inner * p.length * p.inner + i % p.inner;
     var part: $TYPE = $START;
     for (var e = local; e < p.length; e += 64u) {

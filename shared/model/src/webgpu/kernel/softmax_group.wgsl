@@ -1,15 +1,6 @@
 // Softmax, or its logarithm, of the elements along an axis: a line for each workgroup.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let i = group.x + group.y * groups.x;
-    if (i >= p.n) {
-        return;
-    }
+fn line(i: u32, local: u32) {
     let first = i / p.inner * p.length * p.inner + i % p.inner;
     var own = bits(0xff800000u);
     for (var e = local; e < p.length; e += 64u) {
