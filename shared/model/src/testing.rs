@@ -22,6 +22,12 @@ pub(crate) fn noise(dims: &[usize], seed: u32) -> Tensor {
     Tensor::new(dims.to_vec(), Data::F32(data)).expect("as many elements as the shape says")
 }
 
+/// Noise for every input of a graph.
+pub(crate) fn noises(graph: &Graph) -> Vec<Tensor> {
+    let inputs = graph.inputs.iter().enumerate();
+    inputs.map(|(seed, &input)| noise(&graph.fact(input).dims, seed as u32)).collect()
+}
+
 /// Largest difference of two tensors of floats, or of integers, which must be of one shape.
 #[track_caller]
 pub(crate) fn max_difference(left: &Tensor, right: &Tensor) -> f64 {

@@ -3,6 +3,8 @@
 //! A file starts with a paragraph of prose. Each block after it is a case: a title after `#`, commands, `----`, and the
 //! expected trace up to the next blank line.
 
+mod reason;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -206,18 +208,7 @@ impl BreakerScript {
 
     fn note(&mut self, transition: Option<Transition>) {
         let Some(Transition { from, to, reason }) = transition else { return };
-        let row = match reason {
-            TransitionReason::ConsecutiveFailures(_) => "streak",
-            TransitionReason::FailureRatio(_) => "failure ratio",
-            TransitionReason::SlowRatio(_) => "slow ratio",
-            TransitionReason::IntervalPassed => "interval passed",
-            TransitionReason::ProbesPassed { .. } => "probes passed",
-            TransitionReason::ProbesFailed { .. } => "probes failed",
-            TransitionReason::ProbesLost => "probes lost",
-            TransitionReason::Outlier => "outlier",
-            TransitionReason::Repaired => "repaired",
-            TransitionReason::Operator => "operator",
-        };
+        let row = reason::row(&reason);
         self.seen.insert((from.as_str(), to.as_str(), row));
         let until = self.breaker.poll_timeout().filter(|_| to == BreakerState::Open);
         let until = until.map(|until| format!(", until {:.0} s", until.since(Timestamp::ZERO).as_secs_f64()));

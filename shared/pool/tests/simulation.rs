@@ -1,5 +1,6 @@
 //! Simulated fleets: what must hold under any faults, and how the pool compares with other policies.
 
+mod reason;
 mod sim;
 
 use std::collections::BTreeSet;
@@ -105,7 +106,7 @@ fn nothing_breaks_in_chaos() {
         "batch",
         "streak",
         "failure ratio",
-        "interval",
+        "interval passed",
         "probes passed",
         "probes failed",
         "outlier",

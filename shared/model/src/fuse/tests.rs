@@ -5,17 +5,12 @@ use crate::op::{Binary, Epilogue, PadMode, Reduction, Window};
 use crate::plan::Plan;
 use crate::reference;
 use crate::tensor::{Data, Tensor};
-use crate::testing::{GraphBuilder, max_difference, noise};
+use crate::testing::{GraphBuilder, max_difference, noise, noises};
 
 /// Runs a pass after the scalar passes, which most patterns count on, and compares before and after.
 #[track_caller]
 fn check(pass: Pass, mut graph: Graph, expected: &[&str]) {
-    let inputs: Vec<Tensor> = graph
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(seed, &input)| noise(&graph.fact(input).dims, seed as u32))
-        .collect();
+    let inputs = noises(&graph);
     let before = reference::run(&graph, &inputs).expect("the graph runs");
     for pass in [scalar_arithmetic, merge_unary, pass, merge_unary] {
         pass(&mut graph);

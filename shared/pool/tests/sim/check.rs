@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use pool::{
     Action, Backend, BreakerState, CallId, CallKind, Component, Config, ConnectionId, ConnectionState, Event,
     FaultCategory, IncidentPhase, JobEnd, JobId, ModelId, Pool, Priority, Refusal, Strategy, Timestamp,
-    TransitionReason, UnloadReason,
+    UnloadReason,
 };
 
+use crate::reason;
 use crate::sim::scenario::Scenario;
 
 /// Most jobs in one call of any scenario.
@@ -345,18 +346,7 @@ fn happening(event: &Event) -> Option<&'static str> {
         Event::Placed { is_probe: true, .. } => Some("probing job"),
         Event::Called(called) if called.kind == CallKind::Probe => Some("golden inference"),
         Event::Called(called) if called.jobs.len() > 1 => Some("batch"),
-        Event::Breaker { transition, .. } => Some(match transition.reason {
-            TransitionReason::ConsecutiveFailures(_) => "streak",
-            TransitionReason::FailureRatio(_) => "failure ratio",
-            TransitionReason::SlowRatio(_) => "slow ratio",
-            TransitionReason::IntervalPassed => "interval",
-            TransitionReason::ProbesPassed { .. } => "probes passed",
-            TransitionReason::ProbesFailed { .. } => "probes failed",
-            TransitionReason::ProbesLost => "probes lost",
-            TransitionReason::Outlier => "outlier",
-            TransitionReason::Repaired => "repaired",
-            TransitionReason::Operator => "operator",
-        }),
+        Event::Breaker { transition, .. } => Some(reason::row(&transition.reason)),
         Event::Recovered { strategy, is_success: true, .. } => Some(strategy.as_str()),
         Event::Incident { phase, .. } => Some(match phase {
             IncidentPhase::Opened => "incident",

@@ -6,7 +6,7 @@ use super::*;
 use crate::op::{Binary, Unary};
 use crate::reference;
 use crate::tensor::Tensor;
-use crate::testing::{GraphBuilder, max_difference, noise};
+use crate::testing::{GraphBuilder, max_difference, noise, noises};
 
 /// Runs a plan in the given pieces.
 fn in_pieces(plan: &Plan, pieces: &[Range<usize>], inputs: &[Tensor]) -> Vec<Tensor> {
@@ -29,12 +29,7 @@ fn in_pieces(plan: &Plan, pieces: &[Range<usize>], inputs: &[Tensor]) -> Vec<Ten
 
 #[track_caller]
 fn check(graph: Graph) {
-    let inputs: Vec<Tensor> = graph
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(seed, &input)| noise(&graph.fact(input).dims, seed as u32))
-        .collect();
+    let inputs = noises(&graph);
     let expected = reference::run(&graph, &inputs).expect("the graph runs");
     let plan = Plan::new(graph);
     let n = plan.steps.len();

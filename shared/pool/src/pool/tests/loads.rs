@@ -8,9 +8,9 @@ use crate::{
     TransitionReason,
 };
 
-/// Fails every load of a model until its breaker opens.
-fn fail_until_open(world: &mut World, model: ModelId) {
-    for _ in 0..50 {
+/// Fails every load of a model for 50 s, or until its breaker opens; tells whether it did.
+fn fail_loads(world: &mut World, model: ModelId) -> bool {
+    (0..50).any(|_| {
         if world.pool.stats().n_jobs == 0 {
             world.submit(model);
         }
@@ -19,11 +19,8 @@ fn fail_until_open(world: &mut World, model: ModelId) {
             let (load, ..) = world.take_load();
             world.fail(load, FaultCategory::ModelLoad);
         }
-        if transitions(world, model).last().is_some_and(|(to, _)| *to == BreakerState::Open) {
-            return;
-        }
-    }
-    panic!("the breaker never opened");
+        transitions(world, model).last().is_some_and(|(to, _)| *to == BreakerState::Open)
+    })
 }
 
 fn transitions(world: &World, of: ModelId) -> Vec<(BreakerState, TransitionReason)> {
@@ -46,7 +43,7 @@ fn exclusions(world: &mut World, model: ModelId) -> Vec<Option<Exclusion>> {
 fn every_change_of_a_models_breaker_is_a_record() {
     let mut world = World::with_workers(3, &[Backend::Wasm]);
     let model = world.model("broken");
-    fail_until_open(&mut world, model);
+    assert!(fail_loads(&mut world, model));
     let is_closed =
         |connection: &Connection| connection.breaker(Component::Loader).state() == BreakerState::Closed;
     assert!(world.pool.connections().all(is_closed), "it costs no connection its loader");
@@ -73,9 +70,9 @@ fn every_change_of_a_models_breaker_is_a_record() {
 fn a_load_that_fails_while_half_open_opens_it_again() {
     let mut world = World::with_workers(2, &[Backend::Wasm]);
     let model = world.model("broken");
-    fail_until_open(&mut world, model);
+    assert!(fail_loads(&mut world, model));
     world.pass(Duration::from_secs(31));
-    fail_until_open(&mut world, model);
+    assert!(fail_loads(&mut world, model));
     let states: Vec<BreakerState> = transitions(&world, model).iter().map(|&(to, _)| to).collect();
     assert_eq!(states[..3], [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Open]);
 }
@@ -84,7 +81,7 @@ fn a_load_that_fails_while_half_open_opens_it_again() {
 fn a_probing_load_that_is_lost_with_its_worker_may_be_repeated() {
     let mut world = World::with_workers(2, &[Backend::Wasm]);
     let model = world.model("broken");
-    fail_until_open(&mut world, model);
+    assert!(fail_loads(&mut world, model));
     world.pass(Duration::from_secs(31));
     world.submit(model);
     let (_, connection, _) = world.take_load();
@@ -98,16 +95,7 @@ fn a_probing_load_that_is_lost_with_its_worker_may_be_repeated() {
 fn an_explanation_tells_a_broken_loader_from_a_full_memory() {
     let mut world = World::with_workers(1, &[Backend::Wasm]);
     let model = world.model("minilm");
-    for _ in 0..50 {
-        if world.pool.stats().n_jobs == 0 {
-            world.submit(model);
-        }
-        world.pass(Duration::from_secs(1));
-        if world.open.iter().any(|action| matches!(action, Action::Load { .. })) {
-            let (load, ..) = world.take_load();
-            world.fail(load, FaultCategory::ModelLoad);
-        }
-    }
+    assert!(!fail_loads(&mut world, model));
     // One connection alone cannot show that it is the model.
     assert_eq!(exclusions(&mut world, model), [Some(Exclusion::LoaderDown)]);
 }

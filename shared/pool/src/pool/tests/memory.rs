@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::{
-    Action, Backend, BackendSet, Capabilities, Config, Connection, ConnectionId, ConnectionSpec, Event,
-    FaultCategory, Job, JobEnd, Measured, ModelId, ModelSpec, Precision, ScaleReason, ScalingConfig,
-    UnloadReason, Verdict,
+    Action, Backend, Config, Connection, ConnectionId, ConnectionSpec, Event, FaultCategory, Job, JobEnd,
+    Measured, ModelId, ModelSpec, Precision, ScaleReason, ScalingConfig, UnloadReason, Verdict,
 };
 
 fn model(world: &mut World, name: &str, memory_bytes: u64) -> ModelId {
@@ -15,16 +14,7 @@ fn model(world: &mut World, name: &str, memory_bytes: u64) -> ModelId {
 
 /// One worker that holds three models of 100 bytes, `a` the least recently used; its own limit is 350 bytes.
 fn one_worker() -> (World, Vec<ModelId>) {
-    let mut world = World::new(Config::default());
-    world.pool.add_connection(world.now, ConnectionSpec::worker("chromium"));
-    world.drain();
-    let open = world.take(|action| match action {
-        Action::Open { call, .. } => Some(*call),
-        _ => None,
-    });
-    let wasm = Capabilities::new(BackendSet::of(&[Backend::Wasm]));
-    world.pool.on_ready(world.now, open, Capabilities { memory_limit_bytes: 350, ..wasm });
-    world.drain();
+    let mut world = World::with_memory(350);
     let models = ["a", "b", "c"].map(|name| model(&mut world, name, 100)).to_vec();
     for &model in &models {
         world.now = world.now + Duration::from_millis(1);

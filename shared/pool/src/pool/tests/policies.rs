@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::{
-    Action, Backend, BackendSet, BreakerEvidence, BreakerMode, BreakerState, Capabilities, Component, Config,
-    Connection, ConnectionId, ConnectionSpec, Estimate, Event, FaultCategory, Job, JobEnd, ModelSpec,
-    Precision, Refusal, RetryConfig, ScaleReason, ShapeClass, Verdict,
+    Action, Backend, BackendSet, BreakerEvidence, BreakerMode, BreakerState, Component, Config, Connection,
+    ConnectionId, ConnectionSpec, Estimate, Event, FaultCategory, Job, JobEnd, ModelSpec, Precision, Refusal,
+    RetryConfig, ScaleReason, ShapeClass, Verdict,
 };
 
 #[test]
@@ -51,16 +51,7 @@ fn a_batch_waits_for_company_only_so_long() {
 
 #[test]
 fn the_least_recently_used_model_makes_room() {
-    let mut world = World::new(Config::default());
-    world.pool.add_connection(world.now, ConnectionSpec::worker("chromium"));
-    world.drain();
-    let open = world.take(|action| match action {
-        Action::Open { call, .. } => Some(*call),
-        _ => None,
-    });
-    let wasm = Capabilities::new(BackendSet::of(&[Backend::Wasm]));
-    world.pool.on_ready(world.now, open, Capabilities { memory_limit_bytes: 250, ..wasm });
-    world.drain();
+    let mut world = World::with_memory(250);
     let mut models = Vec::new();
     for name in ["a", "b", "c", "huge"] {
         let memory_bytes = if name == "huge" { 1000 } else { 100 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::{
-    Action, Backend, BackendSet, Candidate, Capabilities, Config, ConnectionId, ConnectionSpec, Job, ModelId,
+    Action, Backend, BackendSet, Candidate, Config, ConnectionId, ConnectionSpec, Job, ModelId,
     RoutingConfig, ShapeClass,
 };
 
@@ -126,15 +126,7 @@ fn a_job_behind_one_of_another_shape_does_not_wait_for_its_place() {
 
 #[test]
 fn however_many_shapes_there_are_the_estimates_are_bounded() {
-    let mut world = World::new(Config::default());
-    world.pool.add_connection(world.now, ConnectionSpec::worker("chromium"));
-    world.drain();
-    let open = world.take(|action| match action {
-        Action::Open { call, .. } => Some(*call),
-        _ => None,
-    });
-    world.pool.on_ready(world.now, open, Capabilities::new(BackendSet::of(&[Backend::Wasm])));
-    world.drain();
+    let mut world = World::with_workers(1, &[Backend::Wasm]);
     let model = world.model("minilm");
     for shape in 0..10_000 {
         world

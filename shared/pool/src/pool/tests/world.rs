@@ -42,6 +42,21 @@ impl World {
         world
     }
 
+    /// A ready worker with wasm, whose models may take so many bytes.
+    pub(super) fn with_memory(memory_limit_bytes: u64) -> Self {
+        let mut world = Self::new(Config::default());
+        world.pool.add_connection(world.now, ConnectionSpec::worker("chromium"));
+        world.drain();
+        let open = world.take(|action| match action {
+            Action::Open { call, .. } => Some(*call),
+            _ => None,
+        });
+        let wasm = Capabilities::new(BackendSet::of(&[Backend::Wasm]));
+        world.pool.on_ready(world.now, open, Capabilities { memory_limit_bytes, ..wasm });
+        world.drain();
+        world
+    }
+
     pub(super) fn drain(&mut self) {
         while let Some(action) = self.pool.poll_action() {
             match action {
