@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
@@ -17,9 +16,6 @@ use serde_json::{Value, json};
 use tabpool_tests::driver::Browser;
 use tabpool_tests::page_server::PageServer;
 use tabpool_tests::webdriver::Session;
-
-/// The page has to import and compile a few megabytes.
-const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Name, type and shape.
 type Input = (&'static str, &'static str, &'static [u32]);
@@ -91,9 +87,7 @@ fn main() -> Result<()> {
 
     for browser in browsers {
         let build = build_for(browser);
-        let driven = browser.drive()?;
-        driven.session.goto(&format!("{}?build={build}", server.url))?;
-        driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
+        let driven = server.open(browser, &format!("?build={build}"))?;
         let title = format!("{browser:?}, {build}");
         print_speeds(&title, &driven.session)?;
         print_profiles(&title, &driven.session)?;

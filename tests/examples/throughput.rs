@@ -4,29 +4,23 @@
 //! It needs `www/pkg` (`make bundle`) and onnxruntime-web in the cache, where `tabpool bench --peer ort-web` puts it.
 
 use std::io::{self, Write as _};
-use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tabpool_tests::cache;
 use tabpool_tests::driver::Browser;
 use tabpool_tests::page_server::PageServer;
 use tabpool_tests::webdriver::Session;
 
-/// The page has to import and compile a few megabytes.
-const READY_LIMIT: Duration = Duration::from_secs(60);
 const MODEL: &str = "minilm-l3";
 const SECONDS: u32 = 3;
 /// Each contender is measured this often, in turns.
 const ROUNDS: usize = 3;
 
 fn main() -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
-    ensure!(package.join("tabpool.js").exists(), "www/pkg is not built\nhint: make bundle");
     let ort = cache::package("onnxruntime-web")?;
     let script = include_str!("../www/throughput.js");
-    let server = PageServer::start(script, &[("/pkg", &package), ("/ort", &ort)])?;
+    let server = PageServer::with_package(script, &[("/ort", &ort)])?;
     let inputs = json!([
         { "name": "input_ids", "dtype": "int64", "dims": [1, 16] },
         { "name": "attention_mask", "dtype": "int64", "dims": [1, 16] },
@@ -40,9 +34,7 @@ fn main() -> Result<()> {
     ];
     let mut out = io::stdout().lock();
     for browser in [Browser::Chromium, Browser::Firefox] {
-        let driven = browser.drive()?;
-        driven.session.goto(&server.url)?;
-        driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
+        let driven = server.open(browser, "")?;
         let mut speeds = vec![Vec::new(); contenders.len()];
         for _ in 0..ROUNDS {
             for ((_, function, arguments), speeds) in contenders.iter().zip(&mut speeds) {

@@ -2,17 +2,13 @@
 //! many runs and loads: `cargo run -p tabpool-tests --example webgpu`. It needs `www/pkg` (`make bundle`).
 
 use std::io::{self, Write as _};
-use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tabpool_tests::cast_case;
 use tabpool_tests::driver::{Browser, Driven};
 use tabpool_tests::page_server::PageServer;
 
-/// The page has to import and compile a few megabytes.
-const READY_LIMIT: Duration = Duration::from_secs(60);
 const MODEL: &str = "minilm-l6";
 /// Runs of the shortest model, the first of them not counted.
 const SHORT_RUNS: usize = 201;
@@ -22,17 +18,13 @@ const RUNS: usize = 100;
 const LOADS: usize = 10;
 
 fn main() -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
-    ensure!(package.join("tabpool.js").exists(), "www/pkg is not built\nhint: make bundle");
-    let server = PageServer::start(include_str!("../www/webgpu.js"), &[("/pkg", &package)])?;
+    let server = PageServer::with_package(include_str!("../www/webgpu.js"), &[])?;
     let short = cast_case::cases()?.into_iter().find(|case| case.name == "cast_float32_to_int32");
     let short = short.context("there is a cast from floats to integers")?;
     let mut out = io::stdout().lock();
     for browser in [Browser::ChromiumWebgpu, Browser::FirefoxWebgpu] {
-        let driven = browser.drive()?;
+        let driven = server.open(browser, "")?;
         let session = &driven.session;
-        session.goto(&server.url)?;
-        session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
         writeln!(out, "\n{browser:?}")?;
 
         session.call("load", &json!([short.model, [{ "name": "x", "dtype": "float32", "dims": [9] }]]))?;

@@ -4,17 +4,13 @@
 //! It needs `www/pkg` (`make bundle`) and the browser with WebNN that `make setup` fetches.
 
 use std::io::{self, Write as _};
-use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tabpool_tests::driver::Browser;
 use tabpool_tests::page_server::PageServer;
 use tabpool_tests::webdriver::Session;
 
-/// The page has to import and compile a few megabytes.
-const READY_LIMIT: Duration = Duration::from_secs(60);
 /// A sentence model with 6 layers of width 384, 1536 within.
 const MODEL: &str = "minilm-l6";
 const LAYERS: [u32; 3] = [384, 1536, 6];
@@ -23,13 +19,9 @@ const SHAPES: [[u32; 2]; 3] = [[1, 16], [1, 128], [8, 128]];
 const KINDS: [&str; 3] = ["floats", "weights in bytes", "bytes"];
 
 fn main() -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
-    ensure!(package.join("tabpool.js").exists(), "www/pkg is not built\nhint: make bundle");
-    let server = PageServer::start(include_str!("../www/webnn_floor.js"), &[("/pkg", &package)])?;
-    let driven = Browser::ChromiumWebnn.drive()?;
+    let server = PageServer::with_package(include_str!("../www/webnn_floor.js"), &[])?;
+    let driven = server.open(Browser::ChromiumWebnn, "")?;
     let page = &driven.session;
-    page.goto(&server.url)?;
-    page.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
     let mut out = io::stdout().lock();
 
     let [width, inner, n_layers] = LAYERS;

@@ -5,6 +5,7 @@ use rten_onnx::onnx as proto;
 use wire::{DType, TensorHeader};
 
 use crate::node_case::{DataSet, NodeCase, WireTensor};
+use crate::onnx;
 
 /// Types with their numbers in `TensorProto.DataType` and the values to cast; integers and booleans truncate them.
 const TYPES: [(DType, i32); 6] = [
@@ -33,33 +34,23 @@ fn case(&(from, from_number): &(DType, i32), &(to, to_number): &(DType, i32)) ->
     let is_defined = |value: &f64| *value >= 0.0 || (from != DType::Uint8 && to != DType::Uint8);
     let values: Vec<f64> = VALUES.into_iter().filter(is_defined).map(|value| held(from, value)).collect();
     let cast: Vec<f64> = values.iter().map(|&value| held(to, value)).collect();
-    let node = proto::NodeProto {
-        op_type: Some("Cast".to_owned()),
-        input: vec!["x".to_owned()],
-        output: vec!["y".to_owned()],
-        attribute: vec![proto::AttributeProto {
-            name: Some("to".to_owned()),
-            i: Some(i64::from(to_number)),
-            r#type: Some(proto::AttributeType::INT),
-            ..Default::default()
-        }],
+    let to_type = proto::AttributeProto {
+        name: Some("to".to_owned()),
+        i: Some(i64::from(to_number)),
+        r#type: Some(proto::AttributeType::INT),
         ..Default::default()
     };
+    let declared =
+        |name, number| onnx::declaration(name, proto::DataType(number), vec![onnx::length(values.len())]);
     let graph = proto::GraphProto {
-        node: vec![node],
-        input: vec![declaration("x", from_number, values.len())],
-        output: vec![declaration("y", to_number, values.len())],
-        ..Default::default()
-    };
-    let model = proto::ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![proto::OperatorSetIdProto { domain: None, version: Some(17) }],
-        graph: Some(graph),
+        node: vec![proto::NodeProto { attribute: vec![to_type], ..onnx::node("Cast", &["x"], &["y"]) }],
+        input: vec![declared("x", from_number)],
+        output: vec![declared("y", to_number)],
         ..Default::default()
     };
     let name = format!("cast_{}_to_{}", from.as_str(), to.as_str());
     Ok(NodeCase {
-        model: model.write_buf().with_context(|| name.clone())?,
+        model: onnx::file(graph).with_context(|| name.clone())?,
         name,
         operator: "Cast".to_owned(),
         data_sets: Ok(vec![DataSet {
@@ -90,16 +81,4 @@ fn tensor(name: &str, dtype: DType, values: &[f64]) -> WireTensor {
     let dims = vec![values.len() as u32];
     let header = TensorHeader { name: name.to_owned(), dtype, dims };
     WireTensor { header, bytes: values.iter().flat_map(bytes).collect() }
-}
-
-fn declaration(name: &str, elem_type: i32, n_values: usize) -> proto::ValueInfoProto {
-    let dim = proto::Dimension { dim_value: Some(n_values as i64), dim_param: None };
-    let tensor_type = proto::TypeProtoTensor {
-        elem_type: Some(proto::DataType(elem_type)),
-        shape: Some(proto::TensorShapeProto { dim: vec![dim] }),
-    };
-    proto::ValueInfoProto {
-        name: Some(name.to_owned()),
-        r#type: Some(proto::TypeProto { tensor_type: Some(tensor_type), sequence: None }),
-    }
 }

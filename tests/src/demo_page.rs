@@ -29,3 +29,24 @@ pub fn check(browser: Browser, visit: impl FnOnce(Browser) -> Result<()>) {
         panic!("{browser:?}: {error:#}");
     }
 }
+
+/// Defines the tests `chromium`, `firefox` and `webkit`, which make one visit: a function of the browser.
+#[macro_export]
+macro_rules! in_every_browser {
+    ($visit:path) => {
+        #[test]
+        fn chromium() {
+            $crate::demo_page::check($crate::driver::Browser::Chromium, $visit);
+        }
+
+        #[test]
+        fn firefox() {
+            $crate::demo_page::check($crate::driver::Browser::Firefox, $visit);
+        }
+
+        #[test]
+        fn webkit() {
+            $crate::demo_page::check($crate::driver::Browser::Webkit, $visit);
+        }
+    };
+}

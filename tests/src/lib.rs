@@ -11,6 +11,7 @@ pub mod demo_page;
 pub mod driver;
 pub mod native;
 pub mod node_case;
+pub mod onnx;
 pub mod operator_table;
 pub mod page_server;
 pub mod poll;

@@ -1,8 +1,9 @@
 //! A small server for pages of examples: one page with its script, the zoo's models, and folders of built files.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use axum::Router;
 use axum::extract::Path as UrlPath;
 use axum::http::StatusCode;
@@ -13,6 +14,10 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::cache;
+use crate::driver::{Browser, Driven};
+
+/// The page's own limit: it has to import and compile a few megabytes, on a busy machine with two cores.
+const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// Serves until it is dropped.
 #[derive(Debug)]
@@ -48,6 +53,27 @@ impl PageServer {
         let url = format!("http://{}/", listener.local_addr()?);
         runtime.spawn(async { axum::serve(listener, router).await });
         Ok(Self { url, _runtime: runtime })
+    }
+
+    /// As [`start`](Self::start), with `www/pkg` below `/pkg`.
+    ///
+    /// # Errors
+    /// `www/pkg` is not built, or no port is free.
+    pub fn with_package(script: &'static str, folders: &[(&str, &Path)]) -> Result<Self> {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
+        ensure!(package.join("tabpool.js").exists(), "www/pkg is not built\nhint: make bundle");
+        Self::start(script, &[&[("/pkg", package.as_path())], folders].concat())
+    }
+
+    /// A browser with the page, whose address has this query, once the script says that it is ready.
+    ///
+    /// # Errors
+    /// The browser is missing, or the page is not ready in time.
+    pub fn open(&self, browser: Browser, query: &str) -> Result<Driven> {
+        let driven = browser.drive()?;
+        driven.session.goto(&format!("{}{query}", self.url))?;
+        driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
+        Ok(driven)
     }
 }
 

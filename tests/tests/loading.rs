@@ -3,25 +3,12 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tabpool_tests::agent::Server;
-use tabpool_tests::demo_page::{self, check};
 use tabpool_tests::driver::Browser;
+use tabpool_tests::{demo_page, in_every_browser};
 
 const SCRIPT: &str = include_str!("../www/loading.js");
 
-#[test]
-fn chromium() {
-    check(Browser::Chromium, visit);
-}
-
-#[test]
-fn firefox() {
-    check(Browser::Firefox, visit);
-}
-
-#[test]
-fn webkit() {
-    check(Browser::Webkit, visit);
-}
+in_every_browser!(visit);
 
 fn visit(browser: Browser) -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tabpool_tests::agent::Server;
 use tabpool_tests::cache;
-use tabpool_tests::demo_page::{self, RUN_LIMIT, check};
+use tabpool_tests::demo_page::{self, RUN_LIMIT};
 use tabpool_tests::driver::Browser;
+use tabpool_tests::in_every_browser;
 use tabpool_tests::webdriver::Session;
 
 /// Something that only the page itself does.
@@ -17,20 +18,7 @@ const N_RUNS: i64 = 19;
 /// Width of a small phone's window, CSS pixels.
 const PHONE_WIDTH: u32 = 360;
 
-#[test]
-fn chromium() {
-    check(Browser::Chromium, visit);
-}
-
-#[test]
-fn firefox() {
-    check(Browser::Firefox, visit);
-}
-
-#[test]
-fn webkit() {
-    check(Browser::Webkit, visit);
-}
+in_every_browser!(visit);
 
 fn visit(browser: Browser) -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -3,26 +3,13 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tabpool_tests::agent::Server;
-use tabpool_tests::demo_page::{self, check};
 use tabpool_tests::driver::Browser;
 use tabpool_tests::webdriver::Session;
+use tabpool_tests::{demo_page, in_every_browser};
 
 const VISIT: &str = include_str!("../www/reload.js");
 
-#[test]
-fn chromium() {
-    check(Browser::Chromium, reload);
-}
-
-#[test]
-fn firefox() {
-    check(Browser::Firefox, reload);
-}
-
-#[test]
-fn webkit() {
-    check(Browser::Webkit, reload);
-}
+in_every_browser!(reload);
 
 fn reload(browser: Browser) -> Result<()> {
     let folder = tempfile::tempdir()?;

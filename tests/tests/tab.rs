@@ -3,27 +3,14 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tabpool_tests::agent::Server;
-use tabpool_tests::demo_page::{self, check};
 use tabpool_tests::driver::Browser;
+use tabpool_tests::{demo_page, in_every_browser};
 
 const SCRIPT: &str = include_str!("../www/tab.js");
 /// What another order of additions may change, as a share of an output's range.
 const LIMIT: f64 = 1e-4;
 
-#[test]
-fn chromium() {
-    check(Browser::Chromium, visit);
-}
-
-#[test]
-fn firefox() {
-    check(Browser::Firefox, visit);
-}
-
-#[test]
-fn webkit() {
-    check(Browser::Webkit, visit);
-}
+in_every_browser!(visit);
 
 fn visit(browser: Browser) -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -1,15 +1,14 @@
 //! What goes wrong with WebGPU, provoked in real browsers: each failure is a fault of its own kind, and what can go on does.
 
-use std::path::Path;
 use std::time::Duration;
 
 use rten_onnx::onnx as proto;
 use serde_json::{Value, json};
 use tabpool_tests::driver::{Browser, Driven};
+use tabpool_tests::onnx;
 use tabpool_tests::page_server::PageServer;
 use tabpool_tests::poll::eventually;
 
-const READY_LIMIT: Duration = Duration::from_secs(120);
 /// A queue that is given up on goes on computing; the next run waits for it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(120);
 const MODEL: &str = "minilm-l3";
@@ -17,13 +16,9 @@ const BOTH: [Browser; 2] = [Browser::ChromiumWebgpu, Browser::FirefoxWebgpu];
 
 /// A browser with the page, whose address has this query. The server lives as long as the page.
 fn open(browser: Browser, query: &str) -> (PageServer, Driven) {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
     let script = include_str!("../www/webgpu_faults.js");
-    let server = PageServer::start(script, &[("/pkg", &package)]).expect("a port is free");
-    let driven = browser.drive().expect("the browser starts");
-    driven.session.goto(&format!("{}{query}", server.url)).expect("the page loads");
-    let is_ready = "document.title === 'ready'";
-    driven.session.wait_until(is_ready, "document.title", READY_LIMIT).expect("www/pkg is built");
+    let server = PageServer::with_package(script, &[]).expect("www/pkg is built");
+    let driven = server.open(browser, query).expect("the page gets ready");
     (server, driven)
 }
 
@@ -132,44 +127,14 @@ fn a_buffer_that_does_not_fit_is_out_of_memory() {
 }
 
 /// A model whose output is one number, `n` times.
-fn repeated(n: i64) -> Vec<u8> {
-    let declaration = |name: &str, n: i64| proto::ValueInfoProto {
-        name: Some(name.to_owned()),
-        r#type: Some(proto::TypeProto {
-            tensor_type: Some(proto::TypeProtoTensor {
-                elem_type: Some(proto::DataType(1)),
-                shape: Some(proto::TensorShapeProto {
-                    dim: vec![proto::Dimension { dim_value: Some(n), dim_param: None }],
-                }),
-            }),
-            sequence: None,
-        }),
-    };
-    let shape = proto::TensorProto {
-        name: Some("shape".to_owned()),
-        dims: vec![1],
-        data_type: Some(proto::DataType(7)),
-        int64_data: vec![n],
-        ..Default::default()
-    };
-    let node = proto::NodeProto {
-        op_type: Some("Expand".to_owned()),
-        input: vec!["x".to_owned(), "shape".to_owned()],
-        output: vec!["y".to_owned()],
-        ..Default::default()
-    };
+fn repeated(n: usize) -> Vec<u8> {
+    let declared = |name, n| onnx::declaration(name, proto::DataType::FLOAT, vec![onnx::length(n)]);
     let graph = proto::GraphProto {
-        node: vec![node],
-        initializer: vec![shape],
-        input: vec![declaration("x", 1)],
-        output: vec![declaration("y", n)],
+        node: vec![onnx::node("Expand", &["x", "shape"], &["y"])],
+        initializer: vec![onnx::integers("shape", &[n as i64])],
+        input: vec![declared("x", 1)],
+        output: vec![declared("y", n)],
         ..Default::default()
     };
-    let model = proto::ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![proto::OperatorSetIdProto { domain: None, version: Some(17) }],
-        graph: Some(graph),
-        ..Default::default()
-    };
-    model.write_buf().expect("the model can be written")
+    onnx::file(graph).expect("the model can be written")
 }

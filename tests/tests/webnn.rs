@@ -2,29 +2,22 @@
 //! among all backends.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rten_onnx::onnx as proto;
 use serde_json::{Value, json};
 use tabpool_tests::demo_page::check;
 use tabpool_tests::driver::{Browser, Driven};
+use tabpool_tests::onnx::{self, node};
 use tabpool_tests::page_server::PageServer;
 
-/// The page has to import and compile a few megabytes.
-const READY_LIMIT: Duration = Duration::from_secs(120);
 /// Rows and columns of products that are worth two graphs with wasm between them.
 const LARGE: u32 = 1024;
 
 /// A page with the pool in it.
 fn page() -> Result<(PageServer, Driven)> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/pkg");
-    ensure!(package.join("tabpool.js").exists(), "www/pkg is not built\nhint: make bundle");
-    let server = PageServer::start(include_str!("../www/webnn.js"), &[("/pkg", &package)])?;
-    let driven = Browser::ChromiumWebnn.drive()?;
-    driven.session.goto(&server.url)?;
-    driven.session.wait_until("document.title === 'ready'", "document.title", READY_LIMIT)?;
+    let server = PageServer::with_package(include_str!("../www/webnn.js"), &[])?;
+    let driven = server.open(Browser::ChromiumWebnn, "")?;
     Ok((server, driven))
 }
 
@@ -42,44 +35,18 @@ fn data(told: &Value) -> Result<Vec<f64>> {
     Ok(serde_json::from_value(told["data"].clone())?)
 }
 
-fn node(operator: &str, inputs: &[&str], outputs: &[&str]) -> proto::NodeProto {
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    proto::NodeProto {
-        op_type: Some(operator.to_owned()),
-        input: names(inputs),
-        output: names(outputs),
-        ..Default::default()
-    }
-}
-
 /// A file with input `x` and output `y`, square matrices of `n` rows; without `n` their lengths are open.
 fn file(nodes: Vec<proto::NodeProto>, n: Option<u32>, constants: Vec<proto::TensorProto>) -> Result<Vec<u8>> {
-    let dim =
-        || proto::Dimension { dim_value: n.map(i64::from), dim_param: n.is_none().then(|| "n".to_owned()) };
-    let declaration = |name: &str| proto::ValueInfoProto {
-        name: Some(name.to_owned()),
-        r#type: Some(proto::TypeProto {
-            tensor_type: Some(proto::TypeProtoTensor {
-                elem_type: Some(proto::DataType::FLOAT),
-                shape: Some(proto::TensorShapeProto { dim: vec![dim(), dim()] }),
-            }),
-            ..Default::default()
-        }),
-    };
-    let graph = proto::GraphProto {
+    let open = || proto::Dimension { dim_value: None, dim_param: Some("n".to_owned()) };
+    let dim = || n.map_or_else(open, |n| onnx::length(n as usize));
+    let declared = |name| onnx::declaration(name, proto::DataType::FLOAT, vec![dim(), dim()]);
+    onnx::file(proto::GraphProto {
         node: nodes,
-        input: vec![declaration("x")],
-        output: vec![declaration("y")],
+        input: vec![declared("x")],
+        output: vec![declared("y")],
         initializer: constants,
         ..Default::default()
-    };
-    let model = proto::ModelProto {
-        ir_version: Some(8),
-        opset_import: vec![proto::OperatorSetIdProto { domain: None, version: Some(17) }],
-        graph: Some(graph),
-        ..Default::default()
-    };
-    model.write_buf().context("an in-memory model is written")
+    })
 }
 
 /// Two products with sorted rows between them, which WebNN has no operator for.
@@ -90,14 +57,7 @@ fn sorted_between_products(n: u32) -> Result<Vec<u8>> {
         node("Tanh", &["b"], &["c"]),
         node("MatMul", &["c", "a"], &["y"]),
     ];
-    let k = proto::TensorProto {
-        name: Some("k".to_owned()),
-        dims: vec![1],
-        data_type: Some(proto::DataType::INT64),
-        int64_data: vec![i64::from(n)],
-        ..Default::default()
-    };
-    file(nodes, Some(n), vec![k])
+    file(nodes, Some(n), vec![onnx::integers("k", &[i64::from(n)])])
 }
 
 /// Products that WebNN has all of.
