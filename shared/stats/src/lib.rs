@@ -27,7 +27,7 @@ pub use family::benjamini_hochberg;
 pub use hypothesis::{MannWhitneyTest, StudentTest, WelchTest, mann_whitney, student, welch};
 pub use interval::{Bootstrap, Interval, Method};
 pub use paired::{Paired, paired, turn_ratio};
-pub use power::{Design, minimum_detectable_effect, needed_n};
+pub use power::{Design, minimum_detectable_effect};
 pub use quality::{Autocorrelation, Warning, autocorrelation, warnings};
 pub use random::Random;
 pub use sample::{Sample, StatsError};

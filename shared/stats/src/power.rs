@@ -1,10 +1,7 @@
-//! What a comparison can see: the smallest effect n values find, and the n an effect needs.
+//! What a comparison can see: the smallest effect that n values find.
 
 use crate::distribution::student_quantile;
 use crate::sample::{StatsError, require, require_probability};
-
-/// Largest n that [`needed_n`] answers with; beyond it measuring more is no remedy.
-pub const MAX_N: usize = 1_000_000;
 
 /// What a comparison is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,24 +43,6 @@ pub fn paired_detectable_effect(spread: f64, n: usize, design: Design) -> Result
     let (quantiles, n) = (design_quantiles(design, (n - 1) as f64)?, n as f64);
     require_not_negative("spread", spread)?;
     Ok(quantiles * spread / n.sqrt())
-}
-
-/// Values needed on each side to find `effect`; never fewer than 2.
-///
-/// # Errors
-/// [`StatsError::OutOfRange`] for a bad argument, or an effect so small that more than [`MAX_N`] values are needed.
-pub fn needed_n(spread: f64, effect: f64, design: Design) -> Result<usize, StatsError> {
-    let out_of_range = StatsError::OutOfRange { parameter: "effect", value: effect };
-    let found_by = |n: usize| Ok(minimum_detectable_effect(spread, (n, n), design)? <= effect);
-    if !found_by(MAX_N)? {
-        return Err(out_of_range);
-    }
-    let (mut too_few, mut enough) = (1, MAX_N);
-    while enough - too_few > 1 {
-        let middle = too_few.midpoint(enough);
-        if found_by(middle)? { enough = middle } else { too_few = middle }
-    }
-    Ok(enough)
 }
 
 pub(crate) fn design_quantiles(design: Design, freedom: f64) -> Result<f64, StatsError> {

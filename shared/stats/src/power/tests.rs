@@ -22,7 +22,8 @@ fn the_detectable_effect_is_detected_as_often_as_designed() {
 
 #[track_caller]
 fn check_needed(effect: f64, expected: usize) {
-    assert_eq!(needed_n(1.0, effect, Design::default()), Ok(expected));
+    let found_by = |n| minimum_detectable_effect(1.0, (n, n), Design::default()).expect("enough data");
+    assert!(found_by(expected) <= effect && effect < found_by(expected - 1), "{effect}");
 }
 
 #[test]
@@ -31,19 +32,14 @@ fn needed_sizes_match_the_textbook() {
     check_needed(0.2, 394);
     check_needed(0.5, 64);
     check_needed(0.8, 26);
-    check_needed(1e9, 2);
 }
 
 #[test]
 fn impossible_questions_are_refused() {
     let out_of_range = |parameter, value| Err(StatsError::OutOfRange { parameter, value });
-    assert_eq!(needed_n(1.0, 0.0, Design::default()), out_of_range("effect", 0.0));
-    assert_eq!(needed_n(-1.0, 0.5, Design::default()), out_of_range("spread", -1.0));
+    assert_eq!(minimum_detectable_effect(-1.0, (9, 9), Design::default()), out_of_range("spread", -1.0));
     let certain = Design { significance: 0.05, power: 1.0 };
-    assert_eq!(
-        minimum_detectable_effect(1.0, (9, 9), certain),
-        Err(StatsError::OutOfRange { parameter: "power", value: 1.0 })
-    );
+    assert_eq!(minimum_detectable_effect(1.0, (9, 9), certain), out_of_range("power", 1.0));
     assert_eq!(
         minimum_detectable_effect(1.0, (1, 9), Design::default()),
         Err(StatsError::NotEnoughData { have: 1, need: 2 })
