@@ -5,6 +5,8 @@ pub(crate) mod advice;
 pub(crate) mod gate;
 pub(crate) mod trend;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use stats::{Grade, Severity, Verdict, Warning};
 
@@ -63,7 +65,7 @@ pub(crate) fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-/// Doubts about runs, in words.
+/// Doubts about runs, in words; campaigns or launches that share one say it once.
 pub(crate) fn words(warnings: &[Warning]) -> Vec<String> {
     let words = |warning: &Warning| match warning {
         Warning::Autocorrelated { n_effective, .. } => {
@@ -73,5 +75,6 @@ pub(crate) fn words(warnings: &[Warning]) -> Vec<String> {
             "the runs fall into more than one cluster, so no single number describes them".to_owned()
         }
     };
-    warnings.iter().map(words).collect()
+    let words: BTreeSet<String> = warnings.iter().map(words).collect();
+    words.into_iter().collect()
 }

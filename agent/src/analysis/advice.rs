@@ -9,7 +9,7 @@ use serde::Serialize;
 use stats::severity::DEFAULT_NOISE_FLOOR;
 use stats::{History, Level, Sample, Spread, StatsError, probability_lowest};
 
-use crate::analysis::trend::{Block, blocks};
+use crate::analysis::trend::{Block, blocks, medians};
 use crate::analysis::words;
 use crate::bench::summary::LEVEL;
 use crate::store::{Point, Series};
@@ -69,9 +69,9 @@ pub(crate) struct Choice {
     pub(crate) adapter: String,
     /// Variants of kernels that are the fastest there, by kernel and class of shapes; empty where nothing was tuned.
     pub(crate) settings: BTreeMap<String, String>,
-    /// Runs that succeeded and count.
+    /// Runs that succeeded.
     pub(crate) n: usize,
-    /// Campaigns, or days of visitors, that they belong to.
+    /// Campaigns, or days of visitors, whose runs count: the latest.
     pub(crate) n_campaigns: usize,
     /// Runs that failed.
     pub(crate) n_failed: usize,
@@ -228,7 +228,9 @@ fn is_sure(first: &Choice, second: &Choice) -> bool {
 
 fn choice(measured: Measured, now_unix_micros: i64) -> Result<Choice, StatsError> {
     let Measured { series, points, rolled_up, n_rolled_up, n_failed, settings } = measured;
-    let mut blocks = [blocks(&rolled_up)?, blocks(&points)?].concat();
+    let measured = blocks(&points)?;
+    let n_latest = measured.last().map_or(0, |block| block.n);
+    let mut blocks = [blocks(&rolled_up)?, measured].concat();
     // Campaigns with a label are never rolled up: they may be older than what is.
     blocks.sort_by_key(|block| block.started_unix_micros);
     let n_succeeded = points.len() + n_rolled_up;
@@ -239,8 +241,7 @@ fn choice(measured: Measured, now_unix_micros: i64) -> Result<Choice, StatsError
     let median = interval.map(|interval| interval.estimate);
     let last = points.last().or(rolled_up.last());
     let last = last.map(|point| point.started_unix_micros);
-    let is_latest = |point: &&Point| point.campaign == points.last().and_then(|last| last.campaign);
-    let runs: Vec<f64> = points.iter().rev().take_while(is_latest).map(|point| point.micros).collect();
+    let runs: Vec<f64> = points[points.len() - n_latest..].iter().map(|point| point.micros).collect();
     let warnings: Vec<_> = Sample::new(&runs).iter().flat_map(stats::warnings).collect();
     Ok(Choice {
         browser: series.browser,
@@ -270,7 +271,6 @@ fn level(all: &[Block], latest: &[Block]) -> Result<Option<Level>, StatsError> {
     if latest.is_empty() {
         return Ok(None);
     }
-    let medians = |blocks: &[Block]| blocks.iter().map(|block| block.median_micros).collect::<Vec<f64>>();
     let spread = Spread::of(&History::of(&medians(all))?, &[]);
     Ok(Some(Level::of(&medians(latest), spread)?))
 }

@@ -311,6 +311,9 @@ fn compare(
 ) -> Result<Compared, StatsError> {
     let n_runs = |campaigns: &[Vec<f64>]| campaigns.iter().map(Vec::len).sum::<usize>();
     let (n_baseline, n_candidate) = (n_runs(baseline), n_runs(&pair.candidate));
+    // A campaign is as good as its own runs are many.
+    let longest = |campaigns: &[Vec<f64>]| campaigns.iter().map(Vec::len).max().unwrap_or(0);
+    let n_longest = longest(baseline).min(longest(&pair.candidate));
     let mut compared = Compared {
         n_baseline,
         n_baseline_groups: baseline.len(),
@@ -318,7 +321,7 @@ fn compare(
         n_failed: pair.n_failed,
         baseline_micros: level(baseline)?,
         candidate_micros: level(&pair.candidate)?,
-        n_missing: MIN_VALUES.saturating_sub(n_baseline.min(n_candidate)),
+        n_missing: MIN_VALUES.saturating_sub(n_longest),
         ..Compared::unknown(pair.series.clone(), against)
     };
     if n_baseline == 0 {

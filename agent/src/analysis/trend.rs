@@ -325,7 +325,8 @@ impl Noise {
     }
 }
 
-fn medians(blocks: &[Block]) -> Vec<f64> {
+/// The median of each block, microseconds.
+pub(crate) fn medians(blocks: &[Block]) -> Vec<f64> {
     blocks.iter().map(|block| block.median_micros).collect()
 }
 

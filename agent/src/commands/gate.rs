@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use stats::{History, Severity};
 
 use crate::analysis::gate::{Decision, Outcome, Pair, Verdict, decide};
-use crate::analysis::trend::blocks;
+use crate::analysis::trend::{blocks, medians};
 use crate::cli::{GateArgs, GateFormat};
 use crate::commands::{filter, open_existing};
 use crate::exit::{Exit, Failure};
 use crate::output::Printer;
-use crate::store::{Campaign, Filter, Metric, Point, Series, Store};
+use crate::store::{Campaign, Filter, Metric, Point, Series, Store, StoreError};
 pub(crate) use baseline::Baseline;
 use baseline::{ACCEPTED, FAIL, NOT_ENOUGH_DATA, PASS};
 use report::Report;
@@ -26,15 +26,20 @@ const BUSIER: f64 = 0.25;
 
 /// Compares, prints, and chooses the exit code.
 pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let filter = filter(&args.filter, None);
+    // A part of a campaign that passes says nothing of the rest.
+    let is_whole = filter == Filter::default();
+    if args.accept && !is_whole {
+        let message = "--accept is about whole campaigns: leave out --model, --browser and --backend";
+        return Err(Failure::usage(message).into());
+    }
     let store = open_existing(&args.filter.db)?;
     let candidates = candidates(&store, &args.campaign)?;
-    let Gathered { pairs, n_elsewhere, doubt } =
-        gather(&store, &filter(&args.filter, None), &candidates, &args.baseline)?;
+    let Gathered { pairs, n_elsewhere, doubt } = gather(&store, &filter, &candidates, &args.baseline)?;
     let verdict = decide(pairs, args.verdict.fail_on)?;
-    // A part of a campaign that passes says nothing of the rest.
-    if filter(&args.filter, None) == Filter::default() {
+    if is_whole {
         let word = if args.accept { ACCEPTED } else { decision_name(verdict.decision) };
-        candidates.iter().try_for_each(|candidate| store.set_verdict(candidate.id, word))?;
+        note_verdict(&store, &candidates, word)?;
     }
     let names: Vec<String> = candidates.iter().map(Campaign::name).collect();
     let report = Report {
@@ -52,6 +57,12 @@ pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     Ok(exit(&verdict, args.verdict.not_enough_data))
+}
+
+/// Notes what campaigns come to, unless a person has accepted them, who knows better.
+fn note_verdict(store: &Store, candidates: &[Campaign], verdict: &str) -> Result<(), StoreError> {
+    let open = candidates.iter().filter(|candidate| candidate.verdict.as_deref() != Some(ACCEPTED));
+    open.map(|candidate| candidate.id).try_for_each(|id| store.set_verdict(id, verdict))
 }
 
 /// The campaigns with these numbers, oldest first; the latest when there are none.
@@ -172,9 +183,9 @@ fn gather(
         });
         earlier.sort_by_key(|point| point.started_unix_micros);
         let earlier = blocks(&earlier)?;
-        let medians: Vec<f64> = earlier.iter().map(|block| block.median_micros).collect();
-        let history = History::of(&medians)?;
-        let measured: Vec<i64> = blocks(&points)?.iter().filter_map(|block| block.campaign).collect();
+        let history = History::of(&medians(&earlier))?;
+        let mut measured: Vec<i64> = points.iter().filter_map(|point| point.campaign).collect();
+        measured.dedup();
         let on_level: Vec<i64> =
             earlier[history.level_start..].iter().filter_map(|block| block.campaign).collect();
         let chosen = baseline.choose(&measured, &on_level);

@@ -54,6 +54,13 @@ pub(crate) fn run(args: &RecommendArgs, printer: &Printer) -> anyhow::Result<Exi
 
 /// Everything the history advises on what `filter` lets through.
 pub(crate) fn document(store: &Store, zoo: &Zoo, filter: &Filter) -> anyhow::Result<Document> {
+    let advice = advice(store, zoo, filter)?;
+    let (precisions, profiles) = (precisions(&advice, &golden::built_in()?), profiles(&advice));
+    Ok(Document { schema: wire::SCHEMA, advice, precisions, profiles })
+}
+
+/// What to run each case on that `filter` lets through.
+pub(crate) fn advice(store: &Store, zoo: &Zoo, filter: &Filter) -> anyhow::Result<Vec<Advice>> {
     let mut measured = Vec::new();
     for series in store.series(filter)? {
         let points = store.points(series.id, Metric::Warm, filter.since_unix_micros, None)?;
@@ -69,9 +76,7 @@ pub(crate) fn document(store: &Store, zoo: &Zoo, filter: &Filter) -> anyhow::Res
         Some(EntryKind::Model(facts)) => facts.family.clone(),
         Some(_) | None => String::new(),
     };
-    let advice = advise(measured, family_of, now_unix_micros())?;
-    let (precisions, profiles) = (precisions(&advice, &golden::built_in()?), profiles(&advice));
-    Ok(Document { schema: wire::SCHEMA, advice, precisions, profiles })
+    Ok(advise(measured, family_of, now_unix_micros())?)
 }
 
 fn choices(advice: &[Advice], now_unix_micros: i64, printer: &Printer) -> String {

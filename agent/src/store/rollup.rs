@@ -51,7 +51,7 @@ impl Store {
         Ok(rolled)
     }
 
-    /// How many warm runs of a series were rolled up since `since`, and how many runs that failed.
+    /// How many warm runs of a series were rolled up since `since`, and how many runs that failed, without experiments.
     ///
     /// # Errors
     /// A failure of SQLite.
@@ -63,7 +63,8 @@ impl Store {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT coalesce(sum(iif(cold, 0, n)), 0), coalesce(sum(n_failed), 0) FROM rollup
-             WHERE series = ?1 AND cold IN (0, 1) AND first_unix_micros >= ?2",
+             WHERE series = ?1 AND cold IN (0, 1) AND first_unix_micros >= ?2
+                   AND (campaign IS NULL OR campaign NOT IN (SELECT id FROM campaign WHERE is_experiment))",
         )?;
         let since = since_unix_micros.unwrap_or(i64::MIN);
         let (n, n_failed): (i64, i64) =

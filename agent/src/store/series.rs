@@ -160,7 +160,8 @@ impl Store {
         Ok(points)
     }
 
-    /// How many runs of a series failed since `since`; in one campaign only, if one is named.
+    /// How many runs of a series failed since `since`; in one campaign only, if one is named, and otherwise without
+    /// experiments.
     pub(crate) fn n_failed(
         &self,
         series: i64,
@@ -171,7 +172,9 @@ impl Store {
         let mut statement = connection.prepare_cached(
             "SELECT count(*) FROM run INDEXED BY run_by_fault
              WHERE series = :series AND started_unix_micros >= :since AND fault_category IS NOT NULL
-                   AND (:campaign IS NULL OR campaign = :campaign)",
+                   AND iif(:campaign IS NULL,
+                           campaign IS NULL OR campaign NOT IN (SELECT id FROM campaign WHERE is_experiment),
+                           campaign = :campaign)",
         )?;
         let n: i64 = statement.query_row(
             named_params! {

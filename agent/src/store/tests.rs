@@ -426,3 +426,27 @@ fn experiments_are_no_part_of_a_series() {
     assert_eq!((n(None), n(Some(ordinary)), n(Some(experiment))), (2, 2, 2));
     assert_eq!(store.campaign(None).unwrap().unwrap().id, ordinary);
 }
+
+#[test]
+fn rolled_up_experiments_do_not_count() {
+    let store = Store::in_memory().unwrap();
+    let add = |hours| {
+        let id = add_synthetic_campaign(&store, "", hours, &[("tiny", &[10.0, 20.0])]);
+        let lost = RunRecord {
+            session: Some(format!("{id}-chromium-1")),
+            backend_detail: "simd128".to_owned(),
+            ..failed(hours as i64 * 3_600_000_000 + 9)
+        };
+        store.insert(&[lost], 0).unwrap();
+        id
+    };
+    let (_ordinary, experiment) = (add(0), add(1));
+    let mark = "UPDATE campaign SET is_experiment = 1 WHERE id = ?1";
+    store.lock().execute(mark, [experiment]).unwrap();
+    let id = store.series(&Filter::default()).unwrap()[0].id;
+    let n_failed = |campaign| store.n_failed(id, None, campaign).unwrap();
+    assert_eq!((n_failed(None), n_failed(Some(experiment))), (1, 1));
+    assert_eq!(store.prune(DAY).unwrap().n_runs, 6);
+    assert_eq!(store.n_rolled_up(id, None).unwrap(), (2, 1));
+    assert_eq!(store.rolled_up(id, Metric::Warm, None).unwrap().len(), 1);
+}

@@ -81,6 +81,23 @@ fn campaigns_that_differ_widely_leave_it_open() {
 }
 
 #[test]
+fn doubts_are_about_the_latest_day_of_visitors() {
+    const DAY: i64 = 86_400_000_000;
+    let visits = |day: i64, level: f64| {
+        let micros = synthetic_micros(day as u64, 40, level, 0.01);
+        micros.into_iter().zip(day * DAY..).map(|(micros, started_unix_micros)| Point {
+            started_unix_micros,
+            campaign: None,
+            micros,
+        })
+    };
+    let points = visits(0, 2e4).chain(visits(1, 1e4)).collect();
+    let one = Measured { points, ..measured("a", 0, 1e4, 0) };
+    let choice = check(vec![one], Confidence::OnlyChoice, &["a"]).choices.remove(0);
+    assert_eq!((choice.n, choice.n_campaigns, choice.warnings.as_slice()), (80, 2, [].as_slice()));
+}
+
+#[test]
 fn rolled_up_campaigns_count() {
     let rolled_up = |browser: &str, level: f64| {
         let medians = synthetic_micros(level as u64, 8, level, 0.01);

@@ -97,6 +97,28 @@ fn too_few_runs_are_no_campaign() {
 }
 
 #[test]
+fn runs_of_several_campaigns_do_not_add_up_to_one() {
+    let runs = |n| synthetic_micros(n as u64, n, 1e4, 0.01);
+    let missing = |baseline: Vec<Vec<f64>>, candidate: Vec<Vec<f64>>| {
+        let pair = Pair { baseline, candidate, ..pair(30, 1.0, 0.01) };
+        let one = decide(vec![pair], Severity::Moderate).unwrap().compared.remove(0);
+        (one.n_missing, one.missing, one.ratio)
+    };
+    assert_eq!(missing(vec![runs(3), runs(4)], vec![runs(20)]), (1, Unit::Run, None));
+    assert_eq!(missing(vec![runs(20)], vec![runs(2), runs(3), runs(3)]), (2, Unit::Run, None));
+}
+
+#[test]
+fn a_doubt_that_campaigns_share_is_told_once() {
+    let clusters: Vec<f64> =
+        (0..40).map(|run| if run % 2 == 0 { 1e4 } else { 2e4 } + f64::from(run)).collect();
+    let pair = Pair { candidate: vec![clusters; 3], ..pair(30, 1.0, 0.01) };
+    let verdict = decide(vec![pair], Severity::Moderate).unwrap();
+    let warnings = &verdict.compared[0].warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("more than one cluster"), "{warnings:?}");
+}
+
+#[test]
 fn failures_and_new_cases() {
     let broken = Pair { candidate: Vec::new(), n_failed: 1, ..pair(20, 1.0, 0.005) };
     check(vec![broken], Severity::Critical, Decision::Fail, &[Outcome::Broken]);

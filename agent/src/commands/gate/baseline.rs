@@ -21,8 +21,8 @@ pub(super) const ACCEPTED: &str = "accepted";
 pub(crate) enum Baseline {
     /// The latest campaign before the candidate that measured the series.
     Last,
-    /// The latest ones before it on the present level that the gate judged and did not fail; until one was judged, any.
-    /// Beside them the first such ones, of all or since one was accepted: small steps must not add up unseen.
+    /// The latest ones before it on the present level that the gate judged and did not fail; until there is one, any that was
+    /// not judged. Beside them the first such ones, of all or since one was accepted: small steps must not add up unseen.
     Good,
     /// The latest ones before it on this branch and on the present level.
     Branch(String),
@@ -120,7 +120,8 @@ impl Baseline {
         let mut ids: Vec<i64> =
             campaigns[since..].iter().filter(is_meant).map(|campaign| campaign.id).collect();
         if is_good && ids.is_empty() {
-            ids.extend(campaigns.iter().map(|campaign| campaign.id));
+            let is_unjudged = |campaign: &&Campaign| campaign.verdict.is_none();
+            ids.extend(campaigns.iter().filter(is_unjudged).map(|campaign| campaign.id));
             return Ok(Candidates { baseline: self, ids });
         }
         if ids.is_empty() && !matches!(self, Self::Last | Self::Window(_)) {

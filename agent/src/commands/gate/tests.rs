@@ -1,6 +1,9 @@
 //! Baselines, and the verdict on a made-up history in every format.
 
+use clap::Parser as _;
+
 use super::*;
+use crate::cli::{Cli, Command};
 use crate::testing::{add_synthetic_campaign, synthetic_micros};
 
 /// Three equal campaigns, then one where `tiny` is slower, `big` the same, `new` new, and `few` hardly measured.
@@ -84,6 +87,9 @@ fn good_campaigns_are_the_latest_that_did_not_fail_and_the_first() {
     let same = |n: usize, verdict| vec![(1e4, verdict); n];
     check_good(&same(3, ""), &[1, 2, 3], &[]);
     check_good(&[(1e4, PASS), (2e4, FAIL), (1e4, NOT_ENOUGH_DATA), (1e4, "")], &[1, 3], &[]);
+    check_good(&same(2, FAIL), &[], &[]);
+    let unjudged = [same(1, FAIL), same(11, "")].concat();
+    check_good(&unjudged, &(3..=12).collect::<Vec<i64>>(), &(2..=11).collect::<Vec<i64>>());
     let all: Vec<i64> = (1..=10).collect();
     check_good(&same(10, PASS), &all, &[]);
     check_good(&same(12, PASS), &(3..=12).collect::<Vec<i64>>(), &all);
@@ -91,6 +97,29 @@ fn good_campaigns_are_the_latest_that_did_not_fail_and_the_first() {
     check_good(&accepted, &[13, 14], &[]);
     let faster = [vec![(1.5e4, PASS); 11], same(2, PASS)].concat();
     check_good(&faster, &[12, 13], &all);
+}
+
+#[test]
+fn only_whole_campaigns_are_accepted() {
+    for part in [["--model", "tiny"], ["--browser", "chromium"], ["--backend", "wasm"]] {
+        let arguments = [["tabpool", "gate"].as_slice(), &["--accept"], &part].concat();
+        let Command::Gate(args) = Cli::parse_from(arguments).command else { panic!("no gate") };
+        let error = run(&args, &Printer::plain()).unwrap_err();
+        assert_eq!(crate::exit::verdict(&error).0, Exit::Usage, "{part:?}");
+    }
+}
+
+#[test]
+fn what_a_person_accepted_stays_accepted() {
+    let store = history();
+    let noted = |verdict: &str| {
+        note_verdict(&store, &candidates(&store, &[3, 4]).unwrap(), verdict).unwrap();
+        [3, 4].map(|id| store.campaign(Some(id)).unwrap().unwrap().verdict.unwrap())
+    };
+    assert_eq!(noted(FAIL), [FAIL; 2]);
+    store.set_verdict(4, ACCEPTED).unwrap();
+    assert_eq!(noted(PASS), [PASS, ACCEPTED]);
+    assert_eq!(noted(ACCEPTED), [ACCEPTED; 2]);
 }
 
 #[test]
