@@ -145,7 +145,7 @@ pub(crate) fn select(names: &[String], cache: &Cache) -> anyhow::Result<Vec<Foun
 
 /// Switches, preferences and variables that a browser is launched with; none for one that tabpool does not know.
 pub(crate) fn flags_of(name: &str) -> Option<String> {
-    KINDS.iter().find(|kind| kind.name == name).map(|kind| flags::described(kind.family))
+    KINDS.iter().find(|kind| kind.name == name).map(flags::described)
 }
 
 fn named(name: &str, cache: &Cache) -> anyhow::Result<Found> {

@@ -147,10 +147,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "ab", value_parser = clap::value_parser!(u16).range(0..=200))]
     pub(crate) cold: u16,
     /// Print which kernels take the time of a run, from the adapter's clock or the engine's
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ab")]
     pub(crate) profile: bool,
     /// Profile, and write all kernels of one run of each case as a Chrome trace
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "ab")]
     pub(crate) trace: Option<PathBuf>,
     /// WebGPU kernel variants to use wherever they can be, separated by commas, named as `tabpool tune` does; or tuned: those
     /// that the history says are the fastest on the adapter

@@ -12,7 +12,7 @@ pub(crate) mod session;
 mod tuning;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,16 @@ pub(crate) async fn listen(host: IpAddr, port: u16) -> anyhow::Result<(TcpListen
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
     Ok((listener, address))
+}
+
+/// Serves browsers of this machine on a free port until the process ends.
+///
+/// # Errors
+/// No port is free.
+pub(crate) async fn start(app: &Arc<App>) -> anyhow::Result<SocketAddr> {
+    let (listener, address) = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
+    tokio::spawn(serve(listener, Arc::clone(app), std::future::pending()));
+    Ok(address)
 }
 
 /// Serves until `stop` completes, then lets open requests finish for [`GRACE`].

@@ -100,9 +100,29 @@ pub(crate) struct BrowserRun {
 }
 
 impl Bench<'_> {
+    /// Runs every case in each browser, as [`Bench::run`] does, until somebody stops that or the history cannot be written.
+    pub(crate) async fn run_all(
+        &self,
+        browsers: &[Found],
+        cases: &[PlannedCase],
+        n_launches: usize,
+        n_cold: usize,
+    ) -> Vec<BrowserRun> {
+        let mut runs = Vec::with_capacity(browsers.len());
+        for found in browsers {
+            let run = self.run(found, cases, n_launches, n_cold).await;
+            let goes_on = !run.interrupted && run.broken.is_none();
+            runs.push(run);
+            if !goes_on {
+                break;
+            }
+        }
+        runs
+    }
+
     /// Runs every case in the browser, `n_launches` times, then loads it and runs it once in `n_cold` more launches. A page that hangs or dies costs the case it was at; the rest goes
     /// on in a new launch.
-    pub(crate) async fn run(
+    async fn run(
         &self,
         found: &Found,
         cases: &[PlannedCase],
@@ -301,16 +321,11 @@ impl Bench<'_> {
             store.insert_tunings(&tuning_records(session, &run.browser, case, tuning))?;
             run.tunings.insert(case.bench.id.clone(), tuning.clone());
         }
-        let sessions = || std::iter::once(session).chain(rival);
-        let mut runs = BTreeMap::new();
-        for session in sessions() {
-            runs.insert(session, store.session_runs(session)?);
-        }
         let mut missing = Vec::new();
         for fault in &page.faults {
             let Some(case) = cases.get(fault.case) else { continue };
             let (session, engine) = home(&fault.engine);
-            let is_recorded = runs.get(session.as_str()).into_iter().flatten().any(|run| {
+            let is_recorded = store.session_runs(&session)?.iter().any(|run| {
                 run.fault.is_some() && run.engine == engine && run.case_id.as_deref() == Some(&case.bench.id)
             });
             if !is_recorded {
@@ -326,7 +341,7 @@ impl Bench<'_> {
         }
         let n_warmup = cases.first().map_or(0, |case| case.bench.n_warmup);
         let ending = page.ending.unwrap_or(Ending::Interrupted);
-        for session in sessions() {
+        for session in std::iter::once(session).chain(rival) {
             if let Some(ready) = page.ready_unix_micros {
                 store.note_ready(session, ready, None)?;
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::browser::{Family, Found};
+use crate::browser::{Family, Found, Kind};
 
 /// WebGPU also on software adapters, WebNN where the build has it, one process per origin, and recovery after any number
 /// of GPU process crashes.
@@ -24,6 +24,9 @@ const CHROMIUM: [&str; 11] = [
     "--disable-gpu-process-crash-limit",
     "--disable-domain-blocking-for-3d-apis",
 ];
+
+/// Only the agent's own pages are opened.
+const NO_SANDBOX: &str = "--no-sandbox";
 
 /// WebGPU needs both of its preferences; the others keep a fresh profile from opening pages and calling home.
 const FIREFOX_PREFERENCES: &str = r#"
@@ -47,9 +50,12 @@ user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);
 const WEBKIT_SWITCH: (&str, &str) = ("JSC_useSharedArrayBuffer", "1");
 
 /// Switches, preferences and variables that decide what a browser can do, as a line.
-pub(super) fn described(family: Family) -> String {
-    match family {
-        Family::Chromium => CHROMIUM.join(" "),
+pub(super) fn described(kind: &Kind) -> String {
+    match kind.family {
+        Family::Chromium => {
+            let sandbox = (!has_sandbox(kind)).then_some(NO_SANDBOX);
+            CHROMIUM.into_iter().chain(sandbox).collect::<Vec<_>>().join(" ")
+        }
         Family::Firefox => FIREFOX_PREFERENCES.split_whitespace().collect::<Vec<_>>().join(" "),
         Family::Webkit => format!("{}={}", WEBKIT_SWITCH.0, WEBKIT_SWITCH.1),
     }
@@ -67,10 +73,8 @@ pub(super) fn add(
     match found.kind.family {
         Family::Chromium => {
             command.args(CHROMIUM).arg(flag("--user-data-dir=", profile));
-            // Chromium's sandbox refuses root, and the bare build has no set-uid helper for machines without user
-            // namespaces. Only the agent's own pages are opened.
-            if rustix::process::geteuid().is_root() || found.kind.name == "chromium-webnn" {
-                command.arg("--no-sandbox");
+            if !has_sandbox(found.kind) {
+                command.arg(NO_SANDBOX);
             }
             command.arg(url);
         }
@@ -92,6 +96,11 @@ pub(super) fn add(
         }
     }
     Ok(())
+}
+
+/// Chromium's sandbox refuses root, and the bare build has no set-uid helper for machines without user namespaces.
+fn has_sandbox(kind: &Kind) -> bool {
+    !rustix::process::geteuid().is_root() && kind.name != "chromium-webnn"
 }
 
 fn flag(name: &str, path: &Path) -> OsString {

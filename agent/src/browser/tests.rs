@@ -21,6 +21,16 @@ fn only_programs_are_found() {
 }
 
 #[test]
+fn what_a_browser_was_launched_with_is_whole() {
+    let flags = flags_of("chromium-webnn").unwrap();
+    assert!(flags.starts_with("--headless ") && flags.ends_with(" --no-sandbox"), "{flags}");
+    let is_root = rustix::process::geteuid().is_root();
+    assert_eq!(flags_of("chromium").unwrap().contains("--no-sandbox"), is_root);
+    assert!(!flags_of("firefox").unwrap().contains("sandbox"));
+    assert_eq!(flags_of("netscape"), None);
+}
+
+#[test]
 fn an_unknown_name_is_a_usage_error() {
     let error = select(&["netscape".to_owned()], &Cache::at("/nonexistent")).unwrap_err();
     let (exit, hint) = verdict(&error);

@@ -56,6 +56,8 @@ fn nonsense_is_refused() {
     check_refused(&["bench", "--runs", "0"]);
     check_refused(&["bench", "--peer", "transformers"]);
     check_refused(&["bench", "--webgpu-variant", "tiled-7x7"]);
+    check_refused(&["bench", "--ab", "old", "new", "--profile"]);
+    check_refused(&["bench", "--ab", "old", "new", "--trace", "file"]);
     check_refused(&["tune", "--budget", "0"]);
     check_refused(&["serve", "--port", "70000"]);
     check_refused(&["history", "--since", "yesterday"]);

@@ -4,7 +4,6 @@ mod ab;
 mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,9 +164,7 @@ async fn measure(
 
     let is_ab = builds.is_some();
     let app = Arc::new(App { store, cache, www, peers, builds, sessions: Default::default() });
-    let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
-    // Ends with the process.
-    tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
+    let address = server::start(&app).await?;
     // Nobody knows of which commit two folders are.
     let git_commit = if is_ab { None } else { git_commit() };
     let branch = args.branch.clone().or_else(git_branch).filter(|_| !is_ab);
@@ -204,15 +201,7 @@ async fn measure(
         printer,
     };
     let n_launches = if is_ab { usize::from(args.launches) } else { 1 };
-    let mut runs: Vec<BrowserRun> = Vec::new();
-    for found in &browsers {
-        let run = bench.run(found, &cases, n_launches, usize::from(args.cold)).await;
-        let goes_on = !run.interrupted && run.broken.is_none();
-        runs.push(run);
-        if !goes_on {
-            break;
-        }
-    }
+    let mut runs = bench.run_all(&browsers, &cases, n_launches, usize::from(args.cold)).await;
     launcher.close().await;
     let load_after = load_average();
     let end = |campaign: i64| app.store.end_campaign(campaign, now_unix_micros(), load_after);

@@ -1,6 +1,6 @@
 //! `tabpool doctor`: which browsers, drivers, adapters and backends work on this machine.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +91,7 @@ pub(crate) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<
         builds: None,
         sessions: Default::default(),
     });
-    let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
-    tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
+    let address = server::start(&app).await?;
     let launcher = Launcher::new()?;
     let mut examination = Examination {
         app: &app,

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,9 +89,7 @@ pub(crate) async fn run(args: &RunArgs, printer: &Printer) -> anyhow::Result<Exi
     let browsers = browsers(&found, &launcher, printer).await;
     let app =
         Arc::new(App { store, cache, www, peers: Vec::new(), builds: None, sessions: Default::default() });
-    let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
-    // Ends with the process.
-    tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
+    let address = server::start(&app).await?;
     let machine = Host::of_machine();
     let campaign = begin_campaign(&app.store, args, &machine)?;
     let (host, happenings) = LocalBrowsers::new(Arc::clone(&app), address, launcher, campaign, found);
@@ -261,7 +258,7 @@ fn prime(
 ) -> anyhow::Result<()> {
     let since = Some(ago(PRIOR_AGE));
     let filter = Filter { models: vec![model.to_owned()], since_unix_micros: since, ..Filter::default() };
-    let mut advice = recommend::document(store, zoo, &filter)?.advice;
+    let mut advice = recommend::advice(store, zoo, &filter)?;
     advice.retain(|one| one.host == machine.name && one.cpu_model == machine.cpu_model);
     let recoveries = store.recoveries(&EventFilter { since_unix_micros: since, ..EventFilter::default() })?;
     let latencies = prior::latencies(driver.model(), &advice, goldens, driver.classes());

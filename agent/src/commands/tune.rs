@@ -1,9 +1,9 @@
 //! `tabpool tune`: the variants of WebGPU kernels, measured at the shapes of models on the adapters that browsers have here.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
 use wire::{Adapter, Backend, Fault, Trial};
 
@@ -84,9 +84,7 @@ async fn measure(args: &TuneArgs, printer: &Printer) -> anyhow::Result<Vec<Brows
     })?;
     let app =
         Arc::new(App { store, cache, www, peers: Vec::new(), builds: None, sessions: Default::default() });
-    let (listener, address) = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?;
-    // Ends with the process.
-    tokio::spawn(server::serve(listener, Arc::clone(&app), std::future::pending()));
+    let address = server::start(&app).await?;
     let launcher = Launcher::new()?;
     let bench = Bench {
         app: &app,
@@ -96,24 +94,16 @@ async fn measure(args: &TuneArgs, printer: &Printer) -> anyhow::Result<Vec<Brows
         peers: &[],
         rival: None,
         extras: Extras { tune_millis: Some(args.budget.saturating_mul(1000)), ..Extras::default() },
-        timeout: Duration::from_secs(args.timeout.max(u64::from(args.budget) * 2)),
+        // A page is silent while it measures, which may take twice its budget.
+        timeout: Duration::from_secs(args.timeout.saturating_add(2 * u64::from(args.budget))),
         interrupt: interrupt(),
         printer,
     };
-    let mut runs: Vec<BrowserRun> = Vec::new();
-    for found in &browsers {
-        let mut run = bench.run(found, &cases, 1, 0).await;
-        if let Some(error) = run.broken.take() {
-            return Err(error.into());
-        }
-        let is_over = run.interrupted;
-        runs.push(run);
-        if is_over {
-            break;
-        }
-    }
+    let mut runs = bench.run_all(&browsers, &cases, 1, 0).await;
     launcher.close().await;
-    app.store.end_campaign(campaign, now_unix_micros(), load_average())?;
+    let ended = app.store.end_campaign(campaign, now_unix_micros(), load_average());
+    let broken = runs.iter_mut().find_map(|run| run.broken.take()).map_or(Ok(()), Err);
+    broken.and(ended).with_context(|| format!("cannot write to {}", app.store.path().display()))?;
     Ok(runs)
 }
 

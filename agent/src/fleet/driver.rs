@@ -68,6 +68,9 @@ pub(crate) struct Driver<H> {
 impl<H: Host> Driver<H> {
     /// A fleet without browsers.
     pub(crate) fn new(setup: Setup, subject: Subject, host: H) -> Self {
+        // What goes into a pipeline is no tensor that could be stacked.
+        let max_batch = if subject.pipeline.is_none() { setup.max_batch } else { 1 };
+        let setup = Setup { max_batch, ..setup };
         let (min, max) = setup.size;
         let retry = RetryConfig::default();
         let mut pool = Pool::new(
@@ -110,7 +113,7 @@ impl<H: Host> Driver<H> {
             memory_bytes: subject.n_bytes * u64::from(setup.n_workers),
             backends: subject.backends,
             has_golden: subject.golden.is_some(),
-            max_batch: if subject.pipeline.is_none() { setup.max_batch } else { 1 },
+            max_batch: setup.max_batch,
             ..ModelSpec::new(&subject.id, &subject.family, precision)
         });
         Self {
@@ -140,7 +143,7 @@ impl<H: Host> Driver<H> {
 
     /// How jobs are classed.
     pub(crate) fn classes(&self) -> Classes {
-        Classes { are_stacked: self.subject.pipeline.is_none() && self.setup.max_batch > 1 }
+        Classes { are_stacked: self.setup.max_batch > 1 }
     }
 
     /// Puts in what is known from before. Latencies are for browsers by their name; their adapters are known once they open.

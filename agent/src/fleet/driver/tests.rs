@@ -7,7 +7,8 @@ use pool::{BackendSet, Estimate, ShapeClass};
 use wire::translate::to_pool_backend;
 use wire::{
     Browser, Capabilities, DType, EngineReply, EngineRequest, EventRecord, FaultCategory, FleetCommand,
-    FleetReport, Outcome, Phases, PoolEvent, Precision, Reply, Request, RunRecord, TensorHeader,
+    FleetReport, Outcome, Phases, PipelineKind, PoolEvent, Precision, Reply, Request, RunRecord,
+    TensorHeader,
 };
 
 use super::parts::RUNS_PER_WORKER;
@@ -358,6 +359,17 @@ fn jobs_of_equal_shapes_share_a_run() {
     assert!(in_fours >= 4, "{:?}", world.finished);
     let rows = world.records.iter().filter(|record| record.shapes == "x:1@4").count();
     assert_eq!((rows, world.records.len()), (in_fours, 9));
+}
+
+#[test]
+fn a_pipeline_has_no_batches_and_no_room_for_them() {
+    let model = world_with(wire::Backend::Wasm, |setup| Setup { max_batch: 4, ..setup }).driver;
+    let kind = Some(PipelineKind::DetectSpeech);
+    let subject = Subject { pipeline: kind, ..model.subject.clone() };
+    let pipeline = Driver::new(Setup { max_batch: 4, ..model.setup.clone() }, subject, Paper::default());
+    assert_eq!([&model, &pipeline].map(|driver| driver.classes().are_stacked), [true, false]);
+    let n_jobs = [&model, &pipeline].map(|driver| driver.setup.max_jobs());
+    assert_eq!(n_jobs, [RUNS_PER_WORKER + 6, RUNS_PER_WORKER]);
 }
 
 #[test]
