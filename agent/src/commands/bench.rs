@@ -372,10 +372,11 @@ fn explain(report: &Report, printer: &Printer) {
 }
 
 fn engine(row: &Row) -> String {
-    if row.engine == OURS {
-        quantity::backend(row.backend, &row.backend_detail)
-    } else {
-        format!("{}, {}", row.engine, row.backend_detail)
+    match row.backend_detail.as_str() {
+        detail if row.engine == OURS => quantity::backend(row.backend, detail),
+        // A peer that failed at once has told nothing about itself.
+        "" => row.engine.clone(),
+        detail => format!("{}, {detail}", row.engine),
     }
 }
 

@@ -4,7 +4,7 @@ import { request } from "../agent.js";
 import { PageError } from "../fault.js";
 
 /** Loading, and what every question may take beyond its own budget, milliseconds. */
-const PATIENCE_MILLIS = 120_000;
+const PATIENCE_MILLIS = 60_000;
 
 /**
  * Where the time of one run of the case goes, kernel by kernel.
