@@ -1,7 +1,5 @@
 //! The two clocks: monotonic for decisions and durations, wall for records.
 
-use core::time::Duration;
-
 use crate::sys;
 
 /// Microseconds on the clock of `performance.now()`; 0 where there is none.
@@ -19,11 +17,6 @@ pub(crate) fn unix_micros() -> i64 {
 #[expect(clippy::cast_precision_loss, reason = "microseconds stay below 2^53")]
 pub(crate) fn millis(micros: u64) -> f64 {
     micros as f64 / 1e3
-}
-
-/// A duration as records and evidence hold it.
-pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[expect(

@@ -12,6 +12,7 @@ use crate::fault::invalid;
 use crate::golden::Limits;
 use crate::joined::joined;
 use crate::object::property;
+use crate::protocol::find_named;
 use crate::sys;
 
 /// Workers of a pool whose caller did not say.
@@ -156,14 +157,13 @@ impl LoadOptions {
             backend: match text(options, "backend").as_deref() {
                 None => Choice::One(Backend::Wasm),
                 Some("auto") => Choice::Auto,
-                Some(name) => match Backend::ALL.into_iter().find(|backend| backend.as_str() == name) {
-                    Some(backend) => Choice::One(backend),
-                    None => {
-                        let names =
-                            joined(Backend::ALL.into_iter().map(|backend| backend.as_str().to_owned()), ", ");
-                        return Err(unfit("backend", &format!("'{name}' is none of {names}, auto")));
-                    }
-                },
+                Some(name) => {
+                    let named = find_named(&name.into(), &Backend::ALL, Backend::as_str);
+                    Choice::One(named.map_err(|_unknown| {
+                        let names = Backend::ALL.into_iter().map(|backend| backend.as_str().to_owned());
+                        unfit("backend", &format!("'{name}' is none of {}, auto", joined(names, ", ")))
+                    })?)
+                }
             },
             probe: probe(options)?,
             sha256: text(options, "sha256").map(|sha256| sha256.to_ascii_lowercase()),
@@ -259,15 +259,15 @@ fn evidence_key(options: &JsValue, has_session: bool) -> Option<String> {
 
 /// `worker.js` beside this module.
 fn default_worker_url() -> Result<String, Fault> {
-    beside("workerUrl", "worker.js")
+    beside("worker.js").map_err(|reason| unfit("workerUrl", &reason))
 }
 
-/// The address of a file beside this module.
-fn beside(option: &str, file: &str) -> Result<String, Fault> {
+/// The address of a file beside this module; the error says why there is none.
+pub(crate) fn beside(file: &str) -> Result<String, String> {
     let module = sys::IMPORT_META.with(sys::ImportMeta::url);
-    web_sys::Url::new_with_base(file, &module).map(|url| url.href()).map_err(|_thrown| {
-        unfit(option, &format!("it is needed, because this module's address {module} is no base"))
-    })
+    web_sys::Url::new_with_base(file, &module)
+        .map(|url| url.href())
+        .map_err(|_thrown| format!("it is needed, because this module's address {module} is no base"))
 }
 
 /// A number of iframes with `frame.html` beside this module, or the address of each.
@@ -281,7 +281,8 @@ fn frames(options: &JsValue) -> Result<Vec<String>, Fault> {
         }
         Some(_) => {
             let n_frames = whole(options, "iframes", MOST_WORKERS)?.unwrap_or_default() as usize;
-            Ok(vec![beside("iframes", "frame.html")?; n_frames])
+            let frame = beside("frame.html").map_err(|reason| unfit("iframes", &reason))?;
+            Ok(vec![frame; n_frames])
         }
     }
 }

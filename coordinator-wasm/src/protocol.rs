@@ -293,7 +293,12 @@ pub(crate) fn named<T: Copy>(
     find_named(&required(value, name)?, all, as_str).map_err(|reason| format!("'{name}': {reason}"))
 }
 
-fn find_named<T: Copy>(name: &JsValue, all: &[T], as_str: impl Fn(T) -> &'static str) -> Result<T, String> {
+/// The variant of that name.
+pub(crate) fn find_named<T: Copy>(
+    name: &JsValue,
+    all: &[T],
+    as_str: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
     let name = name.as_string().unwrap_or_default();
     let found = all.iter().copied().find(|variant| as_str(*variant) == name);
     found.ok_or_else(|| format!("'{name}' is not known"))

@@ -6,14 +6,14 @@
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Blob, EventTarget, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
+use web_sys::{AbortSignal, Blob, EventTarget, MessageEvent, Worker, WorkerOptions, WorkerType};
 use wire::Fault;
 
 use crate::fault::cancelled;
 use crate::guard::Listener;
 use crate::object::{object, property};
+use crate::options::beside;
 use crate::source::{Origin, SourcePart};
-use crate::sys;
 
 /// A file that has the hash it must have.
 pub(crate) struct StoredFile {
@@ -73,11 +73,10 @@ struct Downloader(Worker);
 
 impl Downloader {
     fn start() -> Option<Self> {
-        let page = sys::IMPORT_META.with(|meta| meta.url());
-        let script = Url::new_with_base("download.js", &page).ok()?;
+        let script = beside("download.js").ok()?;
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        Worker::new_with_options(&script.href(), &options).ok().map(Self)
+        Worker::new_with_options(&script, &options).ok().map(Self)
     }
 
     /// What it says next; undefined when its script is not there, or when `signal` is aborted before.

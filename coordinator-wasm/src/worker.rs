@@ -10,7 +10,7 @@ use wire::{Fault, FaultCategory};
 
 use crate::fault::describe;
 use crate::guard::Listener;
-use crate::object::{object, property, set};
+use crate::object::{array, object, property, set};
 use crate::protocol::{Reply, Request, read_reply, request_header};
 use crate::sys;
 
@@ -104,14 +104,16 @@ impl EngineWorker {
     /// `worker-post` when a buffer cannot be moved.
     pub(crate) fn post(&self, id: u32, request: &Request<'_>, buffers: &[ArrayBuffer]) -> Result<(), Fault> {
         let header = request_header(id, request);
-        let buffers: Array = if let Request::Load { contents, .. } = request {
-            contents.iter().collect()
+        let (buffers, moved) = if let Request::Load { contents, .. } = request {
+            // Stored files cannot be moved, and need not be.
+            let moved = contents.iter().filter(|content| content.is_instance_of::<ArrayBuffer>());
+            (array(contents.iter().cloned()), array(moved.cloned()))
         } else {
-            buffers.iter().collect()
+            let buffers = array(buffers.iter().map(JsValue::from));
+            (buffers.clone(), buffers)
         };
-        let moved: Array = buffers.iter().filter(JsCast::is_instance_of::<ArrayBuffer>).collect();
-        let message = object(&[("header", header.into()), ("buffers", buffers.into())]);
-        self.port.post_message(&message, &moved).map_err(|thrown| {
+        let message = object(&[("header", header.into()), ("buffers", buffers)]);
+        self.port.post_message(&message, moved.unchecked_ref()).map_err(|thrown| {
             let message = format!("sending a request to a worker failed: {}", describe(&thrown));
             Fault::new(FaultCategory::Validation, "worker-post", message)
                 .with_hint("an input's buffer may have been handed over before; make new arrays for each run")

@@ -161,24 +161,24 @@ impl Tab {
         if jobs.len() > 1 && loaded.is_batchable != Some(true) {
             return Err(apart());
         }
-        let variant = (loaded.id.clone(), loaded.files.sha256().to_owned(), loaded.source.precision);
+        let variant = || (loaded.id.clone(), loaded.files.sha256().to_owned(), loaded.source.precision);
         let connection = self.connections.get_mut(id).ok_or_else(gone)?;
         connection.running = Some((call, model, now_micros()));
-        let adapter = connection.capabilities.as_ref().and_then(|found| found.adapter.clone());
+        let capabilities = connection.capabilities.as_ref().filter(|_| backend == wire::Backend::Webgpu);
         let mut attempt = Attempt {
             number,
             connection: id.0,
             backend: Some(backend),
             n_jobs: jobs.len(),
             backend_detail: connection.details.get(subject).cloned().unwrap_or_default(),
-            adapter: adapter.filter(|_| backend == wire::Backend::Webgpu),
+            adapter: capabilities.and_then(|found| found.adapter.clone()),
             cold: connection.cold.remove(subject),
             ..Attempt::default()
         };
         let mut buffers = Vec::new();
         for &job in jobs {
             let Some(Owner::Run(run)) = self.jobs.get_mut(job) else { return Err(forgotten()) };
-            attempt.variant = (run.model != model).then(|| variant.clone());
+            attempt.variant = (run.model != model).then(variant);
             run.tries.push(Try { call, attempt: attempt.clone(), fault: None, output: None });
             buffers.extend(run.inputs.buffers()?);
         }
@@ -191,7 +191,6 @@ impl Tab {
             1 => Request::Run { key, params: params.as_ref(), inputs },
             n_jobs => Request::RunBatch { key, n_jobs, inputs },
         };
-        let connection = self.connections.get_mut(id).ok_or_else(gone)?;
         connection.post(Some(call), &request, &buffers)
     }
 

@@ -1,13 +1,13 @@
 //! What happened, told to the page: ends of jobs, records of runs, events.
 
-use pool::{CallId, CallKind, Called, Event, JobEnd, JobId, ModelId, Record};
+use pool::{CallId, CallKind, Called, Event, JobEnd, JobId, ModelId, Record, micros};
 use wasm_bindgen::prelude::*;
 use wire::{EventSource, Fault, FaultCategory, PoolEvent};
 
 use super::actions::NOT_STACKABLE;
 use super::{Owner, Run, Tab, Try};
 use crate::auto::Verdict;
-use crate::clock::{micros, millis, now_micros, unix_micros};
+use crate::clock::{millis, now_micros, unix_micros};
 use crate::object::{object, set, to_json};
 use crate::plain::{from_browser, from_event, from_fault, time};
 use crate::record_buffer::Kind;
@@ -282,10 +282,12 @@ impl Tab {
 
 /// The rows of tries that did not end their job. One that was overtaken and called off did not fail.
 fn failed_records(origin: &Origin, run: &Run, tries: Vec<Try>) -> Vec<JsValue> {
-    let total_micros = now_micros() - run.submitted_micros;
     let faults = tries.into_iter().filter_map(|t| Some((t.attempt, t.fault?)));
     faults
         .filter(|(_, fault)| fault.category != FaultCategory::Cancelled)
-        .map(|(attempt, fault)| run_record(origin, &run.subject, &attempt, total_micros, Some(&fault)))
+        .map(|(attempt, fault)| {
+            let total_micros = now_micros() - run.submitted_micros;
+            run_record(origin, &run.subject, &attempt, total_micros, Some(&fault))
+        })
         .collect()
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::str::FromStr;
 
-use pool::{ConnectionId, Estimate, ModelId, RoutingConfig, ShapeClass, StrategyRecord, UnknownName};
+use pool::{ConnectionId, Estimate, ModelId, RoutingConfig, ShapeClass, StrategyRecord, UnknownName, micros};
 use wasm_bindgen::prelude::*;
 use web_sys::EventTarget;
 use wire::evidence::{BreakerEvidence, LatencyEvidence, StrategyEvidence};
@@ -11,7 +11,7 @@ use wire::{EVIDENCE_VERSION, Evidence};
 
 use super::{Tab, now};
 use crate::advice::Prior;
-use crate::clock::{micros, unix_micros};
+use crate::clock::unix_micros;
 use crate::evidence::Drawer;
 use crate::guard::{Listener, Timer};
 use crate::object::object;

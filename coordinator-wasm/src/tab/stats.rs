@@ -1,11 +1,11 @@
 //! `pool.stats()`.
 
-use pool::{BackendSet, Component, ConnectionId};
+use pool::{BackendSet, Component, ConnectionId, micros};
 use stats::Sample;
 use wasm_bindgen::prelude::*;
 
 use super::{LoadedModel, Tab, now};
-use crate::clock::{micros, millis};
+use crate::clock::millis;
 use crate::object::{array, number, object, set};
 use crate::plain::from_capabilities;
 use crate::record_buffer::{Counts, Kind};

@@ -115,4 +115,4 @@ pub use pool::{Measured, Pool, PoolStats};
 pub use record::{CallKind, Called, Event, IncidentPhase, Record, ScaleReason, UnloadReason};
 pub use recovery::{Strategy, StrategyRecord, job_ladder, repair_ladder};
 pub use root_cause::{Factor, RootCause, SharedFactor};
-pub use time::Timestamp;
+pub use time::{Timestamp, micros};

@@ -7,7 +7,7 @@ use crate::named::named_enum;
 use crate::root_cause::RootCause;
 use crate::{
     Backend, CallId, Component, ConnectionId, ConnectionState, FaultCategory, JobEnd, JobId, ModelId,
-    Refusal, ShapeClass, Strategy, Timestamp,
+    Refusal, Strategy, Timestamp,
 };
 
 /// Something that happened in the pool.
@@ -42,14 +42,10 @@ named_enum! {
 pub enum Event {
     /// A job found its place, or a model gets one more.
     Placed {
-        /// The first of the call's jobs; `None` for a load that no job is waiting to run after.
-        job: Option<JobId>,
-        /// Jobs that run in the call.
+        /// Jobs that run in the call; 0 for a load that no job is waiting to run after.
         n_jobs: u32,
         /// The model.
         model: ModelId,
-        /// Class of the inputs' shapes.
-        shape: ShapeClass,
         /// Where.
         connection: ConnectionId,
         /// On what.

@@ -48,10 +48,6 @@ impl RetryBudget {
         Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / self.per_second.max(1e-3))
     }
 
-    pub(crate) const fn tokens(&self) -> f64 {
-        self.tokens
-    }
-
     fn fill(&mut self, now: Timestamp) {
         let seconds = now.since(self.filled_at).as_secs_f64();
         self.filled_at = self.filled_at.max(now);

@@ -93,6 +93,11 @@ impl Index {
         self.serving.get(&(model, backend, group)).copied().unwrap_or(0)
     }
 
+    /// Whether any connection serves a model, free or busy.
+    pub(crate) fn serves(&self, model: ModelId) -> bool {
+        self.serving.keys().any(|&(served, ..)| served == Some(model))
+    }
+
     /// Entries by collection.
     pub(crate) fn footprint(&self) -> [(&'static str, usize); 3] {
         [

@@ -47,6 +47,7 @@ impl Add<Duration> for Timestamp {
 }
 
 /// Whole microseconds of `duration`, saturating after 584,000 years.
-pub(crate) fn micros(duration: Duration) -> u64 {
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pool::{BackendSet, CallKind, Event, JobEnd, ModelId, RootCause, Timestamp};
+use pool::{BackendSet, CallKind, Event, JobEnd, ModelId, RootCause, Timestamp, Transition, micros};
 
 use crate::{Backend, Capabilities, FaultCategory, PoolEvent, Precision, SharedFactor};
 
@@ -117,8 +117,6 @@ pub fn to_wire_event(
             is_exploration,
             is_probe,
             is_hedge,
-            job: _,
-            shape: _,
         } => {
             concerned = Some(connection.0);
             PoolEvent::Placed {
@@ -175,22 +173,13 @@ pub fn to_wire_event(
                 mode: mode.as_str().to_owned(),
             }
         }
-        Event::ModelBreaker { model: id, transition, health } => PoolEvent::Breaker {
-            component: "model".to_owned(),
-            from: transition.from.as_str().to_owned(),
-            to: transition.to.as_str().to_owned(),
-            reason: format!("{}: {}", model(*id), transition.reason),
-            health: *health,
-        },
+        Event::ModelBreaker { model: id, transition, health } => {
+            let reason = format!("{}: {}", model(*id), transition.reason);
+            breaker("model", transition, reason, *health)
+        }
         Event::Breaker { connection, component, transition, health } => {
             concerned = Some(connection.0);
-            PoolEvent::Breaker {
-                component: component.as_str().to_owned(),
-                from: transition.from.as_str().to_owned(),
-                to: transition.to.as_str().to_owned(),
-                reason: transition.reason.to_string(),
-                health: *health,
-            }
+            breaker(component.as_str(), transition, transition.reason.to_string(), *health)
         }
         Event::Connection { connection, to, cause } => {
             concerned = Some(connection.0);
@@ -246,6 +235,16 @@ pub fn to_wire_event(
         }
     };
     Some((concerned, event))
+}
+
+fn breaker(component: &str, transition: &Transition, reason: String, health: f64) -> PoolEvent {
+    PoolEvent::Breaker {
+        component: component.to_owned(),
+        from: transition.from.as_str().to_owned(),
+        to: transition.to.as_str().to_owned(),
+        reason,
+        health,
+    }
 }
 
 fn factors(cause: &RootCause) -> Vec<SharedFactor> {
@@ -310,11 +309,6 @@ impl Sampler {
             | Event::Scaled { .. } => true,
         }
     }
-}
-
-/// A duration as records hold it.
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

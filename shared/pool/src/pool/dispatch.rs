@@ -223,10 +223,8 @@ impl Pool {
             Duration::ZERO
         };
         let event = Event::Placed {
-            job: call.jobs.first().copied(),
             n_jobs: call.jobs.len() as u32,
             model: place.model,
-            shape: call.shape,
             connection: place.connection,
             backend: place.backend,
             expected: Duration::from_micros(place.cost_ln.clamp(0.0, 34.0).exp() as u64),

@@ -7,6 +7,7 @@ use super::state::Call;
 use crate::latency::{Estimate, LatencyKey};
 use crate::queue::LaneKey;
 use crate::record::CallKind;
+use crate::sort::sort;
 use crate::{Backend, Component, Connection, ConnectionId, GroupId, ModelId, ShapeClass};
 
 /// ln of how much slower a software adapter is taken to be than wasm until it is measured (FACTS: 3–100×).
@@ -81,17 +82,18 @@ impl Pool {
         })
     }
 
-    pub(super) fn busy_models<'a>(
-        &'a self,
-        connection: &'a Connection,
-    ) -> impl Iterator<Item = (ModelId, Backend)> + 'a {
+    /// What a connection's calls use, each once, however many calls do.
+    pub(super) fn busy_models(&self, connection: &Connection) -> Vec<(ModelId, Backend)> {
         let calls = connection.calls.iter().filter_map(|call| self.calls.get(call.0));
-        calls.filter_map(|call| Some((call.model?, call.backend?)))
+        let mut busy: Vec<_> = calls.filter_map(|call| Some((call.model?, call.backend?))).collect();
+        sort(&mut busy, |a, b| a < b);
+        busy.dedup();
+        busy
     }
 
     /// What a connection holds and no call uses.
     pub(super) fn idle_models(&self, connection: &Connection) -> Vec<(ModelId, Backend)> {
-        let busy: Vec<_> = self.busy_models(connection).collect();
+        let busy = self.busy_models(connection);
         connection.residents().filter(|held| !busy.contains(held)).collect()
     }
 

@@ -127,12 +127,6 @@ impl Pool {
         let StrategyEvidence { category, component, strategy, record } = evidence;
         self.playbook.seed((category, component, strategy), record);
     }
-
-    /// Retries that may be made at once.
-    #[must_use]
-    pub fn n_retry_tokens(&self) -> u32 {
-        self.budget.tokens() as u32
-    }
 }
 
 impl Estimate {

@@ -51,7 +51,9 @@ impl Pool {
         let Some(model_id) = call.model else { return };
         let model = &mut self.models[model_id.0 as usize];
         model.is_refetch |= category == FaultCategory::Integrity;
-        let is_models_fault = *model.failed_on.get_or_insert(call.connection) != call.connection;
+        let (first, is_models_fault) = model.failed_on.get_or_insert((call.connection, false));
+        *is_models_fault |= *first != call.connection;
+        let is_models_fault = *is_models_fault;
         if !is_models_fault {
             return self.count_failure(now, call.connection, call.component, permit, call.started);
         }

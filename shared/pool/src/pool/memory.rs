@@ -41,7 +41,7 @@ impl Pool {
         }
         if self.memory_ratio() <= self.config.scaling.memory_ceiling {
             self.relieved_at_bytes = 0;
-        } else {
+        } else if self.memory_bytes > self.relieved_at_bytes {
             self.scale_for_memory(now);
         }
     }
@@ -69,14 +69,17 @@ impl Pool {
         let shared_limit = self.config.scaling.memory_limit_bytes;
         if shared_limit > 0 && self.memory_bytes.saturating_add(needed) > shared_limit {
             // A first copy is loaded all the same where it could fit at all: nothing else lets its jobs run.
-            if needed > shared_limit || self.has_copy(model) {
+            if needed > shared_limit || self.index.serves(model) {
                 return false;
             }
         }
         let limit = connection.capabilities.memory_limit_bytes;
-        let in_use = self.busy_models(connection).filter(|&resident| resident != (model, backend));
-        let busy_bytes: u64 = in_use.map(|resident| self.resident_bytes(connection, resident)).sum();
-        limit == 0 || needed.saturating_add(busy_bytes) <= limit
+        if limit == 0 {
+            return true;
+        }
+        let in_use = self.busy_models(connection).into_iter().filter(|&used| used != (model, backend));
+        let busy_bytes: u64 = in_use.map(|used| self.resident_bytes(connection, used)).sum();
+        needed.saturating_add(busy_bytes) <= limit
     }
 
     /// Whether the model could ever fit into an empty connection.
@@ -150,14 +153,6 @@ impl Pool {
     fn resident_bytes(&self, connection: &Connection, resident: (ModelId, Backend)) -> u64 {
         let loaded = connection.residents.get(&resident).map(|resident| resident.memory_bytes);
         loaded.unwrap_or_else(|| self.models[resident.0.0 as usize].spec.memory_bytes)
-    }
-
-    /// Whether any connection serves the model.
-    fn has_copy(&self, model: ModelId) -> bool {
-        let serves = |connection: &Connection| {
-            connection.residents().any(|(held, on)| held == model && connection.is_serving(on))
-        };
-        self.connections().any(serves)
     }
 }
 

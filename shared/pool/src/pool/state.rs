@@ -18,8 +18,8 @@ pub(super) struct Model {
     pub(super) family: usize,
     /// Guards loads of this model everywhere, so that a model which cannot be loaded costs no connection its loader.
     pub(super) breaker: Breaker,
-    /// The first connection that failed to load it since one succeeded.
-    pub(super) failed_on: Option<ConnectionId>,
+    /// The first connection that failed to load it since one succeeded, and whether another one failed too.
+    pub(super) failed_on: Option<(ConnectionId, bool)>,
     pub(super) is_refetch: bool,
     /// Nobody wants it any more: it is unloaded wherever no call uses it.
     pub(super) is_retired: bool,

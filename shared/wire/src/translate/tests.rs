@@ -34,10 +34,8 @@ fn precisions_keep_their_names() {
 
 fn placed(is_hedge: bool) -> Event {
     Event::Placed {
-        job: None,
         n_jobs: 1,
         model: ModelId(0),
-        shape: pool::ShapeClass(0),
         connection: pool::ConnectionId(0),
         backend: pool::Backend::Wasm,
         expected: Duration::ZERO,

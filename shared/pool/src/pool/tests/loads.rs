@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::{
-    Action, Backend, BreakerState, Component, Connection, Event, Exclusion, FaultCategory, Job, ModelId,
-    TransitionReason,
+    Action, Backend, BreakerState, Component, Connection, ConnectionId, Event, Exclusion, FaultCategory, Job,
+    ModelId, TransitionReason,
 };
 
 /// Fails every load of a model for 50 s, or until its breaker opens; tells whether it did.
@@ -75,6 +75,32 @@ fn a_load_that_fails_while_half_open_opens_it_again() {
     assert!(fail_loads(&mut world, model));
     let states: Vec<BreakerState> = transitions(&world, model).iter().map(|&(to, _)| to).collect();
     assert_eq!(states[..3], [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Open]);
+}
+
+#[test]
+fn a_load_that_fails_while_half_open_opens_it_at_once_wherever_it_is() {
+    let mut world = World::with_workers(2, &[Backend::Wasm]);
+    let model = world.model("broken");
+    assert!(fail_loads(&mut world, model));
+    for connection in [0, 1].map(ConnectionId) {
+        let job = Job { pinned: Some(connection), ..Job::new(model) };
+        world.pool.submit(world.now, job).expect("there is room");
+        let is_probed = (0..2_000).any(|_| {
+            world.pass(Duration::from_secs(1));
+            if !world.open.iter().any(|action| matches!(action, Action::Load { .. })) {
+                return false;
+            }
+            let (load, on, _) = world.take_load();
+            world.fail(load, FaultCategory::ModelLoad);
+            on == connection
+        });
+        assert!(is_probed, "{connection:?}");
+        let changes = transitions(&world, model);
+        let is_by_probe = |&(to, reason): &(BreakerState, TransitionReason)| {
+            to == BreakerState::Open && matches!(reason, TransitionReason::ProbesFailed { .. })
+        };
+        assert!(changes.last().is_some_and(is_by_probe), "{changes:?}");
+    }
 }
 
 #[test]

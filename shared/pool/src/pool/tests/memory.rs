@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::{
-    Action, Backend, Config, Connection, ConnectionId, ConnectionSpec, Event, FaultCategory, Job, JobEnd,
-    Measured, ModelId, ModelSpec, Precision, ScaleReason, ScalingConfig, UnloadReason, Verdict,
+    Action, Backend, BackendSet, Capabilities, Config, Connection, ConnectionId, ConnectionSpec, Event,
+    FaultCategory, Job, JobEnd, Measured, ModelId, ModelSpec, Precision, ScaleReason, ScalingConfig,
+    UnloadReason, Verdict,
 };
 
 fn model(world: &mut World, name: &str, memory_bytes: u64) -> ModelId {
@@ -60,6 +61,20 @@ fn a_connection_above_its_limit_unloads_what_was_not_used_for_longest() {
     world.drain();
     assert_eq!(unloaded(&mut world), [(models[2], UnloadReason::Pressure)]);
     assert_eq!(world.pool.stats().memory_bytes, 450);
+}
+
+#[test]
+fn a_model_takes_its_memory_once_however_many_calls_use_it() {
+    let wasm = Capabilities::new(BackendSet::of(&[Backend::Wasm]));
+    let mut world = World::with_worker(Capabilities { capacity: 5, memory_limit_bytes: 250, ..wasm });
+    let [used, other, third] = ["used", "other", "third"].map(|name| model(&mut world, name, 100));
+    for _ in 0..3 {
+        world.submit_loaded(used);
+    }
+    world.submit_loaded(other);
+    // These two fill it, so that there is no room beside them.
+    world.submit(third);
+    assert!(world.open.is_empty(), "{:?}", world.open);
 }
 
 #[test]

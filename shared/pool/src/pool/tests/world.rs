@@ -44,6 +44,12 @@ impl World {
 
     /// A ready worker with wasm, whose models may take so many bytes.
     pub(super) fn with_memory(memory_limit_bytes: u64) -> Self {
+        let wasm = Capabilities::new(BackendSet::of(&[Backend::Wasm]));
+        Self::with_worker(Capabilities { memory_limit_bytes, ..wasm })
+    }
+
+    /// A ready worker.
+    pub(super) fn with_worker(capabilities: Capabilities) -> Self {
         let mut world = Self::new(Config::default());
         world.pool.add_connection(world.now, ConnectionSpec::worker("chromium"));
         world.drain();
@@ -51,8 +57,7 @@ impl World {
             Action::Open { call, .. } => Some(*call),
             _ => None,
         });
-        let wasm = Capabilities::new(BackendSet::of(&[Backend::Wasm]));
-        world.pool.on_ready(world.now, open, Capabilities { memory_limit_bytes, ..wasm });
+        world.pool.on_ready(world.now, open, capabilities);
         world.drain();
         world
     }
