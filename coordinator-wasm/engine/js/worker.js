@@ -45,10 +45,12 @@ const started = start(build);
 self.addEventListener('message', async ({ data: { header, buffers: given } }) => {
     const engine = await started;
     if (alive) {
-        const buffers = await Promise.all(given.map(opened)).catch(() => null);
-        post(buffers ? await answer(engine, header, buffers) : unreadable(header));
+        const settled = await Promise.allSettled(given.map(opened));
+        const buffers = settled.map(({ value }) => value);
+        const isWhole = settled.every(({ status }) => status === 'fulfilled');
+        post(isWhole ? await answer(engine, header, buffers) : unreadable(header));
         // What was handed over is used up: a model's file need not wait for a garbage collection.
-        buffers?.forEach((buffer) => (buffer.close ? buffer.close() : buffer.transfer?.(0)));
+        buffers.forEach((buffer) => (buffer?.close ? buffer.close() : buffer?.transfer?.(0)));
     }
 });
 

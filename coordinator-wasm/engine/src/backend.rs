@@ -12,6 +12,7 @@ use wire::{Adapter, DType, Fault, Profile, TensorHeader, Trial};
 pub use self::memory::{MemoryBackend, MemorySession};
 #[cfg(any(test, feature = "rten"))]
 pub use self::rten::RtenBackend;
+use crate::check::check_inputs;
 use crate::fault;
 use crate::tensor::Tensor;
 use crate::value::{Contract, ValueInfo};
@@ -112,14 +113,18 @@ pub async fn run_all(session: &dyn Session, inputs: Vec<Tensor>) -> Result<Vec<T
 /// # Errors
 /// Those of [`crate::check::check_inputs`] and of [`Session::run`].
 pub async fn run(session: &dyn Session, inputs: Vec<Tensor>, wanted: &[&str]) -> Result<Vec<Tensor>, Fault> {
-    crate::check::check_inputs(session.inputs(), &inputs)?;
-    let inputs = inputs.into_iter().map(Tensor::widened).collect();
-    let outputs = session.run(inputs, wanted).await?;
+    let outputs = session.run(checked(session, inputs)?, wanted).await?;
     let declared = |output: Tensor| match session.contract().output(&output.name) {
         Some(ValueInfo { dtype: DType::Float16, .. }) => output.narrowed(),
         _ => output,
     };
     Ok(outputs.into_iter().map(declared).collect())
+}
+
+/// Inputs as [`Session::run`] takes them.
+pub(crate) fn checked(session: &dyn Session, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Fault> {
+    check_inputs(session.inputs(), &inputs)?;
+    Ok(inputs.into_iter().map(Tensor::widened).collect())
 }
 
 /// The headers that go on the wire: a symbolic dimension is 0.

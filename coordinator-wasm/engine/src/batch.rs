@@ -20,7 +20,8 @@ pub(crate) fn jobs(inputs: Vec<Tensor>, n_jobs: usize) -> Result<Vec<Vec<Tensor>
         return Err(fault::batch(format!("{} tensors are not those of {n_jobs} jobs", inputs.len())));
     }
     let n_inputs = inputs.len() / n_jobs;
-    let jobs: Vec<Vec<Tensor>> = inputs.chunks(n_inputs).map(<[Tensor]>::to_vec).collect();
+    let mut inputs = inputs.into_iter();
+    let jobs: Vec<Vec<Tensor>> = (0..n_jobs).map(|_| inputs.by_ref().take(n_inputs).collect()).collect();
     let headers = |job: &[Tensor]| job.iter().map(Tensor::header).collect::<Vec<_>>();
     let first = headers(&jobs[0]);
     if first.iter().any(|header| header.dims.is_empty()) || jobs.iter().any(|job| headers(job) != first) {

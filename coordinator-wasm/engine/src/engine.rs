@@ -10,7 +10,6 @@ use wire::{Capabilities, Fault, Phases, PipelineKind, Reply};
 
 use crate::backend::{self, Backend, File, Session, Tuned};
 use crate::batch;
-use crate::check::check_inputs;
 use crate::fault;
 use crate::pipeline::{self, Parts, Pipeline};
 use crate::tensor::Tensor;
@@ -92,7 +91,7 @@ impl Engine {
     pub async fn profile(&self, key: &str, inputs: Vec<Tensor>) -> Reply {
         let profile = async {
             let session = self.session(key)?;
-            session.profile(checked(session.as_ref(), inputs)?).await
+            session.profile(backend::checked(session.as_ref(), inputs)?).await
         };
         match profile.await {
             Ok(profile) => Reply::Profiled { profile },
@@ -104,7 +103,7 @@ impl Engine {
     pub async fn tune(&self, key: &str, inputs: Vec<Tensor>, budget_millis: u32) -> Reply {
         let tune = async {
             let session = self.session(key)?;
-            session.tune(checked(session.as_ref(), inputs)?, budget_millis).await
+            session.tune(backend::checked(session.as_ref(), inputs)?, budget_millis).await
         };
         match tune.await {
             Ok(Tuned { adapter, trials, is_kept }) => Reply::Tuned { adapter, trials, is_kept },
@@ -198,16 +197,8 @@ impl Engine {
                 (done.outputs, Some(done.result))
             }
         };
-        #[cfg(feature = "slow-for-tests")]
-        slow_down(self.platform.now_micros, started);
-        let run_micros = Some((self.platform.now_micros)() - started);
-        let reply = Reply::Ran {
-            outputs: outputs.iter().map(Tensor::header).collect(),
-            result,
-            phases: Phases { run_micros, ..Phases::default() },
-            memory_bytes: (self.platform.memory_bytes)(),
-        };
-        Ok((reply, outputs))
+        let run_micros = self.run_micros(started);
+        Ok(self.ran(outputs, result, run_micros))
     }
 
     async fn try_run_batch(
@@ -220,7 +211,7 @@ impl Engine {
         let jobs = batch::jobs(inputs, n_jobs)?;
         let started = (self.platform.now_micros)();
         let outputs = backend::run_all(session.as_ref(), batch::stack(&jobs)).await?;
-        let run_micros = Some((self.platform.now_micros)() - started);
+        let run_micros = self.run_micros(started);
         let outputs = batch::split(&outputs, n_jobs)?;
         if !self.batching.borrow().contains(key)
             && let (Some(job), Some(stacked)) = (jobs.last(), outputs.last())
@@ -231,21 +222,25 @@ impl Engine {
                 self.batching.borrow_mut().insert(key.to_owned());
             }
         }
-        let outputs: Vec<Tensor> = outputs.into_iter().flatten().collect();
+        Ok(self.ran(outputs.into_iter().flatten().collect(), None, run_micros))
+    }
+
+    /// Time that a run took which began at `started`, microseconds.
+    fn run_micros(&self, started: u64) -> u64 {
+        #[cfg(feature = "slow-for-tests")]
+        slow_down(self.platform.now_micros, started);
+        (self.platform.now_micros)() - started
+    }
+
+    fn ran(&self, outputs: Vec<Tensor>, result: Option<Value>, run_micros: u64) -> (Reply, Vec<Tensor>) {
         let reply = Reply::Ran {
             outputs: outputs.iter().map(Tensor::header).collect(),
-            result: None,
-            phases: Phases { run_micros, ..Phases::default() },
+            result,
+            phases: Phases { run_micros: Some(run_micros), ..Phases::default() },
             memory_bytes: (self.platform.memory_bytes)(),
         };
-        Ok((reply, outputs))
+        (reply, outputs)
     }
-}
-
-/// Inputs as [`Session::run`] takes them.
-fn checked(session: &dyn Session, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Fault> {
-    check_inputs(session.inputs(), &inputs)?;
-    Ok(inputs.into_iter().map(Tensor::widened).collect())
 }
 
 /// Makes a run that began at `started` take a fifth longer than it did.

@@ -121,6 +121,12 @@ impl<E> Planned<E> {
         self.prepared.borrow_mut().by_key.insert((dims, String::new()), Rc::new(made));
     }
 
+    /// True when the file declares every dimension of every input: all plans are alike.
+    pub fn is_fixed(&self) -> bool {
+        let mut dims = self.contract.inputs.iter().flat_map(|input| input.dims.iter().flatten());
+        dims.all(|dim| matches!(dim, Dim::Fixed(_)))
+    }
+
     /// The plan for inputs whose open dimensions all have this length, when there is one.
     pub fn plan_for_length(&self, length: usize) -> Option<Plan> {
         self.model.plan(&facts(&self.model, length)).ok()

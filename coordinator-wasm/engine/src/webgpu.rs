@@ -13,6 +13,7 @@ use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
 use crate::value::Contract;
 
+use self::choices::Measured;
 use self::device::Device;
 use self::executable::{Executable, Weights};
 
@@ -42,14 +43,20 @@ struct Devices {
 impl Devices {
     /// The device, or a new one when there is none or the last was lost.
     async fn get(&self) -> Result<Rc<Device>, Fault> {
-        if let Some(device) = self.current.borrow().as_ref()
-            && !device.is_lost()
-        {
-            return Ok(Rc::clone(device));
+        if let Some(device) = self.working() {
+            return Ok(device);
         }
         let device = Device::request().await?;
+        // Loads that overlap all ask, and share the first that comes.
+        if let Some(other) = self.working() {
+            return Ok(other);
+        }
         *self.current.borrow_mut() = Some(Rc::clone(&device));
         Ok(device)
+    }
+
+    fn working(&self) -> Option<Rc<Device>> {
+        self.current.borrow().clone().filter(|device| !device.is_lost())
     }
 }
 
@@ -94,7 +101,7 @@ impl WebgpuSession {
             let program = Program::new(&plan, &device.target()).map_err(|error| fault::lowering(&error))?;
             // Shaders compile while weights are uploaded and the caller gets its first input ready. Where shapes are open they
             // are those of some small ones, which have most of their shaders in common with larger ones.
-            let usual = planned.plan_for_length(USUAL_LENGTH);
+            let usual = if planned.is_fixed() { None } else { planned.plan_for_length(USUAL_LENGTH) };
             let usual = usual.and_then(|plan| Program::new(&plan, &device.target()).ok());
             device.compile(&usual.as_ref().unwrap_or(&program).shaders);
             device.watched(|| weights.upload(&device, &program)).await?;
@@ -166,15 +173,12 @@ impl Session for WebgpuSession {
             let (executable, _) = self.executable(inputs).await?;
             let device = executable.device();
             let trials = tune::tune(device, executable.tunables(), budget_millis).await?;
-            for trial in trials.iter().filter(|trial| trial.is_chosen) {
-                if let Ok(variant) = trial.variant.parse() {
-                    device.choices().measured.insert(trial.key.clone(), variant);
-                }
-            }
+            let chosen = trials.iter().filter(|trial| trial.is_chosen);
+            let chosen: Measured = chosen.map(|trial| (trial.key.clone(), trial.variant.clone())).collect();
+            device.choices().measured.extend(choices::variants(&chosen));
             // Programs that were made before have the old variants.
             self.planned.forget();
-            let choices = device.choices().clone();
-            let is_kept = choices::keep(device.adapter(), &choices).await;
+            let is_kept = choices::keep(device.adapter(), chosen).await;
             Ok(Tuned { adapter: device.adapter().clone(), trials, is_kept })
         })
     }

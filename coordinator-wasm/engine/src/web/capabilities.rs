@@ -45,7 +45,8 @@ fn find_adapter(navigator: &Navigator) -> impl Future<Output = Result<GpuAdapter
     }
 }
 
-fn described(adapter: &GpuAdapter) -> Adapter {
+/// The adapter as the browser describes it.
+pub(crate) fn described(adapter: &GpuAdapter) -> Adapter {
     let info = adapter.info();
     Adapter {
         vendor: info.vendor(),

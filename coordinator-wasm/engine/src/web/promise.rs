@@ -21,6 +21,11 @@ fn timer(millis: i32, value: &JsValue) -> Promise {
     })
 }
 
+/// What the promise that a call gives comes to, or the error of the call.
+pub(crate) async fn awaited(call: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
+    JsFuture::from(call?).await
+}
+
 /// Awaits `promise` for at most `limit_millis`.
 pub(crate) async fn within(promise: &Promise, limit_millis: i32) -> Result<JsValue, Failure> {
     let late = JsValue::symbol(Some("late"));

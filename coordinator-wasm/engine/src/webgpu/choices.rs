@@ -19,7 +19,7 @@ const DATABASE: &str = "tabpool-tuning";
 const PATIENCE_MILLIS: i32 = 1_000;
 
 /// Names of variants by class, as both the database and the agent give them.
-type Measured = BTreeMap<String, String>;
+pub(super) type Measured = BTreeMap<String, String>;
 
 /// What is known of an adapter. This browser's own measurements count more than those of others.
 pub(super) async fn known(adapter: &Adapter, settings: &Settings) -> Choices {
@@ -29,20 +29,21 @@ pub(super) async fn known(adapter: &Adapter, settings: &Settings) -> Choices {
         None => Measured::new(),
     };
     let own = kept(adapter).await.unwrap_or_default();
-    for (class, name) in told.into_iter().chain(own) {
-        // Another version of tabpool may know variants that this one lacks.
-        if let Ok(variant) = name.parse::<Variant>() {
-            choices.measured.insert(class, variant);
-        }
-    }
+    choices.measured.extend(variants(&told).chain(variants(&own)));
     choices
 }
 
-/// Keeps what was measured on an adapter for the next visit; false when the browser does not.
-pub(super) async fn keep(adapter: &Adapter, choices: &Choices) -> bool {
-    let names: Measured =
-        choices.measured.iter().map(|(class, variant)| (class.clone(), variant.to_string())).collect();
-    let Ok(text) = serde_json::to_string(&names) else { return false };
+/// The variants of those names that are known: another version of tabpool may know some that this one lacks.
+pub(super) fn variants(measured: &Measured) -> impl Iterator<Item = (String, Variant)> {
+    measured.iter().filter_map(|(class, name)| Some((class.clone(), name.parse().ok()?)))
+}
+
+/// Keeps what was measured on an adapter for the next visit, beside what is kept of other classes; false when the browser
+/// does not.
+pub(super) async fn keep(adapter: &Adapter, measured: Measured) -> bool {
+    let mut all = kept(adapter).await.unwrap_or_default();
+    all.extend(measured);
+    let Ok(text) = serde_json::to_string(&all) else { return false };
     let put = |store: &Database| store.put(&text, &key(adapter));
     with_store("readwrite", put).await.is_some()
 }
@@ -59,11 +60,12 @@ async fn with_store(
 ) -> Option<JsValue> {
     let opening = sys::INDEXED_DB.with(|factory| factory.as_ref()?.open(DATABASE, 1).ok())?;
     let fresh = opening.clone();
-    let create = Closure::once(move || {
+    // JavaScript owns it: the database may open when nobody waits any more.
+    let create = Closure::once_into_js(move || {
         // Where it fails, the transaction below finds no store.
         drop(fresh.result().unchecked_into::<Database>().create_object_store(DATABASE));
     });
-    opening.set_on_upgrade_needed(create.as_ref());
+    opening.set_on_upgrade_needed(&create);
     let database: Database = settled(&opening).await?.unchecked_into();
     let store =
         database.transaction(DATABASE, mode).and_then(|transaction| transaction.object_store(DATABASE));
@@ -104,3 +106,6 @@ fn key(adapter: &Adapter) -> String {
     let Adapter { vendor, architecture, description, is_fallback } = adapter;
     format!("{vendor}|{architecture}|{description}|{is_fallback}")
 }
+
+#[cfg(test)]
+mod tests;

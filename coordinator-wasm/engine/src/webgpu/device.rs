@@ -8,6 +8,7 @@ use js_sys::{JsString, Object, Promise, Reflect};
 use model::webgpu::{Choices, Target};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     Gpu, GpuAdapter, GpuAutoLayoutMode, GpuBufferDescriptor, GpuComputePipeline,
     GpuComputePipelineDescriptor, GpuDevice, GpuDeviceDescriptor, GpuDeviceLostInfo, GpuError,
@@ -19,7 +20,7 @@ use wire::{Adapter, Fault};
 use super::buffer::{Account, Buffer};
 use super::settings::Settings;
 use super::{choices, fault};
-use crate::web::capabilities::words;
+use crate::web::capabilities::{described, words};
 use crate::web::promise::{Failure, within};
 use crate::web::sys::{self, Navigator};
 
@@ -78,10 +79,6 @@ pub(super) struct Device {
     account: Account,
     /// Kept for the device, which calls it.
     _on_error: Closure<dyn FnMut(GpuUncapturedErrorEvent)>,
-    /// What nobody waits for may fail.
-    ignore: Closure<dyn FnMut(JsValue)>,
-    /// Kept for the promise that calls it.
-    _on_lost: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Device {
@@ -101,12 +98,7 @@ impl Device {
         let asked = adapter.request_device_with_descriptor(&descriptor(&adapter, &settings)).unchecked_into();
         let gpu: GpuDevice = answer(&asked, "start").await?.unchecked_into();
         let (limits, features, info) = (gpu.limits(), gpu.features(), adapter.info());
-        let described = Adapter {
-            vendor: info.vendor(),
-            architecture: info.architecture(),
-            description: info.description(),
-            is_fallback: info.is_fallback_adapter(),
-        };
+        let described = described(&adapter);
         let choices = choices::known(&described, &settings).await;
         let names = [info.architecture(), info.description(), info.vendor()];
         let unnamed = if info.is_fallback_adapter() { "fallback" } else { "unnamed" };
@@ -131,13 +123,13 @@ impl Device {
                 news.error.borrow_mut().get_or_insert_with(|| gpu_fault(&event.error(), &account));
             }
         });
-        let on_lost = Closure::new({
-            let news = Rc::clone(&news);
-            move |info: JsValue| *news.lost.borrow_mut() = Some(reason(&info.unchecked_into()))
-        });
         gpu.set_onuncapturederror(Some(on_error.as_ref().unchecked_ref()));
-        let lost: Promise = gpu.lost().unchecked_into();
-        drop(lost.then(&on_lost));
+        let (lost, note): (Promise, _) = (gpu.lost().unchecked_into(), Rc::clone(&news));
+        spawn_local(async move {
+            if let Ok(info) = JsFuture::from(lost).await {
+                note.lost.replace(Some(reason(&info.unchecked_into())));
+            }
+        });
         Ok(Rc::new(Self {
             gpu,
             name,
@@ -152,8 +144,6 @@ impl Device {
             staging: RefCell::default(),
             account,
             _on_error: on_error,
-            ignore: Closure::new(|_: JsValue| {}),
-            _on_lost: on_lost,
         }))
     }
 
@@ -252,9 +242,9 @@ impl Device {
             let descriptor =
                 GpuComputePipelineDescriptor::new_with_gpu_auto_layout_mode(GpuAutoLayoutMode::Auto, &stage);
             let promise: Promise = self.gpu.create_compute_pipeline_async(&descriptor).unchecked_into();
-            // Whoever needs the pipeline learns of a failure; until then nobody listens.
-            drop(promise.catch(&self.ignore));
-            pipelines.insert(text.clone(), promise);
+            pipelines.insert(text.clone(), promise.clone());
+            // Whoever needs the pipeline learns of a failure; until then nobody else listens.
+            spawn_local(async { drop(JsFuture::from(promise).await) });
         }
     }
 

@@ -14,6 +14,7 @@ use super::limits::read_limits;
 use super::sys::{self, Ml, MlContext, MlContextOptions};
 use super::trial::graph_devices;
 use crate::web::capabilities::words;
+use crate::web::promise::awaited;
 
 /// One context and its limits.
 #[derive(Debug)]
@@ -29,10 +30,7 @@ impl Context {
     /// A context for a device type.
     pub(super) async fn open(device: Device) -> Result<Self, Fault> {
         let Some(ml) = sys::navigator_ml() else { return Err(unavailable("navigator.ml is undefined")) };
-        let context = match create(&ml, device) {
-            Ok(promise) => JsFuture::from(promise).await,
-            Err(error) => Err(error),
-        };
+        let context = awaited(create(&ml, device)).await;
         let context: MlContext = context.map_err(|error| unavailable(&words(&error)))?.unchecked_into();
         let devices = graph_devices(&context).await.map_err(|reason| unavailable(&reason))?;
         let name = device.as_str();

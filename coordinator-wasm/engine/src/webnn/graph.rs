@@ -6,7 +6,6 @@ use js_sys::{Array, Function, Object, Reflect};
 use model::Plan;
 use model::webnn::{Argument, Call, Program};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use wire::Fault;
 
 use super::bytes::constant_bytes;
@@ -15,6 +14,7 @@ use super::port::{Port, descriptor, numbers_array, with_view};
 use super::sys::{MlGraph, MlGraphBuilder};
 use crate::fault;
 use crate::web::capabilities::words;
+use crate::web::promise::awaited;
 
 /// A graph with the tensors that go in and out.
 #[derive(Debug)]
@@ -32,10 +32,7 @@ impl Graph {
             Err(error) => return Err(context.fault("start a graph", &error).await),
         };
         let graph = match operands(plan, program, &builder)? {
-            Ok(outputs) => match builder.build(&outputs) {
-                Ok(promise) => JsFuture::from(promise).await,
-                Err(error) => Err(error),
-            },
+            Ok(outputs) => awaited(builder.build(&outputs)).await,
             Err(error) => Err(error),
         };
         match graph {

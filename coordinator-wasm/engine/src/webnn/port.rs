@@ -4,13 +4,13 @@ use js_sys::{Array, Object, Uint8Array};
 use model::webnn::type_name;
 use model::{DType, Fact, Tensor};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use wire::Fault;
 
 use super::bytes::{input_bytes, output_tensor};
 use super::context::Context;
 use super::sys::{MlTensor, MlTensorDescriptor};
 use crate::fault;
+use crate::web::promise::awaited;
 
 /// A value's tensor.
 #[derive(Debug)]
@@ -43,11 +43,7 @@ impl Port {
         let descriptor = descriptor(&Fact::new(dtype, fact.dims.clone()));
         descriptor.set_writable(uses.is_written);
         descriptor.set_readable(uses.is_read);
-        let tensor = match context.context.create_tensor(&descriptor) {
-            Ok(promise) => JsFuture::from(promise).await,
-            Err(error) => Err(error),
-        };
-        match tensor {
+        match awaited(context.context.create_tensor(&descriptor)).await {
             Ok(tensor) => Ok(Self { name, tensor: tensor.unchecked_into(), dtype, fact }),
             Err(error) => Err(context.fault("make a tensor", &error).await),
         }
@@ -71,11 +67,7 @@ impl Port {
     ) -> impl Future<Output = Result<Tensor, Fault>> + use<'a> {
         let promise = context.context.read_tensor(&self.tensor);
         async move {
-            let buffer = match promise {
-                Ok(promise) => JsFuture::from(promise).await,
-                Err(error) => Err(error),
-            };
-            let buffer = match buffer {
+            let buffer = match awaited(promise).await {
                 Ok(buffer) => buffer,
                 Err(error) => return Err(context.fault("read a result", &error).await),
             };

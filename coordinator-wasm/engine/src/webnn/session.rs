@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use model::webnn::{Unplaced, place};
-use model::{Dim, Plan, Source};
+use model::{Plan, Source};
 use wire::Fault;
 
 use super::backend::Contexts;
@@ -14,7 +14,7 @@ use crate::backend::{LocalFuture, Session};
 use crate::fault;
 use crate::planned::{self, Planned};
 use crate::tensor::Tensor;
-use crate::value::{Contract, ValueInfo};
+use crate::value::Contract;
 
 /// One model with the graphs of the shapes it was run with.
 pub(super) struct WebnnSession {
@@ -42,9 +42,7 @@ impl WebnnSession {
     async fn prepare_first(&self, plan: &Plan) -> Result<(), Fault> {
         let context = Rc::clone(&self.context.borrow());
         let placed = place(plan, &context.limits);
-        let is_fixed =
-            |input: &ValueInfo| input.dims.iter().flatten().all(|dim| matches!(dim, Dim::Fixed(_)));
-        if self.contract().inputs.iter().all(is_fixed) {
+        if self.planned.is_fixed() {
             let parts =
                 Parts::build(plan, placed.map_err(|error| refused(&error))?, &context, &self.kernels).await?;
             self.planned.keep(plan, parts);

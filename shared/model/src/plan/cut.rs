@@ -78,6 +78,7 @@ impl Plan {
         let wanted: BTreeSet<ValueId> = later
             .chain(self.outputs.iter().map(|(_, value)| value))
             .map(|&value| roots.root(value))
+            .filter(|root| cutting.ids.contains_key(root))
             .collect();
         written.retain(|value| wanted.contains(value));
         for &value in &written {

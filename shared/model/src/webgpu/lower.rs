@@ -365,7 +365,7 @@ impl<'p> Lowering<'p> {
         if let Some(&id) = self.constants.get(&key) {
             return id;
         }
-        let size_bytes = packing.size_bytes(tensor.data().len());
+        let size_bytes = packing.size_bytes(tensor.n_elements());
         let id = self.add(Source::Constant(Arc::clone(tensor), packing), size_bytes);
         self.constants.insert(key, id);
         id

@@ -83,6 +83,9 @@ impl Lowering<'_> {
             && limits.takes("quantizeLinear", "output", &bytes)
             && limits.takes("dequantizeLinear", "input", &bytes);
         let is_bare = epilogue.activations.is_empty() && !epilogue.has_residual;
+        if !is_offered || !is_bare {
+            return None;
+        }
         let product = step.outputs[0];
         let next_index = self.builder.step + 1;
         let next = self.plan.steps.get(next_index)?;
@@ -91,7 +94,7 @@ impl Lowering<'_> {
             reads == (index == next_index)
         });
         let is_output = self.plan.outputs.iter().any(|(_, value)| self.roots.root(*value) == product);
-        if !is_offered || !is_bare || !is_read_only_next || is_output {
+        if !is_read_only_next || is_output {
             return None;
         }
         let (x, x_scale) = self.scale_of(self.producer(*step.inputs.first()?.as_ref()?)?, true)?;
