@@ -153,7 +153,7 @@ fn is_abandoned(name: &str) -> bool {
     let Some(rest) = name.strip_prefix(SCRATCH) else { return false };
     let process = rest.split('-').next().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
     // A process of somebody else may not be asked, but lives.
-    !process.is_some_and(|process| !matches!(test_kill_process(process), Err(Errno::SRCH)))
+    process.is_none_or(|process| matches!(test_kill_process(process), Err(Errno::SRCH)))
 }
 
 /// The folder `tabpool` in the base directory that `variable` names, or else in `fallback` under the home.
