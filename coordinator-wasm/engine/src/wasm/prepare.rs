@@ -1,5 +1,7 @@
 //! Chooses a kernel for every step of a plan, and packs the weights that kernels read.
 
+mod weights;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,8 +9,10 @@ use std::sync::Arc;
 use model::op::{Binary, StridedRead};
 use model::plan::{Home, Plan, Step};
 use model::reference::{ResizeSample, pad_source, resize_samples};
-use model::{DType, Data, DataRef, Op, ScaledBytes, Tensor};
+use model::{DType, DataRef, Op, ScaledBytes, Tensor};
 
+pub(crate) use self::weights::Weights;
+use self::weights::{Form, Packed};
 use super::kernel::conv::PackedFilters;
 use super::kernel::depthwise::DepthwiseFilters;
 use super::kernel::gemm::{PackedColumns, Rows};
@@ -54,106 +58,6 @@ pub(super) enum Kernel {
     Reference,
 }
 
-/// Packed weights of a model, shared by its shape classes.
-#[derive(Debug, Default)]
-pub(crate) struct Weights {
-    /// By the address of the weight, which the cache keeps alive, and how it is packed.
-    packed: BTreeMap<(*const Tensor, Form), (Arc<Tensor>, Packed)>,
-}
-
-/// How a weight is packed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Form {
-    /// The right side of a product, its rows or its columns.
-    Columns {
-        is_transposed: bool,
-    },
-    /// The same in 8 bits.
-    ScaledColumns {
-        is_transposed: bool,
-    },
-    Bytes {
-        zero_points: Vec<i32>,
-    },
-    /// One that a weight cannot be restored from.
-    Other(String),
-}
-
-#[derive(Debug, Clone)]
-enum Packed {
-    Columns(Rc<PackedColumns>),
-    ScaledColumns(Rc<ScaledColumns>),
-    Bytes(Rc<PackedBytes>),
-    Filters(Rc<PackedFilters>),
-    DepthwiseFilters(Rc<DepthwiseFilters>),
-    TransposedFilters(Rc<Vec<TransposedFilters>>),
-    Recurrent(Rc<PackedRecurrent>),
-}
-
-impl Weights {
-    fn get(
-        &mut self,
-        tensor: &Arc<Tensor>,
-        form: Form,
-        pack: impl FnOnce(&Tensor) -> Option<Packed>,
-    ) -> Option<Packed> {
-        let key = (Arc::as_ptr(tensor), form);
-        if let Some((_, packed)) = self.packed.get(&key) {
-            return Some(packed.clone());
-        }
-        let packed = if tensor.is_released() { pack(self.restore(tensor)?.as_ref())? } else { pack(tensor)? };
-        self.packed.insert(key, (Arc::clone(tensor), packed.clone()));
-        Some(packed)
-    }
-
-    fn has(&self, tensor: &Arc<Tensor>, form: &Form) -> bool {
-        self.packed.contains_key(&(Arc::as_ptr(tensor), form.clone()))
-    }
-
-    /// The elements of a released weight, from a packed form.
-    fn restore(&self, tensor: &Arc<Tensor>) -> Option<Arc<Tensor>> {
-        let &[n_rows, n_columns] = tensor.dims() else { return None };
-        let places = (0..n_rows).flat_map(|row| (0..n_columns).map(move |column| (row, column)));
-        let is_of_tensor = |key: &&(*const Tensor, Form)| key.0 == Arc::as_ptr(tensor);
-        let data = self.packed.keys().filter(is_of_tensor).find_map(|key| {
-            let places = places.clone();
-            Some(match (&key.1, &self.packed.get(key)?.1, tensor.dtype()) {
-                (Form::Columns { is_transposed: false }, Packed::Columns(packed), _) => {
-                    Data::F32(places.map(|(row, column)| packed.element(row, column)).collect())
-                }
-                (Form::Columns { is_transposed: true }, Packed::Columns(packed), _) => {
-                    Data::F32(places.map(|(row, column)| packed.element(column, row)).collect())
-                }
-                (Form::ScaledColumns { is_transposed: false }, Packed::ScaledColumns(packed), _) => {
-                    Data::F32(places.map(|(row, column)| packed.element(row, column)).collect())
-                }
-                (Form::ScaledColumns { is_transposed: true }, Packed::ScaledColumns(packed), _) => {
-                    Data::F32(places.map(|(row, column)| packed.element(column, row)).collect())
-                }
-                (Form::Bytes { .. }, Packed::Bytes(packed), DType::I8) => {
-                    Data::I8(places.map(|(row, column)| packed.element(row, column)).collect())
-                }
-                (Form::Bytes { .. }, Packed::Bytes(packed), DType::U8) => {
-                    let shifted = |(row, column)| packed.element(row, column).cast_unsigned() ^ 0x80;
-                    Data::U8(places.map(shifted).collect())
-                }
-                _ => return None,
-            })
-        })?;
-        Tensor::new(tensor.dims().to_vec(), data).map(Arc::new)
-    }
-
-    /// Keeps the packed forms of one weight as those of another.
-    fn rename(&mut self, from: &Arc<Tensor>, to: &Arc<Tensor>) {
-        let keys: Vec<_> = self.packed.keys().filter(|key| key.0 == Arc::as_ptr(from)).cloned().collect();
-        for key in keys {
-            if let Some((_, packed)) = self.packed.remove(&key) {
-                self.packed.insert((Arc::as_ptr(to), key.1), (Arc::clone(to), packed));
-            }
-        }
-    }
-}
-
 /// One kernel per step. Released weights that a kernel reads as they were are restored in the plan.
 pub(super) fn choose_kernels(plan: &mut Plan, weights: &mut Weights) -> Vec<Kernel> {
     (0..plan.steps.len())
@@ -168,7 +72,7 @@ pub(super) fn choose_kernels(plan: &mut Plan, weights: &mut Weights) -> Vec<Kern
 
 fn restore_operands(plan: &mut Plan, index: usize, kernel: &Kernel, weights: &Weights) {
     for position in 0..plan.steps[index].inputs.len() {
-        if kernel.packed_operand() == Some(position) {
+        if kernel.packed_operands().contains(&position) {
             continue;
         }
         let Some(value) = plan.steps[index].inputs[position] else { continue };
@@ -196,33 +100,42 @@ pub(super) fn pack_weights(
         }
     }
     for index in 0..plan.steps.len() {
-        let chooser = Chooser { plan: &plan, step: &plan.steps[index] };
-        let Some(position) = chooser.choose(weights).and_then(|kernel| kernel.packed_operand()) else {
-            continue;
-        };
-        let Some(tensor) = chooser.constant(position).map(Arc::clone) else { continue };
-        let n_left = n_readers.entry(Arc::as_ptr(&tensor)).or_default();
-        *n_left -= 1;
-        if *n_left > 0 || tensor.is_released() {
-            continue;
-        }
-        let released = Arc::new(tensor.released());
-        weights.rename(&tensor, &released);
-        for value in &mut plan.values {
-            if let Home::Constant(constant) = &mut value.home
-                && Arc::ptr_eq(constant, &tensor)
-            {
-                *constant = Arc::clone(&released);
+        let kernel = Chooser { plan: &plan, step: &plan.steps[index] }.choose(weights);
+        for &position in kernel.iter().flat_map(Kernel::packed_operands) {
+            let chooser = Chooser { plan: &plan, step: &plan.steps[index] };
+            let Some(tensor) = chooser.constant(position).map(Arc::clone) else { continue };
+            let n_left = n_readers.entry(Arc::as_ptr(&tensor)).or_default();
+            *n_left -= 1;
+            if *n_left > 0 || tensor.is_released() {
+                continue;
             }
+            let released = Arc::new(tensor.released());
+            weights.rename(&tensor, &released);
+            for value in &mut plan.values {
+                if let Home::Constant(constant) = &mut value.home
+                    && Arc::ptr_eq(constant, &tensor)
+                {
+                    *constant = Arc::clone(&released);
+                }
+            }
+            release(&tensor, &released);
         }
-        release(&tensor, &released);
     }
 }
 
 impl Kernel {
-    /// The operand that is read in a packed form from which it can be restored.
-    fn packed_operand(&self) -> Option<usize> {
-        matches!(self, Self::MatMul(Some(_)) | Self::ScaledMatMul(_) | Self::Quantized(_)).then_some(1)
+    /// The operands that are read in a packed form from which they can be restored.
+    pub(super) fn packed_operands(&self) -> &'static [usize] {
+        match self {
+            Self::MatMul(Some(_))
+            | Self::ScaledMatMul(_)
+            | Self::Quantized(_)
+            | Self::Conv(_)
+            | Self::Depthwise(_)
+            | Self::ConvTransposed(_) => &[1],
+            Self::Recurrent(_) => &[1, 2],
+            _ => &[],
+        }
     }
 }
 
@@ -321,17 +234,17 @@ impl<'a> Chooser<'a> {
             return Some(Kernel::MatMul(None));
         };
         let form = Form::ScaledColumns { is_transposed: trans_b };
-        let pack = |tensor: &Tensor| {
-            let packed = ScaledColumns::new(tensor.as_scaled()?, trans_b)?;
+        let pack = |tensors: &[Arc<Tensor>]| {
+            let packed = ScaledColumns::new(tensors[0].as_scaled()?, trans_b)?;
             Some(Packed::ScaledColumns(Rc::new(packed)))
         };
         if (tensor.as_scaled().is_some() || weights.has(tensor, &form))
-            && let Some(Packed::ScaledColumns(packed)) = weights.get(tensor, form, pack)
+            && let Some(Packed::ScaledColumns(packed)) = weights.get(&[tensor], form, pack)
         {
             return Some(Kernel::ScaledMatMul(packed));
         }
-        let packed = weights.get(tensor, Form::Columns { is_transposed: trans_b }, |tensor| {
-            let rows = Rows::dense(tensor.data().as_f32()?, n_columns);
+        let packed = weights.get(&[tensor], Form::Columns { is_transposed: trans_b }, |tensors| {
+            let rows = Rows::dense(tensors[0].data().as_f32()?, n_columns);
             let packed = if trans_b {
                 PackedColumns::from_columns(rows, n_columns)
             } else {
@@ -353,15 +266,15 @@ impl<'a> Chooser<'a> {
             Some(_) => self.constant(3)?.data().to_i64()?.into_iter().map(|point| point as i32).collect(),
             None => Vec::new(),
         };
-        let pack = |tensor: &Tensor| {
-            let bytes = match tensor.data() {
+        let pack = |tensors: &[Arc<Tensor>]| {
+            let bytes = match tensors[0].data() {
                 DataRef::I8(bytes) => Bytes::Signed(bytes),
                 DataRef::U8(bytes) => Bytes::Unsigned(bytes),
                 _ => return None,
             };
             Some(Packed::Bytes(Rc::new(PackedBytes::new(bytes, depth, n_columns, &zero_points))))
         };
-        match weights.get(tensor, Form::Bytes { zero_points: zero_points.clone() }, pack) {
+        match weights.get(&[tensor], Form::Bytes { zero_points: zero_points.clone() }, pack) {
             Some(Packed::Bytes(packed)) => Some(Kernel::Quantized(packed)),
             _ => None,
         }
@@ -369,21 +282,24 @@ impl<'a> Chooser<'a> {
 
     fn conv(&self, weights: &mut Weights) -> Option<Kernel> {
         let Op::Conv { window, groups, .. } = &self.step.op else { return None };
-        let data = self.floats(1)?;
         let (tensor, dims) = (self.constant(1)?, self.dims(1));
+        let (kernel, n_groups) = (window.kernel, *groups);
         let (n_out, n_in) = (dims[0], dims[1]);
-        if *groups > 1 && n_out == *groups && n_in == 1 {
-            let pack =
-                |_: &Tensor| Some(Packed::DepthwiseFilters(Rc::new(DepthwiseFilters::new(data, n_out))));
-            return match weights.get(tensor, Form::Other("depthwise filters".to_owned()), pack) {
+        if n_groups > 1 && n_out == n_groups && n_in == 1 {
+            let packed = weights.get(&[tensor], Form::DepthwiseFilters, |tensors| {
+                let packed = DepthwiseFilters::new(tensors[0].data().as_f32()?, n_out);
+                Some(Packed::DepthwiseFilters(Rc::new(packed)))
+            });
+            return match packed {
                 Some(Packed::DepthwiseFilters(packed)) => Some(Kernel::Depthwise(packed)),
                 _ => None,
             };
         }
-        let pack = |_: &Tensor| {
-            Some(Packed::Filters(Rc::new(PackedFilters::new(data, n_in, window.kernel, *groups))))
-        };
-        match weights.get(tensor, Form::Other(format!("filters {groups} {n_in} {:?}", window.kernel)), pack) {
+        let packed = weights.get(&[tensor], Form::Filters { n_groups, kernel }, |tensors| {
+            let packed = PackedFilters::new(tensors[0].data().as_f32()?, n_in, kernel, n_groups);
+            Some(Packed::Filters(Rc::new(packed)))
+        });
+        match packed {
             Some(Packed::Filters(packed)) => Some(Kernel::Conv(packed)),
             _ => None,
         }
@@ -391,39 +307,34 @@ impl<'a> Chooser<'a> {
 
     fn conv_transposed(&self, weights: &mut Weights) -> Option<Kernel> {
         let Op::ConvTranspose { window, groups, .. } = &self.step.op else { return None };
-        let data = self.floats(1)?;
-        let n_in = self.dims(1)[0] / groups;
-        let per_group = (data.len() / groups).max(1);
-        let n_taps = window.kernel[0] * window.kernel[1];
-        let pack = |_: &Tensor| {
-            let groups = data.chunks_exact(per_group);
+        let (n_groups, n_taps) = (*groups, window.kernel[0] * window.kernel[1]);
+        let n_in = self.dims(1)[0] / n_groups;
+        let form = Form::TransposedFilters { n_groups, n_taps };
+        let packed = weights.get(&[self.constant(1)?], form, |tensors| {
+            let data = tensors[0].data().as_f32()?;
+            let groups = data.chunks_exact((data.len() / n_groups).max(1));
             let filters = groups.map(|group| TransposedFilters::new(group, n_in, n_taps)).collect();
             Some(Packed::TransposedFilters(Rc::new(filters)))
-        };
-        match weights.get(
-            self.constant(1)?,
-            Form::Other(format!("transposed filters {groups} {n_taps}")),
-            pack,
-        ) {
+        });
+        match packed {
             Some(Packed::TransposedFilters(packed)) => Some(Kernel::ConvTransposed(packed)),
             _ => None,
         }
     }
 
     fn recurrent(&self, weights: &mut Weights) -> Option<Kernel> {
-        let Op::Recurrent { cell, direction, hidden_size } = &self.step.op else { return None };
-        let (w, r) = (self.floats(1)?, self.floats(2)?);
-        let bias = match self.value(3) {
-            Some(_) => Some(self.floats(3)?),
-            None => None,
-        };
-        // The recurrence weights and bias belong to the input weights, so their addresses are part of the key.
-        let how = format!("recurrent {cell:?} {direction:?} {:p} {:?}", r, bias.map(<[f32]>::as_ptr));
-        let pack = |_: &Tensor| {
-            let packed = PackedRecurrent::new(*cell, *direction, *hidden_size, (w, self.dims(1)), r, bias);
+        let &Op::Recurrent { cell, direction, hidden_size } = &self.step.op else { return None };
+        let mut tensors = vec![self.constant(1)?, self.constant(2)?];
+        if self.value(3).is_some() {
+            tensors.push(self.constant(3)?);
+        }
+        let packed = weights.get(&tensors, Form::Recurrent { cell, direction }, |tensors| {
+            let floats = |position: usize| tensors.get(position)?.data().as_f32();
+            let w = (floats(0)?, tensors[0].dims());
+            let packed = PackedRecurrent::new(cell, direction, hidden_size, w, floats(1)?, floats(2));
             Some(Packed::Recurrent(Rc::new(packed)))
-        };
-        match weights.get(self.constant(1)?, Form::Other(how), pack) {
+        });
+        match packed {
             Some(Packed::Recurrent(packed)) => Some(Kernel::Recurrent(packed)),
             _ => None,
         }

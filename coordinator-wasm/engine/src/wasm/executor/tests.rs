@@ -61,7 +61,7 @@ impl Builder {
             })
             .collect();
         let expected = reference::run(&self.graph, &inputs).expect("the plain form runs");
-        let executable = Executable::new(Plan::new(self.graph), &mut Weights::default());
+        let executable = Executable::new(Plan::new(self.graph.clone()), &mut Weights::default());
         let plain: Vec<&str> = executable
             .plan
             .steps
@@ -78,6 +78,37 @@ impl Builder {
             let actual = executable.run(&views, &["output"], &mut memory).expect("the kernels run");
             check_close(&actual[0], &expected[0]);
         }
+        let actual = self.released().run(&views, &["output"], &mut memory).expect("the kernels run");
+        check_close(&actual[0], &expected[0]);
+    }
+
+    /// The graph's plan after its weights were packed and released, as a load does it.
+    #[track_caller]
+    fn released(mut self) -> Executable {
+        let mut weights = Weights::default();
+        let mut released = Vec::new();
+        pack_weights(Plan::new(self.graph.clone()), &mut weights, |from, to| {
+            for constant in self.graph.values.iter_mut().filter_map(|value| value.constant.as_mut()) {
+                if Arc::ptr_eq(constant, from) {
+                    *constant = Arc::clone(to);
+                }
+            }
+            released.push((Arc::clone(from), Arc::clone(to)));
+        });
+        for (from, to) in released {
+            assert_eq!(weights.restore(&to), Some(from));
+        }
+        let executable = Executable::new(Plan::new(self.graph), &mut weights);
+        for (step, kernel) in executable.plan.steps.iter().zip(&executable.kernels) {
+            for &position in kernel.packed_operands() {
+                let value = step.inputs[position].expect("a packed operand is there");
+                let Home::Constant(tensor) = &executable.plan.values[value].home else {
+                    panic!("a packed operand is constant");
+                };
+                assert!(tensor.is_released(), "{} has its weights twice", step.op.name());
+            }
+        }
+        executable
     }
 }
 

@@ -29,6 +29,15 @@ impl PackedFilters {
         };
         Self { groups: (0..n_groups).map(pack).collect(), n_in }
     }
+
+    /// The element at an index of the weights that were packed.
+    #[must_use]
+    pub fn weight(&self, index: usize) -> f32 {
+        let PackedFilters { groups, n_in } = self;
+        let (depth, n_out) = (groups[0].depth(), groups[0].n_columns());
+        let (out, channel, tap) = (index / depth, index % depth / (depth / n_in), index % (depth / n_in));
+        groups[out / n_out].element(tap * n_in + channel, out % n_out)
+    }
 }
 
 /// Memory that calls share.

@@ -23,6 +23,13 @@ impl DepthwiseFilters {
         let tap = |tap: usize| weights[tap..].iter().step_by(n_taps);
         Self { taps: (0..n_taps).flat_map(tap).copied().collect(), n_channels }
     }
+
+    /// The element at an index of the weights that were turned.
+    #[must_use]
+    pub fn weight(&self, index: usize) -> f32 {
+        let n_taps = self.taps.len() / self.n_channels;
+        self.taps[index % n_taps * self.n_channels + index / n_taps]
+    }
 }
 
 /// Memory that calls share.

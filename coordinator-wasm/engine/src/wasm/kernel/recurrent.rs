@@ -69,6 +69,25 @@ impl PackedRecurrent {
         Self { directions, cell, hidden, width, is_reverse: direction == Direction::Reverse }
     }
 
+    /// The element at an index of `w`.
+    pub(in crate::wasm) fn input_weight(&self, index: usize) -> f32 {
+        let row = index / self.width;
+        let n_rows = self.directions[0].input.n_columns();
+        self.directions[row / n_rows].input.element(index % self.width, row % n_rows)
+    }
+
+    /// The element at an index of `r`.
+    pub(in crate::wasm) fn recurrence_weight(&self, index: usize) -> f32 {
+        let row = index / self.hidden;
+        let n_rows = self.directions[0].input.n_columns();
+        let PackedDirection { recurrence, candidate, .. } = &self.directions[row / n_rows];
+        let (row, column) = (row % n_rows, index % self.hidden);
+        match row.checked_sub(recurrence.n_columns()) {
+            None => recurrence.element(column, row),
+            Some(row) => candidate.element(column, row),
+        }
+    }
+
     fn empty(cell: Cell) -> Self {
         Self { directions: Vec::new(), cell, hidden: 0, width: 0, is_reverse: false }
     }

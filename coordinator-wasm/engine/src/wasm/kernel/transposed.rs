@@ -21,6 +21,14 @@ impl TransposedFilters {
         });
         Self { columns, n_out }
     }
+
+    /// The element at an index of the weights that were packed.
+    #[must_use]
+    pub fn weight(&self, index: usize) -> f32 {
+        let n_taps = self.columns.n_columns() / self.n_out;
+        let (row, channel) = (index / n_taps / self.n_out, index / n_taps % self.n_out);
+        self.columns.element(row, index % n_taps * self.n_out + channel)
+    }
 }
 
 /// Where a group is among the channels of an image.
