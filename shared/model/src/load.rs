@@ -520,8 +520,9 @@ impl Attributes {
     }
 }
 
-/// Bytes of a weight that are read at once: reading from a browser's storage takes 25 µs however little it is.
-const BLOCK_BYTES: usize = 262_144;
+/// Bytes of a weight that are read at once: reading from a browser's storage takes 25 µs however little it is, and in
+/// blocks that the second-level cache does not hold, each byte takes twice as long.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// Decodes a weight; half floats are widened.
 fn decode_tensor(proto: &TensorProto<'_>, weights: Option<Weights<'_>>) -> Result<Tensor, ModelError> {
@@ -571,11 +572,16 @@ fn decode_external(
         return Err(feature(&format!("its weight `{}` is in another file, `{location}`", proto.name)));
     };
     let mut data = Data::with_capacity(dtype, proto.n_elements()? as usize);
-    let mut block = vec![0; BLOCK_BYTES.min(weight.n_bytes)];
+    let needs_conversion = matches!(element, ElementType::Float16 | ElementType::Bool);
+    let mut block = vec![0; if needs_conversion { BLOCK_BYTES.min(weight.n_bytes) } else { 0 }];
     for start in (0..weight.n_bytes).step_by(BLOCK_BYTES) {
-        let block = &mut block[..BLOCK_BYTES.min(weight.n_bytes - start)];
-        source.read(weight.source + start, block);
-        extend_from_raw(&mut data, element, block);
+        let n_bytes = BLOCK_BYTES.min(weight.n_bytes - start);
+        if needs_conversion {
+            source.read(weight.source + start, &mut block[..n_bytes]);
+            extend_from_raw(&mut data, element, &block[..n_bytes]);
+        } else {
+            source.read(weight.source + start, data.grow(n_bytes / dtype.size_bytes()));
+        }
     }
     Ok(data)
 }

@@ -113,6 +113,25 @@ impl Data {
         }
     }
 
+    /// Appends `n` zeros; gives their bytes, to be written little-endian.
+    #[expect(unsafe_code, reason = "numbers are written as bytes without a copy")]
+    pub fn grow(&mut self, n: usize) -> &mut [u8] {
+        fn grow<T: Copy + Default>(values: &mut Vec<T>, n: usize) -> &mut [u8] {
+            let first = values.len();
+            values.resize(first + n, T::default());
+            let added = &mut values[first..];
+            // SAFETY: the memory is the slice's own; `T` is a number without padding, for which all bytes are valid.
+            unsafe { std::slice::from_raw_parts_mut(added.as_mut_ptr().cast(), size_of_val(added)) }
+        }
+        match self {
+            Self::F32(data) => grow(data, n),
+            Self::I64(data) => grow(data, n),
+            Self::I32(data) => grow(data, n),
+            Self::U8(data) | Self::Bool(data) => grow(data, n),
+            Self::I8(data) => grow(data, n),
+        }
+    }
+
     /// Borrows the first `n` elements.
     #[must_use]
     pub fn first(&self, n: usize) -> DataRef<'_> {
