@@ -3,7 +3,9 @@
 //! With channels innermost a row of a window is one run of memory, so the matrix of all windows (im2col) is read where
 //! it lies in the image and never exists. A convolution of single pixels is a plain product.
 
-use super::gemm::{Addends, PackedColumns, RowsMut, Source, product};
+use std::borrow::Cow;
+
+use super::gemm::{Addends, PackedColumns, Rows, RowsMut, Source, product};
 use super::padded::{Image, Padded, Size, Window, tap_offsets};
 
 /// Filters of a convolution, packed for each group of channels; taps are in the order rows, columns, channels.
@@ -21,11 +23,11 @@ impl PackedFilters {
         let n_taps = kernel[0] * kernel[1];
         let depth = n_in * n_taps;
         let n_out = weights.len().checked_div(depth * n_groups).unwrap_or(0);
+        let filters =
+            if n_taps == 1 { Cow::Borrowed(weights) } else { Cow::Owned(turn(weights, n_taps, depth)) };
         let pack = |group: usize| {
-            PackedColumns::from_fn(depth, n_out, |row, column| {
-                let (tap, channel) = (row / n_in, row % n_in);
-                weights[((group * n_out + column) * n_in + channel) * n_taps + tap]
-            })
+            let filters = Rows::dense(&filters[group * n_out * depth..(group + 1) * n_out * depth], depth);
+            PackedColumns::from_columns(filters, depth)
         };
         Self { groups: (0..n_groups).map(pack).collect(), n_in }
     }
@@ -38,6 +40,17 @@ impl PackedFilters {
         let (out, channel, tap) = (index / depth, index % depth / (depth / n_in), index % (depth / n_in));
         groups[out / n_out].element(tap * n_in + channel, out % n_out)
     }
+}
+
+/// Weights [filters, channels, taps] as [filters, taps, channels].
+fn turn(weights: &[f32], n_taps: usize, depth: usize) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(weights.len());
+    for filter in weights.chunks_exact(depth.max(1)) {
+        for tap in 0..n_taps {
+            turned.extend(filter[tap..].iter().step_by(n_taps));
+        }
+    }
+    turned
 }
 
 /// Memory that calls share.
