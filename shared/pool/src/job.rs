@@ -4,7 +4,9 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::named::named_enum;
-use crate::{Backend, BackendSet, CallId, ConnectionId, FaultCategory, ModelId, ShapeClass, Timestamp};
+use crate::{
+    Backend, BackendSet, CallId, ConnectionId, FaultCategory, ModelId, ShapeClass, Timestamp, micros,
+};
 
 named_enum! {
     /// Share of the pool that a job gets when there is not enough for all. No priority starves another.
@@ -107,7 +109,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QueueFull { n_queued, retry_after } => {
-                write!(f, "queue is full with {n_queued} jobs, try again in {} ms", retry_after.as_millis())
+                write!(
+                    f,
+                    "queue is full with {n_queued} jobs, try again in {} ms",
+                    micros(*retry_after) / 1000
+                )
             }
             Self::DeadlinePassed => f.write_str("deadline has passed already"),
             Self::UnknownModel => f.write_str("model is not registered"),
