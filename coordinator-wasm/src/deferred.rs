@@ -1,11 +1,22 @@
-//! A promise whose end is decided elsewhere.
+//! Promises whose end is decided elsewhere: by a call, or by a future.
+
+use core::future::Future;
+use core::pin::Pin;
 
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 use wire::Fault;
 
 use crate::fault::to_error;
 use crate::object::set;
+
+/// Runs `future` and gives the promise of what it gives. One type for all of them: the machinery around a future takes
+/// 700 bytes of code for each type.
+pub(crate) fn spawn(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let future: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(future);
+    future_to_promise(future)
+}
 
 /// Settles its promise, once.
 pub(crate) struct Deferred {

@@ -44,10 +44,9 @@ use std::rc::Rc;
 use js_sys::{Function, Promise};
 use pool::{ConnectionId, ModelId, UnknownName};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 use web_sys::AbortController;
 
-use crate::deferred::Deferred;
+use crate::deferred::{Deferred, spawn};
 use crate::fault::{invalid, to_error};
 use crate::options::{LoadOptions, PoolOptions, RunOptions};
 use crate::protocol::from_tensors;
@@ -87,7 +86,7 @@ impl PoolHandle {
     pub fn load(&self, source: JsValue, options: &JsValue) -> Promise {
         let options = LoadOptions::read(options);
         let (shell, agent, closing) = (self.shell.clone(), self.agent.clone(), self.closing.signal());
-        future_to_promise(async move {
+        spawn(async move {
             let options = options.map_err(|fault| to_error(&fault))?;
             let (id, name) =
                 loading::load(shell.clone(), agent.as_deref(), &closing, source, options).await?;
@@ -156,7 +155,7 @@ impl PoolHandle {
     #[wasm_bindgen(skip_typescript)]
     pub fn flush(&self) -> Promise {
         let reporter = self.shell.read(Tab::reporter).flatten();
-        future_to_promise(async move {
+        spawn(async move {
             Ok(match reporter {
                 Some(reporter) => reporter.flush().await.into(),
                 None => 0.into(),
@@ -170,7 +169,7 @@ impl PoolHandle {
         self.closing.abort();
         self.shell.feed(Tab::close);
         let reporter = self.shell.read(Tab::reporter).flatten();
-        future_to_promise(async move {
+        spawn(async move {
             if let Some(reporter) = reporter {
                 reporter.close().await;
             }

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Blob, BlobPropertyBag, EventTarget, Headers, RequestInit, Response};
 use wire::{Fault, FaultCategory};
 
 use crate::clock::{millis, now_micros};
+use crate::deferred::spawn;
 use crate::fault::describe;
 use crate::guard::{Listener, Timer};
 use crate::record_buffer::{Counts, Kind, RecordBuffer};
@@ -119,7 +120,7 @@ impl Reporter {
 
     fn post(self: &Rc<Self>, batch: String) {
         let reporter = self.clone();
-        let posting = future_to_promise(async move {
+        let posting = spawn(async move {
             let answer = send(&reporter.url, &batch).await;
             reporter.on_answer(answer);
             Ok(JsValue::UNDEFINED)
