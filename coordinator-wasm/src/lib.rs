@@ -28,6 +28,7 @@ mod record_buffer;
 mod reporter;
 mod run_record;
 mod shell;
+mod sorted;
 mod source;
 mod start;
 mod stored;

@@ -1,7 +1,6 @@
 //! `pool.stats()`.
 
 use pool::{BackendSet, Component, ConnectionId, micros};
-use stats::Sample;
 use wasm_bindgen::prelude::*;
 
 use super::{LoadedModel, Tab, now};
@@ -9,6 +8,7 @@ use crate::clock::millis;
 use crate::object::{array, number, object, set};
 use crate::plain::from_capabilities;
 use crate::record_buffer::{Counts, Kind};
+use crate::sorted::{quantile, sorted};
 
 impl Tab {
     /// The object that `PoolStats` of the JavaScript interface describes.
@@ -95,9 +95,8 @@ impl Tab {
 }
 
 fn model_stats(model: &LoadedModel) -> JsValue {
-    let latencies: Vec<f64> = model.latencies.iter().copied().collect();
-    let sample = Sample::new(&latencies).ok();
-    let quantile = |p: f64| sample.as_ref().map_or(JsValue::NULL, |sample| sample.quantile(p).into());
+    let latencies = sorted(model.latencies.iter().copied());
+    let quantile = |p: f64| quantile(&latencies, p).map_or(JsValue::NULL, JsValue::from);
     object(&[
         ("id", model.id.as_str().into()),
         ("nRuns", model.n_runs.into()),

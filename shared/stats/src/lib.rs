@@ -30,6 +30,6 @@ pub use paired::{Paired, paired, turn_ratio};
 pub use power::{Design, minimum_detectable_effect};
 pub use quality::{Autocorrelation, Warning, autocorrelation, warnings};
 pub use random::Random;
-pub use sample::{Sample, StatsError};
+pub use sample::{Sample, StatsError, quantile_sorted};
 pub use severity::{Better, Grade, Severity, Verdict, grade};
 pub use summary::{Outlier, Summary};

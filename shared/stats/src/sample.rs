@@ -164,8 +164,8 @@ pub(crate) fn median_sorted(sorted: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) }
 }
 
-/// Type 7 quantile of a non-empty ascending slice.
-pub(crate) fn quantile_sorted(sorted: &[f64], p: f64) -> f64 {
+/// Quantile at `p` (clamped to 0–1) of a non-empty ascending slice, as [`Sample::quantile`].
+pub fn quantile_sorted(sorted: &[f64], p: f64) -> f64 {
     let position = p.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
