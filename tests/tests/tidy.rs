@@ -20,7 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Outside crates that the pure crates may use; the others choose freely within the root manifest.
 const PURE_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("shared/pool", &[]),
-    ("shared/stats", &["statrs", "libm"]),
+    ("shared/stats", &["libm"]),
     ("shared/model", &["rten-onnx", "thiserror"]),
     ("shared/content", &["sha2", "thiserror"]),
     ("shared/wire", &["serde", "serde_json", "thiserror"]),

@@ -9,7 +9,7 @@
 use crate::distribution::{student_quantile, student_upper_tail};
 use crate::interval::Interval;
 use crate::power::{Design, design_quantiles};
-use crate::quality::{cautious_persistence, variance_inflation};
+use crate::quality::{bounded_persistence, cautious_persistence, variance_inflation};
 use crate::random::Random;
 use crate::sample::{Sample, StatsError, mean, require, require_probability};
 use crate::summary::MAD_TO_SD;
@@ -32,6 +32,12 @@ const MIN_SIMILAR_SD: f64 = 0.01;
 /// Standard deviations by which two clusters in a row must leave the level before them for a new level.
 const STEP_DEVIATIONS: f64 = 4.0;
 
+/// Up to this many clusters of a side must all lie on their side of the middle of a step, and of more of them most.
+const FEW_CLUSTERS: usize = 3;
+
+/// Clusters that the assumed persistence is worth.
+const PRIOR_CLUSTERS: f64 = 10.0;
+
 /// Degrees of freedom from which Student's t is drawn as a normal distribution.
 const NEARLY_NORMAL: f64 = 30.0;
 
@@ -44,6 +50,8 @@ pub struct History {
     n_foretold: usize,
     /// Sum of the squares by which that was wrong, each as a variance of one cluster.
     squares: f64,
+    /// Sum of the products of each such error with the next.
+    products: f64,
 }
 
 impl History {
@@ -60,6 +68,7 @@ impl History {
         let logarithms = Sample::new(medians)?.ln()?;
         let levels = logarithms.values();
         let usual = usual_distance(levels);
+        let mut previous = 0.0;
         for index in 1..levels.len() {
             let known = &levels[history.level_start.max(index.saturating_sub(WINDOW))..index];
             let scale = (1.0 + 1.0 / known.len() as f64).sqrt();
@@ -69,9 +78,12 @@ impl History {
             let stays = levels.get(index + 1).map(miss).is_some_and(|next| next * missed.signum() > limit);
             if missed.abs() > limit && stays {
                 history.level_start = index;
+                previous = 0.0;
             } else {
                 history.n_foretold += 1;
                 history.squares += missed * missed;
+                history.products += missed * previous;
+                previous = missed;
             }
         }
         Ok(history)
@@ -98,12 +110,15 @@ pub struct Spread {
     pub sd: f64,
     /// Degrees of freedom behind it.
     pub freedom: f64,
+    /// Correlation of each cluster's error with the next, 0–0.95, rather too large than too small: those that were measured
+    /// one after the other share luck.
+    pub persistence: f64,
 }
 
 impl Spread {
     /// Noise between clusters of which nothing is known: 3 %, worth three degrees of freedom. Series of runs of 0.5 to 130 ms
     /// in two browsers on a quiet machine had 0.4 to 8 %, their root mean square 3 to 4 % (`docs/statistics.md`).
-    pub const ASSUMED: Self = Self { sd: 0.03, freedom: 3.0 };
+    pub const ASSUMED: Self = Self { sd: 0.03, freedom: 3.0, persistence: 0.4 };
 
     /// The spread of a series by its own history, and by those of similar series where there are enough.
     pub fn of(history: &History, similar: &[History]) -> Self {
@@ -117,13 +132,25 @@ impl Spread {
         } else {
             mean(&variances).max(MIN_SIMILAR_SD * MIN_SIMILAR_SD)
         };
-        let freedom = Self::ASSUMED.freedom + history.n_foretold as f64;
+        let n = history.n_foretold as f64;
+        let freedom = Self::ASSUMED.freedom + n;
         let variance = (Self::ASSUMED.freedom * prior + history.squares) / freedom;
-        Self { sd: variance.sqrt(), freedom }
+        // What is assumed of persistence weighs as much as some clusters with this spread.
+        let assumed = PRIOR_CLUSTERS * variance;
+        let measured = (history.products + Self::ASSUMED.persistence * assumed) / (history.squares + assumed);
+        Self { sd: variance.sqrt(), freedom, persistence: bounded_persistence(measured, PRIOR_CLUSTERS + n) }
     }
 }
 
 impl Spread {
+    /// Degrees of freedom for the mean of several clusters, whose persistence is an estimate: of those that the history adds,
+    /// as many as it has independent clusters.
+    fn independent(self) -> f64 {
+        let square = self.persistence * self.persistence;
+        let n_foretold = (self.freedom - Self::ASSUMED.freedom).max(0.0);
+        self.freedom - n_foretold + n_foretold * (1.0 - square) / (1.0 + square)
+    }
+
     /// Relative step between so many clusters before and after that noise exceeds with a probability of `significance`, 0–1,
     /// in either direction.
     ///
@@ -210,6 +237,9 @@ pub struct Contrast {
     pub ratio: Interval,
     /// Two-sided p-value of the moderated t-test.
     pub p_value: f64,
+    /// Whether clusters of both sides lie on their side of the middle: all of up to three, most of more. Without that it may
+    /// be one cluster that is off.
+    pub is_consistent: bool,
     freedom: f64,
     sides: [Side; 2],
 }
@@ -220,6 +250,7 @@ struct Side {
     level: f64,
     variance: f64,
     n: usize,
+    persistence: f64,
 }
 
 impl Contrast {
@@ -235,45 +266,73 @@ impl Contrast {
         level: f64,
     ) -> Result<Self, StatsError> {
         require_probability("level", level)?;
-        let sides = [Side::of(baseline, spread)?, Side::of(candidate, spread)?];
+        let levels = [levels(baseline)?, levels(candidate)?];
+        // How far one cluster misses the mean of those before it already has their persistence in it.
+        let sides = [
+            Side::of(baseline, &levels[0], Spread { persistence: 0.0, ..spread })?,
+            Side::of(candidate, &levels[1], spread)?,
+        ];
         let (error, size) = (error(sides, 0), sides[1].level - sides[0].level);
-        let margin = student_quantile(0.5 + 0.5 * level, spread.freedom) * error;
+        let middle = sides[0].level.midpoint(sides[1].level);
+        let is_consistent = are_beyond(&levels[0], middle, -size) && are_beyond(&levels[1], middle, size);
+        let freedom = if candidate.len() > 1 { spread.independent() } else { spread.freedom };
+        let margin = student_quantile(0.5 + 0.5 * level, freedom) * error;
         let ratio = Interval {
             estimate: libm::exp(size),
             low: libm::exp(size - margin),
             high: libm::exp(size + margin),
             level,
         };
-        let p_value = (2.0 * student_upper_tail((size / error).abs(), spread.freedom)).min(1.0);
-        Ok(Self { ratio, p_value, freedom: spread.freedom, sides })
+        let p_value = (2.0 * student_upper_tail((size / error).abs(), freedom)).min(1.0);
+        Ok(Self { ratio, p_value, is_consistent, freedom, sides })
     }
 
-    /// Smallest relative effect that is found with the design's power, with `n_more` more clusters on each side.
+    /// Smallest relative effect that is found with the design's power, with `n_more` more clusters on each side; those of the
+    /// baseline tell more about the noise too.
     ///
     /// # Errors
     /// [`StatsError::OutOfRange`] for a bad design.
     pub fn detectable(&self, n_more: usize, design: Design) -> Result<f64, StatsError> {
-        Ok(libm::expm1(design_quantiles(design, self.freedom)? * error(self.sides, n_more)))
+        let quantiles = design_quantiles(design, self.freedom + n_more as f64)?;
+        Ok(libm::expm1(quantiles * error(self.sides, n_more)))
     }
 }
 
 impl Side {
-    fn of(clusters: &[Sample], spread: Spread) -> Result<Self, StatsError> {
-        require(clusters.len(), 1)?;
-        let (mut levels, mut variances) = (Vec::new(), Vec::new());
+    /// `levels` are those of its clusters, each the median of logarithms.
+    fn of(clusters: &[Sample], levels: &[f64], spread: Spread) -> Result<Self, StatsError> {
+        let mut variances = Vec::with_capacity(clusters.len());
         for cluster in clusters {
-            require(cluster.len(), MIN_VALUES)?;
-            let logarithms = cluster.ln()?;
-            levels.push(logarithms.median());
-            variances.push((spread.sd * spread.sd).max(median_variance(&logarithms)));
+            variances.push((spread.sd * spread.sd).max(median_variance(&cluster.ln()?)));
         }
-        Ok(Self { level: mean(&levels), variance: mean(&variances), n: clusters.len() })
+        let (level, variance) = (mean(levels), mean(&variances));
+        Ok(Self { level, variance, n: clusters.len(), persistence: spread.persistence })
     }
+}
+
+/// The level of each of at least one cluster: the median of its logarithms.
+fn levels(clusters: &[Sample]) -> Result<Vec<f64>, StatsError> {
+    require(clusters.len(), 1)?;
+    let level = |cluster: &Sample| {
+        require(cluster.len(), MIN_VALUES)?;
+        Ok(cluster.ln()?.median())
+    };
+    clusters.iter().map(level).collect()
+}
+
+/// Whether all of a few levels, or most of many, lie beyond the middle in the direction of the sign.
+fn are_beyond(levels: &[f64], middle: f64, direction: f64) -> bool {
+    let n_beyond = levels.iter().filter(|level| (**level - middle) * direction > 0.0).count();
+    if levels.len() <= FEW_CLUSTERS { n_beyond == levels.len() } else { 2 * n_beyond > levels.len() }
 }
 
 /// Standard error of the difference of two levels, with so many more clusters on each side.
 fn error(sides: [Side; 2], n_more: usize) -> f64 {
-    sides.iter().map(|side| side.variance / (side.n + n_more) as f64).sum::<f64>().sqrt()
+    let variance = |side: &Side| {
+        let n = (side.n + n_more) as f64;
+        side.variance * variance_inflation(n, side.persistence) / n
+    };
+    sides.iter().map(variance).sum::<f64>().sqrt()
 }
 
 /// What the values of one cluster leave open about its median: π/2 times the variance of a mean, as for normal values.

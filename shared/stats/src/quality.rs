@@ -70,20 +70,31 @@ pub(crate) const MAX_PERSISTENCE: f64 = 0.95;
 
 /// Autocorrelation at lag one of groups of values around their own means, 0–0.95. Groups too small to tell give 0.
 pub(crate) fn persistence(groups: &[&[f64]]) -> f64 {
-    estimated_persistence(groups).map_or(0.0, |(estimate, _)| estimate.clamp(0.0, MAX_PERSISTENCE))
+    measured_persistence(groups)
+        .map_or(0.0, |(measured, n)| estimated_persistence(measured, n).0.clamp(0.0, MAX_PERSISTENCE))
 }
 
 /// The same, but the bound that three in four estimates stay below: few values hardly show whether they repeat each other,
 /// and who takes their word for it finds differences that are not there.
 pub(crate) fn cautious_persistence(groups: &[&[f64]]) -> f64 {
-    estimated_persistence(groups).map_or(0.0, |(estimate, error)| {
-        (estimate + normal_quantile(0.75) * error).clamp(0.0, MAX_PERSISTENCE)
-    })
+    measured_persistence(groups).map_or(0.0, |(measured, n)| bounded_persistence(measured, n))
+}
+
+/// That bound for an autocorrelation that was measured in n values.
+pub(crate) fn bounded_persistence(measured: f64, n: f64) -> f64 {
+    let (estimate, error) = estimated_persistence(measured, n);
+    (estimate + normal_quantile(0.75) * error).clamp(0.0, MAX_PERSISTENCE)
 }
 
 /// The autocorrelation, corrected for its bias of about −(1 + 3φ) / n: Marriott & Pope, "Bias in the estimation of
 /// autocorrelations" (1954); and its standard error √((1 − φ²) / n).
-fn estimated_persistence(groups: &[&[f64]]) -> Option<(f64, f64)> {
+fn estimated_persistence(measured: f64, n: f64) -> (f64, f64) {
+    let estimate = measured + (1.0 + 3.0 * measured) / n;
+    (estimate, ((1.0 - estimate * estimate).max(0.0) / n).sqrt())
+}
+
+/// The autocorrelation within groups as it is, and the values behind it; none where they are too few or all equal.
+fn measured_persistence(groups: &[&[f64]]) -> Option<(f64, f64)> {
     let (mut squares, mut products, mut n) = (0.0, 0.0, 0);
     for values in groups.iter().filter(|values| values.len() >= MIN_AUTOCORRELATION) {
         let center = mean(values);
@@ -91,12 +102,7 @@ fn estimated_persistence(groups: &[&[f64]]) -> Option<(f64, f64)> {
         products += values.windows(2).map(|pair| (pair[0] - center) * (pair[1] - center)).sum::<f64>();
         n += values.len();
     }
-    if squares == 0.0 {
-        return None;
-    }
-    let measured = products / squares;
-    let estimate = measured + (1.0 + 3.0 * measured) / n as f64;
-    Some((estimate, ((1.0 - estimate * estimate).max(0.0) / n as f64).sqrt()))
+    (squares > 0.0).then(|| (products / squares, n as f64))
 }
 
 /// Variance of the mean of n values of an AR(1) process, relative to independent ones.

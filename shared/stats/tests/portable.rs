@@ -1,10 +1,13 @@
-//! The same change points and bootstrap bounds, bit for bit, native and in wasm.
+//! The same change points, bounds, tests and drifts, bit for bit, native and in wasm.
 
 use stats::interval::median_ratio;
-use stats::{Bootstrap, DetectorConfig, Method, Random, Sample, detect};
+use stats::{
+    Bootstrap, Comparison, ComparisonConfig, Contrast, Design, DetectorConfig, History, Method, Random,
+    Sample, Spread, detect, drift, minimum_detectable_effect,
+};
 
 /// Digest of everything below; it changes only with the algorithms.
-const EXPECTED: u64 = 4_701_314_026_477_496_032;
+const EXPECTED: u64 = 17_533_541_827_205_497_581;
 
 /// Multiplicative hash of 64-bit words.
 #[derive(Default)]
@@ -54,10 +57,30 @@ fn results_are_the_same_bits_everywhere() {
         }
         let (first, second) = values.split_at(100);
         let sample = |values: &[f64]| Sample::new(values).expect("usable values");
-        let method = Method::Bootstrap(Bootstrap { resamples: 200, seed });
-        let ratio = median_ratio(&sample(first), &sample(second), 0.95, method).expect("enough data");
-        digest.add(ratio.low.to_bits());
-        digest.add(ratio.high.to_bits());
+        let (first, second) = (sample(first), sample(second));
+        let config =
+            ComparisonConfig { bootstrap: Bootstrap { resamples: 200, seed }, ..ComparisonConfig::default() };
+        let comparison = Comparison::new(&first, &second, config).expect("enough data");
+        let by_t = median_ratio(&first, &second, 0.95, Method::StudentT).expect("enough data");
+        let spread = Spread::of(&History::of(&values[..30]).expect("usable values"), &[]);
+        let sides = [std::slice::from_ref(&first), std::slice::from_ref(&second)];
+        let contrast = Contrast::between(sides[0], sides[1], spread, 0.95).expect("enough data");
+        let drift = drift(&first, 0.95).expect("enough data");
+        let least = minimum_detectable_effect(spread.sd, (10, 30), Design::default()).expect("a design");
+        for value in [
+            comparison.ratio.low,
+            comparison.difference.high,
+            comparison.rank_test.p_value,
+            comparison.mean_test.p_value,
+            by_t.low,
+            contrast.p_value,
+            contrast.ratio.high,
+            drift.p_value,
+            drift.ratio.low,
+            least,
+        ] {
+            digest.add(value.to_bits());
+        }
     }
     assert!(n_changes > 50, "{n_changes} changes");
     assert_eq!(digest.0, EXPECTED);

@@ -54,7 +54,7 @@ fn answer(question: &str, first: &[f64], second: &[f64]) -> Vec<f64> {
         "median_difference" => all(median_difference(&a, &b(), 0.95, Method::StudentT).expect("enough data")),
         "median_ratio" => all(median_ratio(&a, &b(), 0.95, Method::StudentT).expect("enough data")),
         "mann_kendall" => vec![mann_kendall(&a).expect("spread").p_value],
-        "theil_sen" => all(theil_sen(&a, level, 1.0).expect("spread")),
+        "theil_sen" => all(theil_sen(&a, level).expect("spread")),
         "dip" => vec![stats::quality::dip(&a).expect("enough data")],
         "benjamini_hochberg" => benjamini_hochberg(first),
         "detectable" => {

@@ -91,10 +91,33 @@ fn unchanged_clusters_give_no_alarms_and_large_changes_are_found() {
     assert!(share_found(1, 0, 0.2) < share_found(1, 10, 0.2));
 }
 
+#[track_caller]
+fn check_consistent(baseline: &[f64], candidate: &[f64], expected: bool) {
+    let clusters = |levels: &[f64]| -> Vec<Sample> {
+        let values = |level: &f64| Sample::new(&[*level; MIN_VALUES]).expect("usable values");
+        levels.iter().map(values).collect()
+    };
+    let contrast = Contrast::between(&clusters(baseline), &clusters(candidate), Spread::ASSUMED, 0.95)
+        .expect("clusters");
+    assert_eq!(contrast.is_consistent, expected, "{baseline:?} against {candidate:?}");
+}
+
+#[test]
+fn one_cluster_that_is_off_is_no_change_of_several() {
+    check_consistent(&[100.0], &[130.0], true);
+    check_consistent(&[100.0; 10], &[130.0, 125.0], true);
+    check_consistent(&[100.0; 10], &[130.0, 101.0], false);
+    check_consistent(&[100.0; 10], &[130.0, 130.0, 101.0], false);
+    check_consistent(&[100.0; 10], &[130.0, 130.0, 130.0, 101.0], true);
+    check_consistent(&[100.0; 10], &[190.0, 190.0, 101.0, 101.0], false);
+    check_consistent(&[100.0, 130.0], &[100.0, 100.0], false);
+    check_consistent(&[100.0], &[100.0], false);
+}
+
 #[test]
 fn the_detectable_effect_is_detected_as_often_as_designed() {
     let cluster = Sample::new(&[99.0, 100.0, 100.0, 100.0, 101.0]).expect("usable values");
-    let spread = Spread { sd: 0.03, freedom: 30.0 };
+    let spread = Spread { sd: 0.03, freedom: 30.0, persistence: 0.0 };
     let contrast =
         Contrast::between(&vec![cluster.clone(); 10], &[cluster], spread, 0.95).expect("enough data");
     let design = Design { significance: 0.01, power: 0.8 };
@@ -118,7 +141,7 @@ fn the_lowest_level_is_probably_the_lowest() {
 
 #[test]
 fn few_runs_widen_the_interval_and_too_few_are_refused() {
-    let spread = Spread { sd: 0.001, freedom: 30.0 };
+    let spread = Spread { sd: 0.001, freedom: 30.0, persistence: 0.0 };
     let between = |values: &[f64]| {
         let sample = Sample::new(values).expect("usable values");
         Contrast::between(std::slice::from_ref(&sample), std::slice::from_ref(&sample), spread, 0.95)

@@ -24,14 +24,14 @@ fn share_found(total_drift: f64, persistence: f64) -> f64 {
 #[test]
 fn a_drift_of_two_percent_in_one_percent_noise_is_found_by_sixty_values() {
     let found = share_found(0.02, 0.0);
-    assert!(found >= 0.85, "{found}");
+    assert!(found >= 0.8, "{found}");
 }
 
 #[test]
 fn noise_is_no_drift_even_if_it_persists() {
     let (white, persistent) = (share_found(0.0, 0.0), share_found(0.0, 0.6));
-    assert!(white <= 0.02, "{white}");
-    assert!(persistent <= 0.025, "{persistent}");
+    assert!(white <= 0.01, "{white}");
+    assert!(persistent <= 0.015, "{persistent}");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_perfect_line_is_measured_exactly() {
     let values: Vec<f64> = (0..21).map(|index| libm::exp(f64::from(index) * 0.01)).collect();
     let found = drift(&Sample::new(&values).expect("usable values"), 0.95).expect("enough data");
     assert!((found.ratio.estimate - libm::exp(0.2)).abs() < 1e-9);
-    assert!(found.p_value < 1e-6);
+    assert!(found.p_value < 1e-3);
 }
 
 #[test]
@@ -58,5 +58,5 @@ fn what_cannot_be_judged_is_refused() {
     assert_eq!(drift(&sample(&[1.0; 10]), 0.95), Err(StatsError::NoSpread));
     assert_eq!(mann_kendall(&sample(&[1.0, 2.0])), Err(StatsError::NotEnoughData { have: 2, need: 3 }));
     let rising = sample(&[1.0, 2.0, 3.0]);
-    assert_eq!(theil_sen(&rising, 0.0, 1.0), Err(StatsError::OutOfRange { parameter: "level", value: 0.0 }));
+    assert_eq!(theil_sen(&rising, 0.0), Err(StatsError::OutOfRange { parameter: "level", value: 0.0 }));
 }
