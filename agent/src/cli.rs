@@ -403,9 +403,9 @@ pub(crate) struct GateArgs {
     /// Number of the campaign to judge, or several of the same build, separated by commas [default: the latest]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) campaign: Vec<i64>,
-    /// What to compare with: last, good (up to ten that did not fail, and the first ten), branch:NAME (the latest ten),
+    /// What to compare with: good (up to ten that did not fail, and the first ten), last, branch:NAME (the latest ten),
     /// label:NAME, commit:HASH, campaign:ID or window:AGE
-    #[arg(long, value_name = "BASELINE", default_value = "last")]
+    #[arg(long, value_name = "BASELINE", default_value = "good")]
     pub(crate) baseline: Baseline,
     /// Call the campaign good, whatever the verdict is: later ones are compared with it and those after it
     #[arg(long)]
@@ -420,7 +420,7 @@ pub(crate) struct VerdictArgs {
     /// Least severity that fails: minor (any size), moderate (5 %), severe (15 %), critical (more than 25 %)
     #[arg(long, value_name = "SEVERITY", default_value = "moderate", value_parser = severity())]
     pub(crate) fail_on: Severity,
-    /// Exit code when a regression of that size could have been missed
+    /// Exit code when nothing fails, and a regression of that size is not excluded
     #[arg(long, value_name = "CODE", default_value = "5", value_parser = not_enough_data())]
     pub(crate) not_enough_data: Exit,
     /// How to print the verdict

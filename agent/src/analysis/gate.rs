@@ -43,9 +43,9 @@ pub(crate) enum Outcome {
     Slower,
     /// Significantly faster, beyond the noise.
     Faster,
-    /// No change, and one of the size that matters would have shown: it is larger than `detectable`.
+    /// No change, and the interval excludes a regression of the size that matters.
     Unchanged,
-    /// A change of the size that matters could have been missed.
+    /// No change that is sure, and a regression of the size that matters is not excluded.
     NotEnoughData,
     /// It worked in the baseline, and every run of the candidate failed.
     Broken,
@@ -78,8 +78,10 @@ pub(crate) enum Unit {
 /// What the runs say if campaigns had no luck of their own. It decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct RunsAlone {
-    /// Of the rank test.
+    /// Of Mann and Whitney's rank test.
     pub(crate) p_value: f64,
+    /// Of Welch's t-test of the means; a few slow runs weigh more in it.
+    pub(crate) mean_p_value: f64,
     /// 95 % interval of the ratio of the medians of all runs.
     pub(crate) ratio_interval: [f64; 2],
     /// The same of their difference, microseconds.
@@ -122,7 +124,7 @@ pub(crate) struct Compared {
     pub(crate) noise: Option<f64>,
     /// Smallest relative change that is found in 80 % of cases if it is the only one of the family.
     pub(crate) detectable: Option<f64>,
-    /// How much more is needed to see a change of the size that matters.
+    /// How much more is needed to exclude, in 80 % of cases if nothing changed, a regression of the size that matters.
     pub(crate) n_missing: usize,
     /// Of what.
     pub(crate) missing: Unit,
@@ -148,6 +150,14 @@ impl Evidence {
         match self {
             Self::Campaigns(contrast) => contrast.ratio,
             Self::Launches { ratio, .. } => ratio,
+        }
+    }
+
+    /// Whether it is not one campaign alone that makes the difference.
+    fn is_consistent(self) -> bool {
+        match self {
+            Self::Campaigns(contrast) => contrast.is_consistent,
+            Self::Launches { .. } => true,
         }
     }
 
@@ -249,28 +259,28 @@ pub(crate) fn decide(pairs: Vec<Pair>, fail_on: Severity) -> Result<Verdict, Sta
 pub(super) fn conclude(mut compared: Vec<Compared>, fail_on: Severity) -> Result<Verdict, StatsError> {
     let p_values: Vec<f64> = compared.iter().filter_map(|compared| compared.p_value).collect();
     let mut adjusted = benjamini_hochberg(&p_values).into_iter();
-    // A change that is alone in its family has to be this sure.
-    let design = Design { significance: ALPHA / p_values.len().max(1) as f64, power: POWER };
+    // A change that is alone in its family has to be this sure; what is unchanged only has to have an interval this narrow.
+    let finding = Design { significance: ALPHA / p_values.len().max(1) as f64, power: POWER };
+    let excluding = Design { significance: 1.0 - LEVEL, power: POWER };
     let effect = smallest_effect(fail_on);
     for one in &mut compared {
         let Some(evidence) = one.evidence else { continue };
         one.adjusted_p_value = adjusted.next();
-        let is_significant = one.adjusted_p_value.is_some_and(|p_value| p_value <= ALPHA);
+        let is_significant =
+            evidence.is_consistent() && one.adjusted_p_value.is_some_and(|p_value| p_value <= ALPHA);
         one.graded = Graded::of(grade(evidence.ratio(), is_significant, NOISE_FLOOR, Better::Lower));
-        one.detectable = Some(evidence.detectable(0, design)?);
-        let suffices =
-            |n_more: &usize| evidence.detectable(*n_more, design).is_ok_and(|least| least <= effect);
-        one.n_missing = (0..MAX_MORE).find(suffices).unwrap_or(MAX_MORE);
-        // As large as what fails, but noise may look like that.
-        let is_suspicious = evidence.ratio().estimate - 1.0 >= effect;
+        one.detectable = Some(evidence.detectable(0, finding)?);
+        let is_excluded = evidence.ratio().high - 1.0 < effect;
         one.outcome = match one.graded {
             Some(graded) if graded.is_regression => Outcome::Slower,
             Some(_) => Outcome::Faster,
-            None if one.n_missing > 0 || is_suspicious => Outcome::NotEnoughData,
-            None => Outcome::Unchanged,
+            None if is_excluded => Outcome::Unchanged,
+            None => Outcome::NotEnoughData,
         };
-        if one.graded.is_some() {
-            one.n_missing = 0;
+        if one.outcome == Outcome::NotEnoughData {
+            let suffices =
+                |n_more: &usize| evidence.detectable(*n_more, excluding).is_ok_and(|least| least <= effect);
+            one.n_missing = (1..MAX_MORE).find(suffices).unwrap_or(MAX_MORE);
         }
     }
     // Its baseline stands before it: what is slower than that is no creeping.
@@ -367,8 +377,9 @@ fn level(campaigns: &[Vec<f64>]) -> Result<Option<f64>, StatsError> {
 fn runs_alone(baseline: &[f64], candidate: &[f64]) -> Result<Option<RunsAlone>, StatsError> {
     let (baseline, candidate) = (Sample::new(baseline)?, Sample::new(candidate)?);
     match Comparison::new(&baseline, &candidate, ComparisonConfig::default()) {
-        Ok(Comparison { ratio, difference, rank_test, .. }) => Ok(Some(RunsAlone {
+        Ok(Comparison { ratio, difference, rank_test, mean_test }) => Ok(Some(RunsAlone {
             p_value: rank_test.p_value,
+            mean_p_value: mean_test.p_value,
             ratio_interval: [ratio.low, ratio.high],
             difference_micros: [difference.low, difference.high],
         })),

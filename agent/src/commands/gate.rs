@@ -46,6 +46,7 @@ pub(crate) fn run(args: &GateArgs, printer: &Printer) -> anyhow::Result<Exit> {
         candidate: names.join(", "),
         baseline: args.baseline.to_string(),
         machine: candidates.first().map(Campaign::machine).unwrap_or_default(),
+        n_candidates: candidates.len(),
         n_elsewhere,
         doubt,
         method: METHOD,
@@ -95,6 +96,9 @@ pub(crate) fn print(report: &Report<'_>, format: GateFormat, printer: &Printer) 
             if let Some(doubt) = &report.doubt {
                 printer.warning(doubt);
                 printer.hint("measure again, or compare two builds in turns with `tabpool bench --ab`");
+            }
+            if let Some(advice) = report.advice() {
+                printer.hint(&advice);
             }
         }
         GateFormat::Markdown => printer.result(&report.markdown()),

@@ -66,6 +66,25 @@ fn repeating_the_candidate_finds_what_one_campaign_cannot() {
 }
 
 #[test]
+fn one_campaign_that_is_off_is_no_regression_of_several() {
+    let several = |levels: &[f64]| {
+        let candidate =
+            (0..).zip(levels).map(|(seed, level)| synthetic_micros(seed, 30, *level, 0.01)).collect();
+        vec![Pair { candidate, ..pair(30, 1.0, 0.01) }]
+    };
+    check(several(&[1.3e4, 1.3e4]), Severity::Moderate, Decision::Fail, &[Outcome::Slower]);
+    check(several(&[1e4, 1.3e4]), Severity::Moderate, Decision::NotEnoughData, &[Outcome::NotEnoughData]);
+}
+
+#[test]
+fn unchanged_is_what_cannot_be_slower_by_what_matters() {
+    let noisy = || decide(vec![pair(30, 1.0, 0.05)], Severity::Severe).unwrap().compared.remove(0);
+    let one = noisy();
+    assert!(one.detectable.unwrap() > 0.15 && one.ratio_interval.unwrap()[1] < 1.15, "{one:?}");
+    assert_eq!((one.outcome, one.n_missing), (Outcome::Unchanged, 0));
+}
+
+#[test]
 fn one_campaign_without_a_history_finds_only_large_changes() {
     let alone = |factor| {
         let pair = pair(30, factor, 0.001);

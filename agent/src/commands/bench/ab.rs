@@ -38,6 +38,7 @@ pub(super) async fn run(args: &BenchArgs, folders: [&Path; 2], printer: &Printer
         candidate: name(rival.unwrap_or(*campaign), folders[1]),
         baseline: name(*campaign, folders[0]),
         machine: format!("{} ({})", host.name, host.cpu_model),
+        n_candidates: 0,
         n_elsewhere: 0,
         // Both builds had the same machine at the same time.
         doubt: None,

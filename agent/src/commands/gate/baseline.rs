@@ -21,8 +21,8 @@ pub(super) const ACCEPTED: &str = "accepted";
 pub(crate) enum Baseline {
     /// The latest campaign before the candidate that measured the series.
     Last,
-    /// The latest ones before it on the present level that the gate judged and did not fail; until there is one, any that was
-    /// not judged. Beside them the first such ones, of all or since one was accepted: small steps must not add up unseen.
+    /// The latest ones before it on the present level that the gate did not fail; those that it did not judge count only
+    /// while there is none later that it judged. Beside them the first such ones, of all or since one was accepted: small steps must not add up unseen.
     Good,
     /// The latest ones before it on this branch and on the present level.
     Branch(String),
@@ -100,9 +100,17 @@ impl Baseline {
         campaigns: &[Campaign],
         candidate: &Campaign,
     ) -> anyhow::Result<Candidates<'_>> {
+        let is_good = *self == Self::Good;
+        let is_accepted = |campaign: &Campaign| campaign.verdict.as_deref() == Some(ACCEPTED);
+        let since = if is_good { campaigns.iter().rposition(is_accepted).unwrap_or(0) } else { 0 };
+        let campaigns = &campaigns[since..];
+        let first_judged = campaigns.iter().find(|campaign| campaign.verdict.is_some());
         let is_meant = |campaign: &&Campaign| match self {
             Self::Last => true,
-            Self::Good => campaign.verdict.as_deref().is_some_and(|verdict| verdict != FAIL),
+            Self::Good => match &campaign.verdict {
+                Some(verdict) => verdict != FAIL,
+                None => first_judged.is_none_or(|first| campaign.id < first.id),
+            },
             Self::Branch(branch) => campaign.branch.as_ref() == Some(branch),
             Self::Label(label) => campaign.label.as_ref() == Some(label),
             Self::Commit(hash) => {
@@ -114,11 +122,7 @@ impl Baseline {
                 campaign.started_unix_micros >= candidate.started_unix_micros.saturating_sub(window)
             }
         };
-        let is_accepted = |campaign: &Campaign| campaign.verdict.as_deref() == Some(ACCEPTED);
-        let is_good = *self == Self::Good;
-        let since = if is_good { campaigns.iter().rposition(is_accepted).unwrap_or(0) } else { 0 };
-        let mut ids: Vec<i64> =
-            campaigns[since..].iter().filter(is_meant).map(|campaign| campaign.id).collect();
+        let mut ids: Vec<i64> = campaigns.iter().filter(is_meant).map(|campaign| campaign.id).collect();
         if is_good && ids.is_empty() {
             let is_unjudged = |campaign: &&Campaign| campaign.verdict.is_none();
             ids.extend(campaigns.iter().filter(is_unjudged).map(|campaign| campaign.id));

@@ -21,6 +21,8 @@ pub(crate) struct Report<'a> {
     pub(crate) doubt: Option<String>,
     /// How it was compared, in words.
     pub(crate) method: &'static str,
+    /// Campaigns of the candidate; of builds in turns, none.
+    pub(crate) n_candidates: usize,
     /// Cases whose baseline is on another machine.
     pub(crate) n_elsewhere: usize,
     /// The comparison.
@@ -63,6 +65,25 @@ impl Report<'_> {
     /// What limits the verdict, in sentences.
     fn remarks(&self) -> Vec<String> {
         self.doubt.clone().into_iter().chain(self.elsewhere()).collect()
+    }
+
+    /// What to do about the verdict, where there is something.
+    pub(super) fn advice(&self) -> Option<String> {
+        let compared = &self.verdict.compared;
+        let by_campaigns = compared.iter().any(|one| one.missing == Unit::Campaign);
+        let together = "measure the same build once more and judge its campaigns together with --campaign";
+        let is_alone = self.n_candidates == 1 && by_campaigns;
+        match self.verdict.decision {
+            Decision::Pass => None,
+            Decision::Fail => is_alone.then(|| format!("one campaign may be off as a whole: {together}")),
+            Decision::NotEnoughData if compared.iter().all(|one| one.outcome == Outcome::New) => {
+                Some("nothing to compare with yet: measure again with `tabpool bench`".to_owned())
+            }
+            Decision::NotEnoughData if by_campaigns => {
+                Some(format!("{together}, or ask only for larger regressions with --fail-on"))
+            }
+            Decision::NotEnoughData => None,
+        }
     }
 
     /// The headline, a table, and what to do where the data does not suffice.
@@ -139,7 +160,8 @@ impl Report<'_> {
         }
         text += &format!(
             "\nWarm medians on {}. Fails on regressions from {} up that are {}. *Detectable* is the smallest change that \
-             these campaigns find in 80 % of cases.",
+             these campaigns find in 80 % of cases; *unchanged* is what cannot, with 97.5 % confidence, be slower by as much as \
+             fails.",
             escape_markdown(&self.machine),
             self.verdict.fail_on,
             self.method
@@ -271,14 +293,12 @@ fn outcome(one: &Compared) -> String {
     if one.against == Against::FirstGood {
         text += " than the first good campaigns";
     }
-    match (one.outcome, one.noise) {
-        (Outcome::NotEnoughData, _) if one.n_missing > 0 => text += &format!(": {}", missing(one)),
-        (Outcome::NotEnoughData, Some(noise)) => {
-            text += &format!(": noise of {} may look like that", quantity::percent(noise));
-        }
-        (Outcome::Broken, _) => text += &format!(": {} failed", quantity::plural(one.n_failed, "run")),
-        _ if one.n_failed > 0 => text += &format!("; {} failed", quantity::plural(one.n_failed, "run")),
-        _ => {}
+    if one.outcome == Outcome::NotEnoughData && one.n_missing > 0 {
+        text += &format!(": {}", missing(one));
+    } else if one.outcome == Outcome::Broken {
+        text += &format!(": {} failed", quantity::plural(one.n_failed, "run"));
+    } else if one.n_failed > 0 {
+        text += &format!("; {} failed", quantity::plural(one.n_failed, "run"));
     }
     for warning in &one.warnings {
         text += &format!("; {warning}");

@@ -88,6 +88,7 @@ fn good_campaigns_are_the_latest_that_did_not_fail_and_the_first() {
     check_good(&same(3, ""), &[1, 2, 3], &[]);
     check_good(&[(1e4, PASS), (2e4, FAIL), (1e4, NOT_ENOUGH_DATA), (1e4, "")], &[1, 3], &[]);
     check_good(&same(2, FAIL), &[], &[]);
+    check_good(&[same(2, ""), same(1, PASS), same(1, "")].concat(), &[1, 2, 3], &[]);
     let unjudged = [same(1, FAIL), same(11, "")].concat();
     check_good(&unjudged, &(3..=12).collect::<Vec<i64>>(), &(2..=11).collect::<Vec<i64>>());
     let all: Vec<i64> = (1..=10).collect();
@@ -130,11 +131,13 @@ fn every_format() {
         candidate: store.campaign(None).unwrap().unwrap().name(),
         baseline: Baseline::Last.to_string(),
         machine: "h (c)".to_owned(),
+        n_candidates: 1,
         n_elsewhere: 2,
         doubt: Some("the machine was busier".to_owned()),
         method: METHOD,
         verdict: &verdict,
     };
+    assert!(report.advice().unwrap().starts_with("one campaign may be off as a whole"));
     insta::assert_snapshot!("text", report.text(&Printer::plain()));
     insta::assert_snapshot!("markdown", report.markdown());
     insta::assert_snapshot!("junit", report.junit());
