@@ -30,7 +30,7 @@ const ENTRY_VALUE: u64 = 2;
 const LOCATION_EXTERNAL: u64 = 1;
 
 /// A file's bytes, wherever they are.
-pub trait Source {
+pub trait Source: Send + Sync {
     /// Length of the file.
     fn n_bytes(&self) -> usize;
 

@@ -5,13 +5,14 @@ mod scaled;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::detach::{Detached, Source};
+use crate::detach::{Detached, DetachedWeight, Source};
 use crate::dtype::{ElementType, widen_half};
 use crate::graph::Graph;
 use crate::inspect::{Dim, ValueContract, value_contract};
 use crate::lower::{self, Reason};
 use crate::onnx::{self, AttributeProto, DecodeError, GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::op::Fact;
+use crate::tensor::stored::StoredElements;
 use crate::tensor::{DType, Data, Tensor};
 
 /// Oldest and newest version of the standard operator set that is understood.
@@ -147,7 +148,16 @@ impl Model {
     /// # Errors
     /// Those of [`Model::load`].
     pub fn load_detached(detached: &Detached, source: &dyn Source) -> Result<Self, ModelError> {
-        Self::load_with(&detached.skeleton, Some((detached, source)))
+        Self::load_with(&detached.skeleton, Some(Weights { detached, source, kept: None }))
+    }
+
+    /// The same, but large weights stay in the file: whoever needs their elements reads them there.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
+    pub fn load_stored(detached: &Detached, source: &Arc<dyn Source>) -> Result<Self, ModelError> {
+        let weights = Weights { detached, source: source.as_ref(), kept: Some(source) };
+        Self::load_with(&detached.skeleton, Some(weights))
     }
 
     fn load_with(bytes: &[u8], weights: Option<Weights<'_>>) -> Result<Self, ModelError> {
@@ -318,7 +328,13 @@ fn standard_opset(proto: &ModelProto<'_>) -> Result<i64, ModelError> {
 }
 
 /// Weights that are not in the bytes of the model: where they are in which file.
-type Weights<'w> = (&'w Detached, &'w dyn Source);
+#[derive(Clone, Copy)]
+struct Weights<'w> {
+    detached: &'w Detached,
+    source: &'w dyn Source,
+    /// The file, when large weights stay there.
+    kept: Option<&'w Arc<dyn Source>>,
+}
 
 #[derive(Default)]
 struct Builder<'w> {
@@ -524,6 +540,11 @@ impl Attributes {
 /// blocks that the second-level cache does not hold, each byte takes twice as long.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// What is wrong with a weight whose data is cut.
+const TOO_FEW: &str = "its data is not as long as its dimensions say";
+/// Smallest weight that stays in its file where weights do, bytes: the others take little memory.
+const MIN_STORED_BYTES: usize = 65_536;
+
 /// Decodes a weight; half floats are widened.
 fn decode_tensor(proto: &TensorProto<'_>, weights: Option<Weights<'_>>) -> Result<Tensor, ModelError> {
     let wrong = |reason| DecodeError::Initializer { name: proto.name.to_owned(), reason };
@@ -531,8 +552,17 @@ fn decode_tensor(proto: &TensorProto<'_>, weights: Option<Weights<'_>>) -> Resul
     let n_bytes = proto.checked_size_bytes(element)?;
     let dtype = DType::for_element(element)
         .ok_or_else(|| feature(&format!("its weight `{}` is {}", proto.name, element.as_str())))?;
+    let dims: Option<Vec<usize>> = proto.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+    let dims = dims.ok_or_else(|| wrong(TOO_FEW))?;
     let data = match (proto.raw, dtype) {
-        _ if proto.is_external => decode_external(proto, weights, element, dtype, n_bytes)?,
+        _ if proto.is_external => {
+            let (weight, weights) = external(proto, weights, n_bytes)?;
+            if let Some(kept) = weights.kept.filter(|_| weight.n_bytes >= MIN_STORED_BYTES) {
+                let stored = StoredElements::new(Arc::clone(kept), weight.source, element, dtype);
+                return Ok(Tensor::stored(dims, stored));
+            }
+            read_elements(weights.source, weight.source, element, dtype, proto.n_elements()? as usize)
+        }
         (Some(raw), _) => {
             let mut data = Data::with_capacity(dtype, proto.n_elements()? as usize);
             extend_from_raw(&mut data, element, raw);
@@ -548,42 +578,49 @@ fn decode_tensor(proto: &TensorProto<'_>, weights: Option<Weights<'_>>) -> Resul
         (None, DType::I8) => Data::I8(proto.ints.iter().map(|&x| x as i8).collect()),
         (None, DType::Bool) => Data::Bool(proto.ints.iter().map(|&x| u8::from(x != 0)).collect()),
     };
-    let dims: Option<Vec<usize>> = proto.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    dims.and_then(|dims| Tensor::new(dims, data))
-        .ok_or_else(|| wrong("its data is not as long as its dimensions say").into())
+    Tensor::new(dims, data).ok_or_else(|| wrong(TOO_FEW).into())
 }
 
-/// Decodes a detached weight block by block, from where its file is.
-fn decode_external(
+/// Where a detached weight is.
+fn external<'w>(
     proto: &TensorProto<'_>,
-    weights: Option<Weights<'_>>,
-    element: ElementType,
-    dtype: DType,
+    weights: Option<Weights<'w>>,
     n_bytes: u64,
-) -> Result<Data, ModelError> {
+) -> Result<(&'w DetachedWeight, Weights<'w>), ModelError> {
     let entry = |key: &str| proto.external.iter().find(|entry| entry.0 == key).map_or("", |entry| entry.1);
     let number = |key: &str| entry(key).parse::<usize>().ok();
-    let found = weights.and_then(|(detached, source)| {
-        let weight = detached.find(number("offset")?, number("length")?)?;
-        Some((weight, source)).filter(|(weight, _)| weight.n_bytes as u64 == n_bytes)
+    let found = weights.and_then(|weights| {
+        let weight = weights.detached.find(number("offset")?, number("length")?)?;
+        Some((weight, weights)).filter(|(weight, _)| weight.n_bytes as u64 == n_bytes)
     });
-    let Some((weight, source)) = found else {
+    found.ok_or_else(|| {
         let location = entry("location");
-        return Err(feature(&format!("its weight `{}` is in another file, `{location}`", proto.name)));
-    };
-    let mut data = Data::with_capacity(dtype, proto.n_elements()? as usize);
+        feature(&format!("its weight `{}` is in another file, `{location}`", proto.name))
+    })
+}
+
+/// Reads `n` elements of a file block by block, from `offset` on; half floats are widened.
+pub(crate) fn read_elements(
+    source: &dyn Source,
+    offset: usize,
+    element: ElementType,
+    dtype: DType,
+    n: usize,
+) -> Data {
+    let mut data = Data::with_capacity(dtype, n);
+    let n_bytes = n * element.size_bytes().unwrap_or_default() as usize;
     let needs_conversion = matches!(element, ElementType::Float16 | ElementType::Bool);
-    let mut block = vec![0; if needs_conversion { BLOCK_BYTES.min(weight.n_bytes) } else { 0 }];
-    for start in (0..weight.n_bytes).step_by(BLOCK_BYTES) {
-        let n_bytes = BLOCK_BYTES.min(weight.n_bytes - start);
+    let mut block = vec![0; if needs_conversion { BLOCK_BYTES.min(n_bytes) } else { 0 }];
+    for start in (0..n_bytes).step_by(BLOCK_BYTES) {
+        let n_bytes = BLOCK_BYTES.min(n_bytes - start);
         if needs_conversion {
-            source.read(weight.source + start, &mut block[..n_bytes]);
+            source.read(offset + start, &mut block[..n_bytes]);
             extend_from_raw(&mut data, element, &block[..n_bytes]);
         } else {
-            source.read(weight.source + start, data.grow(n_bytes / dtype.size_bytes()));
+            source.read(offset + start, data.grow(n_bytes / dtype.size_bytes()));
         }
     }
-    Ok(data)
+    data
 }
 
 /// Appends little-endian elements; half floats are widened.

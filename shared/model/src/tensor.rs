@@ -1,10 +1,13 @@
 //! Tensors in memory: the types that plans compute with, owned and borrowed.
 
 pub mod scaled;
+pub(crate) mod stored;
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use self::scaled::ScaledBytes;
+use self::stored::StoredElements;
 use crate::dtype::ElementType;
 
 /// An element type that plans compute with. Half floats are widened to `F32` when a file is read.
@@ -116,12 +119,17 @@ impl Data {
     /// Appends `n` zeros; gives their bytes, to be written little-endian.
     #[expect(unsafe_code, reason = "numbers are written as bytes without a copy")]
     pub fn grow(&mut self, n: usize) -> &mut [u8] {
-        fn grow<T: Copy + Default>(values: &mut Vec<T>, n: usize) -> &mut [u8] {
-            let first = values.len();
-            values.resize(first + n, T::default());
-            let added = &mut values[first..];
-            // SAFETY: the memory is the slice's own; `T` is a number without padding, for which all bytes are valid.
-            unsafe { std::slice::from_raw_parts_mut(added.as_mut_ptr().cast(), size_of_val(added)) }
+        fn grow<T: Copy>(values: &mut Vec<T>, n: usize) -> &mut [u8] {
+            values.reserve(n);
+            let added = values.spare_capacity_mut()[..n].as_mut_ptr();
+            let n_bytes = n * size_of::<T>();
+            // SAFETY: there is room for `n` elements at `added`; `T` is a number without padding, for which all bytes are
+            // valid, so that the zeros make them elements of the vector, which stays borrowed.
+            unsafe {
+                std::ptr::write_bytes(added, 0, n);
+                values.set_len(values.len() + n);
+                std::slice::from_raw_parts_mut(added.cast(), n_bytes)
+            }
         }
         match self {
             Self::F32(data) => grow(data, n),
@@ -230,6 +238,19 @@ impl<'a> DataRef<'a> {
         }
     }
 
+    /// Some of the elements.
+    #[must_use]
+    pub fn part(self, range: Range<usize>) -> Self {
+        match self {
+            Self::F32(data) => Self::F32(&data[range]),
+            Self::I64(data) => Self::I64(&data[range]),
+            Self::I32(data) => Self::I32(&data[range]),
+            Self::U8(data) => Self::U8(&data[range]),
+            Self::I8(data) => Self::I8(&data[range]),
+            Self::Bool(data) => Self::Bool(&data[range]),
+        }
+    }
+
     /// An owned copy.
     #[must_use]
     pub fn to_data(self) -> Data {
@@ -283,6 +304,8 @@ enum Elements {
     Plain(Data),
     /// Floats that are made when they are read.
     Scaled(ScaledBytes, OnceLock<Data>),
+    /// Elements that are read when they are needed.
+    Stored(StoredElements, OnceLock<Data>),
 }
 
 impl Tensor {
@@ -310,11 +333,16 @@ impl Tensor {
         Self { dims: scaled.bytes().dims().to_vec(), elements: Elements::Scaled(scaled, OnceLock::new()) }
     }
 
+    /// Elements that stay in their file until somebody reads them.
+    pub(crate) fn stored(dims: Vec<usize>, stored: StoredElements) -> Self {
+        Self { dims, elements: Elements::Stored(stored, OnceLock::new()) }
+    }
+
     /// The 8-bit form of floats that have one.
     #[must_use]
     pub fn as_scaled(&self) -> Option<&ScaledBytes> {
         match &self.elements {
-            Elements::Plain(_) => None,
+            Elements::Plain(_) | Elements::Stored(..) => None,
             Elements::Scaled(scaled, _) => Some(scaled),
         }
     }
@@ -331,7 +359,7 @@ impl Tensor {
     pub fn is_released(&self) -> bool {
         match &self.elements {
             Elements::Plain(data) => data.len() != self.n_elements(),
-            Elements::Scaled(..) => false,
+            Elements::Scaled(..) | Elements::Stored(..) => false,
         }
     }
 
@@ -341,7 +369,24 @@ impl Tensor {
         &self.dims
     }
 
-    /// The elements; none of a tensor that is [released](Self::is_released).
+    /// Hands some of the elements to `read`; those that must be made or read for it are not kept.
+    pub fn with_part<T>(&self, range: Range<usize>, read: impl FnOnce(DataRef<'_>) -> T) -> T {
+        let made = match &self.elements {
+            Elements::Scaled(scaled, floats) if floats.get().is_none() => {
+                let mut floats = vec![0.0; range.len()];
+                scaled.read(range.start, &mut floats);
+                Data::F32(floats)
+            }
+            Elements::Stored(stored, read) if read.get().is_none() => stored.read(range),
+            Elements::Plain(_) | Elements::Scaled(..) | Elements::Stored(..) => {
+                return read(self.data().part(range));
+            }
+        };
+        read(made.first(made.len()))
+    }
+
+    /// The elements; none of a tensor that is [released](Self::is_released). The tensor keeps those that it had to make or to
+    /// read for this.
     #[must_use]
     pub fn data(&self) -> DataRef<'_> {
         let data = match &self.elements {
@@ -351,14 +396,18 @@ impl Tensor {
                 scaled.read(0, &mut floats);
                 Data::F32(floats)
             }),
+            Elements::Stored(stored, read) => read.get_or_init(|| stored.read(0..self.n_elements())),
         };
         data.first(data.len())
     }
 
-    /// True for a scaled tensor that nobody has read.
+    /// True for a scaled tensor, or one in a file, that nobody has read.
     #[cfg(test)]
-    pub(crate) fn is_in_bytes(&self) -> bool {
-        matches!(&self.elements, Elements::Scaled(_, floats) if floats.get().is_none())
+    pub(crate) fn is_unread(&self) -> bool {
+        match &self.elements {
+            Elements::Plain(_) => false,
+            Elements::Scaled(_, read) | Elements::Stored(_, read) => read.get().is_none(),
+        }
     }
 
     /// Number of elements that the shape asks for.
@@ -373,6 +422,7 @@ impl Tensor {
         match &self.elements {
             Elements::Plain(data) => data.first(0).dtype(),
             Elements::Scaled(..) => DType::F32,
+            Elements::Stored(stored, _) => stored.dtype(),
         }
     }
 
@@ -387,7 +437,7 @@ impl Tensor {
     pub fn into_data(self) -> Data {
         match self.elements {
             Elements::Plain(data) => data,
-            Elements::Scaled(..) => self.data().to_data(),
+            Elements::Scaled(..) | Elements::Stored(..) => self.data().to_data(),
         }
     }
 }

@@ -269,6 +269,32 @@ fn weights_are_read_from_where_the_file_is() {
     assert!(matches!(Model::load(&detached.skeleton), Err(ModelError::Feature { .. })));
 }
 
+#[test]
+fn large_weights_can_stay_in_their_file() {
+    let numbers: Vec<f32> = (0..20_000).map(|index| index as f32).collect();
+    let file = FileBuilder::new(17)
+        .input("x", DataType::FLOAT, &[1])
+        .raw_floats("large", &[20_000], &numbers)
+        .raw_floats("small", &[600], &numbers[..600])
+        .node("Add", "x large", "y")
+        .node("Add", "x small", "z")
+        .bytes("y");
+    let detached = crate::detach_weights(&file, "weights.data");
+    let file: Arc<dyn Source> = Arc::new(file);
+    let model = Model::load_stored(&detached, &file).expect("the file loads");
+    let weights: Vec<&Arc<Tensor>> = model.constants.iter().flatten().collect();
+    assert_eq!(weights.iter().map(|weight| weight.is_unread()).collect::<Vec<_>>(), [true, false]);
+    for weight in weights {
+        weight.with_part(100..600, |part| assert_eq!(part.as_f32(), Some(&numbers[100..600])));
+    }
+    assert!(
+        model.plan(&[fact(&[1])]).is_ok_and(|plan| plan.constants().iter().any(|weight| weight.is_unread()))
+    );
+    let large = model.constants.iter().flatten().next().expect("there is a weight");
+    assert_eq!(large.data().as_f32(), Some(numbers.as_slice()));
+    assert!(!large.is_unread());
+}
+
 /// A file that looks rows up in an 8-bit table and multiplies them with 8-bit weights, both scaled by `nodes`.
 fn scaled_weights(nodes: impl Fn(FileBuilder, &str) -> FileBuilder) -> Vec<u8> {
     let bytes = |name: &str, dims: &[i64], seed: i64| rten_onnx::onnx::TensorProto {
@@ -306,7 +332,7 @@ fn weights_of_8_bits_stay_so_until_they_are_read() {
     let plan = crate::plan::Plan::new(graph.clone());
     assert_eq!(plan.steps.len(), 2, "a gather and a product");
     let constants: Vec<&Tensor> = graph.values.iter().filter_map(|value| value.constant.as_deref()).collect();
-    assert_eq!(constants.iter().filter(|tensor| tensor.is_in_bytes()).count(), 2);
+    assert_eq!(constants.iter().filter(|tensor| tensor.is_unread()).count(), 2);
 
     let y = reference::run(&graph, &[Tensor::from_i64s(vec![79, 1])]).expect("it runs").remove(0);
     let byte = |index: i64, seed: i64| f64::from((index * seed % 256) as u8 as i8);
@@ -334,5 +360,5 @@ fn dequantized_weights_stay_in_8_bits_too() {
     let model = Model::load(&scaled_weights(flat)).expect("the file loads");
     let graph = model.specialise(&[Fact::new(DType::I64, vec![2])]).expect("the shapes fit");
     let constants = graph.values.iter().filter_map(|value| value.constant.as_deref());
-    assert_eq!(constants.filter(|tensor| tensor.is_in_bytes()).count(), 2);
+    assert_eq!(constants.filter(|tensor| tensor.is_unread()).count(), 2);
 }

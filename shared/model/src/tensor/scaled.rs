@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::tensor::{DataRef, Tensor, n_elements};
+use crate::tensor::{DType, DataRef, Tensor, n_elements};
 
 /// 8-bit integers that stand for floats: `(byte − point) · scale`.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ impl ScaledBytes {
     /// Bytes with scales and zero points, one each or one per place along `axis`; `None` when they do not fit each other.
     #[must_use]
     pub fn new(bytes: Arc<Tensor>, axis: usize, scales: Vec<f32>, points: Vec<i32>) -> Option<Self> {
-        let is_bytes = matches!(bytes.data(), DataRef::I8(_) | DataRef::U8(_)) && !bytes.is_released();
+        let is_bytes = matches!(bytes.dtype(), DType::I8 | DType::U8) && !bytes.is_released();
         let length = bytes.dims().get(axis).copied();
         let fits = |n: usize| n == 1 || Some(n) == length;
         (is_bytes && fits(scales.len()) && fits(points.len())).then_some(Self { bytes, axis, scales, points })
@@ -68,18 +68,18 @@ impl ScaledBytes {
             let (run, rest) = floats.split_at_mut(n_run);
             let place = at / n_inner % length;
             let (scale, point) = (self.scale(place), self.point(place));
-            match self.bytes.data() {
+            self.bytes.with_part(at..at + n_run, |bytes| match bytes {
                 DataRef::I8(bytes) => {
-                    let bytes = bytes[at..at + n_run].iter().map(|&byte| i32::from(byte));
+                    let bytes = bytes.iter().map(|&byte| i32::from(byte));
                     run.iter_mut().zip(bytes).for_each(|(x, byte)| *x = (byte - point) as f32 * scale);
                 }
                 DataRef::U8(bytes) => {
-                    let bytes = bytes[at..at + n_run].iter().map(|&byte| i32::from(byte));
+                    let bytes = bytes.iter().map(|&byte| i32::from(byte));
                     run.iter_mut().zip(bytes).for_each(|(x, byte)| *x = (byte - point) as f32 * scale);
                 }
                 // `new` takes bytes only.
                 _ => {}
-            }
+            });
             at += n_run;
             floats = rest;
         }
