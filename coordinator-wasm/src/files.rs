@@ -140,17 +140,18 @@ impl ModelFiles {
             .collect()
     }
 
-    /// One buffer per part, to be transferred to a worker, or the stored file.
+    /// One buffer per part, to be transferred to a worker, or the file that the browser has: WebGPU reads weights again when
+    /// a device is lost.
     ///
     /// # Errors
     /// `bytes-unreadable` when a file of the caller's has changed or gone.
-    pub(crate) async fn contents(&self) -> Result<Vec<JsValue>, Fault> {
+    pub(crate) async fn contents(&self, backend: wire::Backend) -> Result<Vec<JsValue>, Fault> {
         let mut contents = Vec::with_capacity(self.files.len());
         for file in &self.files {
             let fresh = file.fresh.borrow_mut().take();
             contents.push(match fresh {
+                _ if file.is_stored || backend == wire::Backend::Webgpu => file.kept.clone().into(),
                 Some(bytes) => bytes.into(),
-                None if file.is_stored => file.kept.clone().into(),
                 None => read(&file.kept).await?.into(),
             });
         }

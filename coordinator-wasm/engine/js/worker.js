@@ -45,12 +45,15 @@ const started = start(build);
 self.addEventListener('message', async ({ data: { header, buffers: given } }) => {
     const engine = await started;
     if (alive) {
-        const settled = await Promise.allSettled(given.map(opened));
+        const request = requestOf(header);
+        const settled = await Promise.allSettled(given.map((buffer) => opened(buffer, request.backend)));
         const buffers = settled.map(({ value }) => value);
         const isWhole = settled.every(({ status }) => status === 'fulfilled');
-        post(isWhole ? await answer(engine, header, buffers) : unreadable(header));
-        // What was handed over is used up: a model's file need not wait for a garbage collection.
-        buffers.forEach((buffer) => (buffer?.close ? buffer.close() : buffer?.transfer?.(0)));
+        post(isWhole ? await answer(engine, request, header, buffers) : unreadable(header));
+        // What was handed over is used up: a model's file need not wait for a garbage collection. Only WebGPU reads weights
+        // again, when a device is lost.
+        const isUsedUp = request.backend !== 'webgpu';
+        buffers.forEach((buffer) => (buffer?.close ? buffer.close() : isUsedUp && buffer?.transfer?.(0)));
     }
 });
 
@@ -66,15 +69,19 @@ async function start(name) {
 }
 
 /** A buffer, or what a stored file is read from. */
-async function opened(buffer) {
+async function opened(buffer, backend) {
     if (!(buffer instanceof Blob)) return buffer;
     try {
         const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('tabpool-models');
         const handle = await folder.getFileHandle(buffer.name);
-        return await handle.createSyncAccessHandle({ mode: 'read-only' });
+        const access = await handle.createSyncAccessHandle({ mode: 'read-only' });
+        return Object.assign(access, { blob: buffer });
     } catch {
-        // This worker's storage is another one, or another worker reads the file in a browser that lets only one.
-        return buffer.arrayBuffer();
+        // This worker's storage is another one, another worker reads the file in a browser that lets only one, or it is no
+        // file of the storage.
+        if (backend !== 'webgpu') return buffer.arrayBuffer();
+        await buffer.slice(0, 1).arrayBuffer();
+        return buffer;
     }
 }
 
@@ -85,8 +92,7 @@ function unreadable(header) {
     return { header: JSON.stringify({ id: JSON.parse(header).id, reply }), buffers: [], free() {} };
 }
 
-async function answer(engine, header, buffers) {
-    const { kind, key, backend } = requestOf(header);
+async function answer(engine, { kind, key, backend }, header, buffers) {
     if (kind !== 'load') {
         const holder = fallbackKeys.has(key) ? await fallback : engine;
         return holder.handle(header, buffers);

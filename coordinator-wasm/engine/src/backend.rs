@@ -14,6 +14,7 @@ pub use self::memory::{MemoryBackend, MemorySession};
 pub use self::rten::RtenBackend;
 use crate::check::check_inputs;
 use crate::fault;
+use crate::kept::Carried;
 use crate::tensor::Tensor;
 use crate::value::{Contract, ValueInfo};
 
@@ -70,6 +71,23 @@ pub trait Session {
         inputs: Vec<Tensor>,
         wanted: &'a [&'a str],
     ) -> LocalFuture<'a, Result<Vec<Tensor>, Fault>>;
+
+    /// As [`Session::run`], with inputs that earlier runs may have left where they were computed; the outputs named in
+    /// `kept` stay there too, if the backend has such a place.
+    ///
+    /// # Errors
+    /// Those of [`Session::run`], and `kept-elsewhere`.
+    fn run_values<'a>(
+        &'a self,
+        inputs: Vec<Carried>,
+        wanted: &'a [&'a str],
+        _kept: &'a [&'a str],
+    ) -> LocalFuture<'a, Result<Vec<Carried>, Fault>> {
+        Box::pin(async move {
+            let inputs = inputs.into_iter().map(Carried::here).collect::<Result<_, _>>()?;
+            Ok(self.run(inputs, wanted).await?.into_iter().map(Carried::Here).collect())
+        })
+    }
 
     /// Runs with inputs that have passed the same checks, and notes what every kernel takes.
     ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::Dim;
-use wire::Fault;
+use wire::{Fault, TensorHeader};
 
 use crate::fault;
 use crate::tensor::Tensor;
@@ -14,13 +14,21 @@ use crate::value::{ValueInfo, dim_text};
 /// # Errors
 /// `input-unknown`, `input-duplicate`, `input-missing`, `input-dtype`, `input-shape` or `input-size`.
 pub fn check_inputs(declared: &[ValueInfo], inputs: &[Tensor]) -> Result<(), Fault> {
-    let mut seen: BTreeMap<&str, &Tensor> = BTreeMap::new();
+    let n_bytes = |input: &Tensor| input.data.len() * input.data.dtype().size_bytes();
+    let inputs: Vec<_> = inputs.iter().map(|input| (input.header(), n_bytes(input))).collect();
+    check_headers(declared, &inputs)
+}
+
+/// The same for headers with the bytes that go with them.
+pub(crate) fn check_headers(declared: &[ValueInfo], inputs: &[(TensorHeader, usize)]) -> Result<(), Fault> {
+    let mut seen: BTreeMap<&str, &(TensorHeader, usize)> = BTreeMap::new();
     for input in inputs {
-        if !declared.iter().any(|value| value.name == input.name) {
-            return Err(fault::unknown_input(&input.name, declared));
+        let (header, _) = input;
+        if !declared.iter().any(|value| value.name == header.name) {
+            return Err(fault::unknown_input(&header.name, declared));
         }
-        if seen.insert(&input.name, input).is_some() {
-            return Err(fault::duplicate_input(&input.name));
+        if seen.insert(&header.name, input).is_some() {
+            return Err(fault::duplicate_input(&header.name));
         }
     }
     let mut sizes: BTreeMap<&str, u32> = BTreeMap::new();
@@ -36,27 +44,25 @@ pub fn check_inputs(declared: &[ValueInfo], inputs: &[Tensor]) -> Result<(), Fau
 /// Checks one tensor; `sizes` remembers the size of each named dimension.
 fn check_value<'a>(
     value: &'a ValueInfo,
-    input: &Tensor,
+    (header, n_bytes): &(TensorHeader, usize),
     sizes: &mut BTreeMap<&'a str, u32>,
 ) -> Result<(), Fault> {
-    let header = input.header();
     if header.dtype != value.dtype {
         return Err(fault::input_type(&value.name, header.dtype, value.dtype));
     }
-    let n_bytes = input.data.len() * header.dtype.size_bytes();
-    if header.size_bytes() != Some(n_bytes) {
-        return Err(fault::input_size(&value.name, n_bytes, header.size_bytes()));
+    if header.size_bytes() != Some(*n_bytes) {
+        return Err(fault::input_size(&value.name, *n_bytes, header.size_bytes()));
     }
     if let Some(dims) = &value.dims {
-        let fits = dims.len() == input.dims.len()
-            && dims.iter().zip(&input.dims).all(|(dim, &size)| match dim {
+        let fits = dims.len() == header.dims.len()
+            && dims.iter().zip(&header.dims).all(|(dim, &size)| match dim {
                 // Some exporters declare a dimension of any size as 0.
                 Dim::Fixed(expected) => *expected == size || *expected == 0,
                 Dim::Symbolic(name) if is_name(name) => *sizes.entry(name).or_insert(size) == size,
                 Dim::Symbolic(_) | Dim::Unknown => true,
             });
         if !fits {
-            return Err(fault::input_shape(&value.name, &input.dims, &expected_text(dims, sizes)));
+            return Err(fault::input_shape(&value.name, &header.dims, &expected_text(dims, sizes)));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod batch;
 pub mod check;
 pub mod engine;
 mod fault;
+pub mod kept;
 pub mod pipeline;
 pub mod planned;
 pub mod tensor;

@@ -13,6 +13,7 @@ use wire::{DType, Fault, PipelineKind};
 
 use crate::backend::{Backend, File, LocalFuture, Session};
 use crate::fault;
+use crate::kept::{self, Carried};
 use crate::tensor::{Tensor, TensorData};
 use crate::value::ValueInfo;
 
@@ -119,19 +120,36 @@ impl Model {
         inputs: Vec<Tensor>,
         wanted: [&str; N],
     ) -> Result<[Tensor; N], Fault> {
-        let outputs = crate::backend::run(self.session.as_ref(), inputs, &wanted).await?;
-        let n_outputs = outputs.len();
-        <[Tensor; N]>::try_from(outputs).map_err(|_others| {
-            fault::pipeline_part(self.role, format_args!("it gave {n_outputs} outputs instead of {N}"))
-        })
+        self.counted(crate::backend::run(self.session.as_ref(), inputs, &wanted).await?)
     }
 
     /// Computes the first output.
     async fn run_first(&self, inputs: Vec<Tensor>) -> Result<Tensor, Fault> {
-        let output = self.session.outputs().first();
-        let output = output.ok_or_else(|| fault::pipeline_part(self.role, "it has no output"))?;
-        let [output] = self.run(inputs, [output.name.as_str()]).await?;
+        let [output] = self.run(inputs, [self.first_output()?]).await?;
         Ok(output)
+    }
+
+    fn first_output(&self) -> Result<&str, Fault> {
+        let output = self.session.outputs().first().map(|output| output.name.as_str());
+        output.ok_or_else(|| fault::pipeline_part(self.role, "it has no output"))
+    }
+
+    /// Computes the outputs named in `wanted`; those in `kept` stay where they are computed, for further runs.
+    async fn run_values<const N: usize>(
+        &self,
+        inputs: Vec<Carried>,
+        wanted: [&str; N],
+        kept: &[&str],
+    ) -> Result<[Carried; N], Fault> {
+        let outputs = kept::run(self.session.as_ref(), inputs, &wanted, kept).await?;
+        self.counted(outputs)
+    }
+
+    fn counted<T, const N: usize>(&self, outputs: Vec<T>) -> Result<[T; N], Fault> {
+        let n_outputs = outputs.len();
+        <[T; N]>::try_from(outputs).map_err(|_others| {
+            fault::pipeline_part(self.role, format_args!("it gave {n_outputs} outputs instead of {N}"))
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use model::{DType as PlanType, Data, Dim, Fact, Model, ModelError, Plan, Source, ValueContract};
+use model::{DType as PlanType, Data, Detached, Dim, Fact, Model, ModelError, Plan, Source, ValueContract};
 use wire::{DType, Fault, FaultCategory};
 
 use crate::fault;
@@ -16,6 +16,25 @@ use crate::value::Contract;
 const MAX_PREPARED: usize = 16;
 /// Lengths that are tried for dimensions the caller chooses, to learn at load whether the model can be planned.
 const PROBES: [usize; 5] = [1, 8, 64, 320, 576];
+
+/// What a plan is made for.
+pub trait Operand {
+    /// Type and shape.
+    fn fact(&self) -> Fact;
+
+    /// The tensor, unless its elements are elsewhere.
+    fn tensor(&self) -> Option<&model::Tensor>;
+}
+
+impl Operand for model::Tensor {
+    fn fact(&self) -> Fact {
+        Fact::new(self.dtype(), self.dims().to_vec())
+    }
+
+    fn tensor(&self) -> Option<&model::Tensor> {
+        Some(self)
+    }
+}
 
 /// A model with its contract, and for each shape class it was run with an `E`: what a backend makes of the plan.
 #[derive(Debug)]
@@ -42,9 +61,9 @@ impl<E> Default for Prepared<E> {
 }
 
 impl<E> Prepared<E> {
-    fn key(&self, operands: &[model::Tensor]) -> Key {
-        let dims = operands.iter().map(|operand| operand.dims().to_vec()).collect();
-        let fixed = self.fixed_inputs.iter().filter_map(|&index| operands.get(index));
+    fn key<O: Operand>(&self, operands: &[O]) -> Key {
+        let dims = operands.iter().map(|operand| operand.fact().dims).collect();
+        let fixed = self.fixed_inputs.iter().filter_map(|&index| operands.get(index)?.tensor());
         (dims, fixed.map(|operand| format!("{:?};", operand.data())).collect())
     }
 }
@@ -58,9 +77,24 @@ impl<E> Planned<E> {
     /// # Errors
     /// `not-onnx`, `truncated-model`, `invalid-model`, `unsupported-operator` or `unsupported-type`.
     pub fn load(file: &dyn Source) -> Result<(Self, Option<Plan>), Fault> {
+        Self::load_with(file, |detached| Model::load_detached(detached, file))
+    }
+
+    /// The same, but large weights stay in the file, and are read there when somebody needs them.
+    ///
+    /// # Errors
+    /// Those of [`Self::load`].
+    pub fn load_stored(file: &Arc<dyn Source>) -> Result<(Self, Option<Plan>), Fault> {
+        Self::load_with(file.as_ref(), |detached| Model::load_stored(detached, file))
+    }
+
+    fn load_with(
+        file: &dyn Source,
+        load: impl FnOnce(&Detached) -> Result<Model, ModelError>,
+    ) -> Result<(Self, Option<Plan>), Fault> {
         let detached = model::detach_weights(file, "weights");
         let contract = Contract::read(&detached.skeleton)?;
-        let model = Model::load_detached(&detached, file).map_err(|error| model_fault(&error))?;
+        let model = load(&detached).map_err(|error| model_fault(&error))?;
         let plan = probe(&model).map_err(|error| model_fault(&error))?;
         Ok((Self { model, contract, prepared: RefCell::default() }, plan))
     }
@@ -94,16 +128,18 @@ impl<E> Planned<E> {
     ///
     /// # Errors
     /// `input-shape`, `unsupported-operator`, and those of `prepare`.
-    pub async fn prepared(
+    pub async fn prepared<O: Operand>(
         &self,
-        operands: &[model::Tensor],
+        operands: &[O],
         prepare: impl AsyncFnOnce(Plan) -> Result<E, Fault>,
     ) -> Result<Rc<E>, Fault> {
         let key = self.prepared.borrow().key(operands);
         if let Some(prepared) = self.prepared.borrow().by_key.get(&key) {
             return Ok(Rc::clone(prepared));
         }
-        let plan = self.model.plan_for(operands).map_err(|error| model_fault(&error))?;
+        let facts: Vec<Fact> = operands.iter().map(Operand::fact).collect();
+        let elements = |index: usize| operands.get(index)?.tensor().cloned();
+        let plan = self.model.plan_from(&facts, elements).map_err(|error| model_fault(&error))?;
         self.prepared.borrow_mut().fixed_inputs.extend(&plan.fixed_inputs);
         let made = Rc::new(prepare(plan).await?);
         let mut prepared = self.prepared.borrow_mut();
@@ -178,7 +214,7 @@ fn model_fault(error: &ModelError) -> Fault {
 }
 
 /// A caller's tensor in the type that plans compute in.
-fn operand(tensor: Tensor) -> Result<model::Tensor, Fault> {
+pub(crate) fn operand(tensor: Tensor) -> Result<model::Tensor, Fault> {
     let dims = tensor.shape();
     let header = tensor.header();
     let data = match tensor.data {
@@ -203,7 +239,8 @@ pub fn outputs(names: &[&str], outputs: Vec<model::Tensor>) -> Vec<Tensor> {
     names.iter().zip(outputs).map(|(name, value)| output(name, value)).collect()
 }
 
-fn output(name: &str, output: model::Tensor) -> Tensor {
+/// A plan's output under the name that the file gives it.
+pub(crate) fn output(name: &str, output: model::Tensor) -> Tensor {
     let dims = output.dims().to_vec();
     let data = match output.into_data() {
         Data::F32(data) => TensorData::Float32(data),

@@ -106,7 +106,7 @@ impl Tab {
         wasm_bindgen_futures::spawn_local(async move {
             let files = if is_refetch { ModelFiles::fetch_again(&source, &files).await } else { Ok(files) };
             let read = match files {
-                Ok(files) => files.contents().await.map(|contents| (files, contents)),
+                Ok(files) => files.contents(backend).await.map(|contents| (files, contents)),
                 Err(fault) => Err(fault),
             };
             let Some(shell) = shell.upgrade() else { return };

@@ -108,15 +108,28 @@ impl Model {
     pub fn plan_for(&self, inputs: &[Tensor]) -> Result<Plan, ModelError> {
         let facts: Vec<Fact> =
             inputs.iter().map(|input| Fact::new(input.dtype(), input.dims().to_vec())).collect();
-        let mut elements = Elements::default();
+        self.plan_from(&facts, |index| inputs.get(index).cloned())
+    }
+
+    /// The plan for inputs of which not all elements are at hand: `elements` gives those that are.
+    ///
+    /// # Errors
+    /// Those of [`Model::plan_for`], and the plan depends on elements that are not at hand.
+    pub fn plan_from(
+        &self,
+        facts: &[Fact],
+        elements: impl Fn(usize) -> Option<Tensor>,
+    ) -> Result<Plan, ModelError> {
+        let mut known = Elements::default();
         loop {
-            match self.plan_with(&facts, &elements) {
-                Err(ModelError::Elements { inputs: needed, .. })
-                    if needed.iter().any(|index| !elements.contains_key(index)) =>
-                {
-                    elements.extend(needed.into_iter().map(|index| (index, Arc::new(inputs[index].clone()))));
-                }
-                planned => return planned,
+            let planned = self.plan_with(facts, &known);
+            let Err(ModelError::Elements { inputs: needed, .. }) = &planned else { return planned };
+            let n_known = known.len();
+            let missing: Vec<usize> =
+                needed.iter().copied().filter(|index| !known.contains_key(index)).collect();
+            known.extend(missing.into_iter().filter_map(|index| Some((index, Arc::new(elements(index)?)))));
+            if known.len() == n_known {
+                return planned;
             }
         }
     }

@@ -17,6 +17,7 @@ mod linear;
 mod lower;
 mod movement;
 mod pack;
+mod parts;
 mod quantize;
 mod recurrent;
 mod rows;
@@ -28,6 +29,9 @@ mod window;
 pub use pack::{Packing, Wide, elements, from_elements};
 pub use variant::{Choices, Shape, Tunable, UnknownVariant, Variant};
 
+/// Parts of tensors begin at multiples of this, bytes: the largest element that kernels read.
+const PART_ALIGNMENT: u64 = 16;
+
 /// What the adapter can do, as far as the choice of kernels depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -37,6 +41,8 @@ pub struct Target {
     pub compiles_slowly: bool,
     /// `maxStorageBufferBindingSize`.
     pub max_binding_bytes: u64,
+    /// `maxBufferSize`.
+    pub max_buffer_bytes: u64,
     /// `maxStorageBuffersPerShaderStage`.
     pub max_storage_buffers: usize,
     /// `maxComputeWorkgroupsPerDimension`.
@@ -49,6 +55,18 @@ pub struct Target {
     pub choices: Choices,
 }
 
+impl Target {
+    /// Most bytes of one part of a tensor.
+    fn part_bytes(&self) -> u64 {
+        (self.max_binding_bytes.min(self.max_buffer_bytes) / PART_ALIGNMENT).max(1) * PART_ALIGNMENT
+    }
+
+    /// Parts of a tensor of a size.
+    fn n_parts(&self, size_bytes: u64) -> usize {
+        size_bytes.div_ceil(self.part_bytes()).max(1) as usize
+    }
+}
+
 impl Default for Target {
     /// The limits that every WebGPU adapter has.
     fn default() -> Self {
@@ -56,6 +74,7 @@ impl Default for Target {
             is_software: false,
             compiles_slowly: false,
             max_binding_bytes: 128 << 20,
+            max_buffer_bytes: 256 << 20,
             max_storage_buffers: 8,
             max_workgroups: 65_535,
             has_f16: false,
@@ -78,6 +97,8 @@ pub struct Program {
     pub outputs: Vec<Output>,
     /// What could be computed in other ways.
     pub tunables: Vec<Tunable>,
+    /// Bytes of every part of a tensor but the last one.
+    pub part_bytes: u64,
 }
 
 /// One kernel call.
@@ -99,11 +120,13 @@ pub struct Dispatch {
     pub n_flops: u64,
 }
 
-/// A storage buffer.
+/// A storage buffer. A tensor that is larger than the adapter binds has several.
 #[derive(Debug, Clone)]
 pub struct Buffer {
     /// Bytes, a multiple of 16 and not 0.
     pub size_bytes: u64,
+    /// Where it begins in the tensor that it holds a part of; 0 for a whole one.
+    pub offset_bytes: u64,
     /// What it holds when a run starts.
     pub content: Content,
 }
@@ -124,8 +147,8 @@ pub enum Content {
 pub struct Output {
     /// Name in the model file.
     pub name: String,
-    /// Index into [`Program::buffers`]; the elements are at its front.
-    pub buffer: usize,
+    /// Indices into [`Program::buffers`]; the elements are at the front of what these hold one after the other.
+    pub buffers: Vec<usize>,
     /// Element type; on the GPU each takes 32 bits.
     pub dtype: DType,
     /// Shape.
@@ -145,15 +168,29 @@ pub enum LowerError {
         /// What is missing.
         reason: String,
     },
-    /// A tensor is larger than the adapter lets a kernel bind.
-    #[error("node `{node}` needs a tensor of {needed_bytes} bytes, the adapter binds {limit_bytes}")]
+    /// A kernel needs more, or larger, buffers than the adapter lets it bind.
+    #[error(
+        "{operator} of node `{node}` binds {n_buffers} buffers: {tensor} of {size_bytes} bytes takes {n_parts} \
+         (maxStorageBufferBindingSize, maxBufferSize: {part_bytes}), the adapter binds {limit} \
+         (maxStorageBuffersPerShaderStage)"
+    )]
     TooLarge {
+        /// Name of the operator.
+        operator: &'static str,
         /// Name of the node.
         node: String,
-        /// Size of the tensor.
-        needed_bytes: u64,
-        /// The adapter's limit.
-        limit_bytes: u64,
+        /// The largest tensor that the kernel binds.
+        tensor: String,
+        /// Its size.
+        size_bytes: u64,
+        /// Its parts.
+        n_parts: usize,
+        /// Most that a part can have, bytes.
+        part_bytes: u64,
+        /// Buffers that the kernel binds.
+        n_buffers: usize,
+        /// Most that the adapter binds.
+        limit: usize,
     },
 }
 

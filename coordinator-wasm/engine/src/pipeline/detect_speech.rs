@@ -7,6 +7,7 @@ use wire::Fault;
 
 use super::{Model, Output, Parts, Pipeline, audio, number};
 use crate::backend::{Backend, LocalFuture};
+use crate::kept::Carried;
 use crate::tensor::{Tensor, TensorData};
 
 const SAMPLE_RATE: usize = 16_000;
@@ -44,17 +45,19 @@ impl DetectSpeech {
     async fn probabilities(&self, samples: &[f32]) -> Result<Vec<f32>, Fault> {
         let n_frames = samples.len().div_ceil(FRAME);
         let zeros = TensorData::Float32(vec![0.0; STATE[2]]);
-        let mut state = [Tensor::new("h", &STATE, zeros.clone()), Tensor::new("c", &STATE, zeros)];
+        let mut state = ["h", "c"].map(|name| Carried::Here(Tensor::new(name, &STATE, zeros.clone())));
         let mut probabilities = Vec::with_capacity(n_frames);
         for start in (0..n_frames).step_by(BLOCK) {
             let block: Vec<usize> = (start..n_frames.min(start + BLOCK)).collect();
             let data = block.iter().flat_map(|&frame| frame_with_context(samples, frame)).collect();
             let input = Tensor::new("input", &[block.len(), CONTEXT + FRAME], TensorData::Float32(data));
             let [hidden, cell] = state;
-            let outputs = self.model.run(vec![input, hidden, cell], ["speech_probs", "hn", "cn"]).await?;
-            let [block_probabilities, hidden, cell] = outputs;
-            probabilities.extend_from_slice(block_probabilities.as_f32()?);
-            state = [Tensor { name: "h".to_owned(), ..hidden }, Tensor { name: "c".to_owned(), ..cell }];
+            let inputs = vec![input.into(), hidden, cell];
+            let wanted = ["speech_probs", "hn", "cn"];
+            let [block_probabilities, hidden, cell] =
+                self.model.run_values(inputs, wanted, &["hn", "cn"]).await?;
+            probabilities.extend_from_slice(block_probabilities.here()?.as_f32()?);
+            state = [hidden.named("h"), cell.named("c")];
         }
         Ok(probabilities)
     }

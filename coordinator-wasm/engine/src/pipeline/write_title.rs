@@ -7,6 +7,7 @@ use wire::{DType, Fault};
 use super::{Model, Output, Parts, Pipeline, argmax, params};
 use crate::backend::{Backend, LocalFuture};
 use crate::fault;
+use crate::kept::Carried;
 use crate::tensor::{Tensor, TensorData};
 use crate::tokenizer::Unigram;
 
@@ -48,15 +49,20 @@ impl WriteTitle {
         let mask = TensorData::Int64(vec![1; dims[1]]);
         let inputs =
             vec![Tensor::new("input_ids", &dims, ids), Tensor::new("attention_mask", &dims, mask.clone())];
-        let states = self.encoder.run_first(inputs).await?;
+        let inputs = inputs.into_iter().map(Carried::Here).collect();
+        let states = [self.encoder.first_output()?];
+        let [states] = self.encoder.run_values(inputs, states, &states).await?;
+        let states = states.named("encoder_hidden_states");
+        let logits = self.decoder.first_output()?;
         let mut tokens = vec![START];
         while tokens.len() <= MAX_TOKENS {
             let inputs = vec![
-                Tensor::new("input_ids", &[1, tokens.len()], TensorData::Int64(tokens.clone())),
-                Tensor { name: "encoder_hidden_states".to_owned(), ..states.clone() },
-                Tensor::new("encoder_attention_mask", &dims, mask.clone()),
+                Tensor::new("input_ids", &[1, tokens.len()], TensorData::Int64(tokens.clone())).into(),
+                states.clone(),
+                Tensor::new("encoder_attention_mask", &dims, mask.clone()).into(),
             ];
-            let logits = self.decoder.run_first(inputs).await?;
+            let [output] = self.decoder.run_values(inputs, [logits], &[]).await?;
+            let logits = output.here()?;
             let n_tokens = logits.shape().last().copied().unwrap_or_default();
             let last = logits.as_f32()?.rchunks_exact(n_tokens.max(1)).next();
             let last =

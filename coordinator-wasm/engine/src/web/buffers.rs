@@ -5,13 +5,14 @@ use js_sys::{
 };
 use model::Source;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
+use web_sys::{Blob, FileReaderSync, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 use wire::engine::Part;
 use wire::{DType, Fault, TensorHeader};
 
 use crate::backend::File;
 use crate::fault;
 use crate::tensor::{Tensor, TensorData};
+use crate::web::sys::OpenedFile;
 
 /// A file that stays outside of wasm memory, which never shrinks.
 struct PageFile(Uint8Array);
@@ -27,30 +28,47 @@ impl Source for PageFile {
     }
 }
 
-/// A file in the origin's private storage, which is read when its bytes are needed.
+/// A file that the browser has, which is read when its bytes are needed.
 struct StoredFile {
-    access: FileSystemSyncAccessHandle,
-    n_bytes: usize,
+    /// Fast, until `worker.js` closes it after the load; none where another worker has it, or the page keeps a blob.
+    access: Option<FileSystemSyncAccessHandle>,
+    blob: Blob,
+}
+
+impl StoredFile {
+    fn read_blob(&self, offset: usize, target: &mut [u8]) -> Result<(), JsValue> {
+        let end = offset + target.len();
+        let slice = self.blob.slice_with_f64_and_f64(offset as f64, end as f64)?;
+        let bytes = Uint8Array::new(&FileReaderSync::new()?.read_as_array_buffer(&slice)?.into());
+        if bytes.length() as usize == target.len() {
+            bytes.copy_to(target);
+            return Ok(());
+        }
+        Err(JsValue::NULL)
+    }
 }
 
 impl Source for StoredFile {
     fn n_bytes(&self) -> usize {
-        self.n_bytes
+        self.blob.size() as usize
     }
 
     fn read(&self, offset: usize, target: &mut [u8]) {
         let options = FileSystemReadWriteOptions::new();
         options.set_at(offset as f64);
         let n_expected = target.len() as f64;
-        let n_read = self.access.read_with_u8_array_and_options(target, &options);
-        if n_read.ok() != Some(n_expected) {
+        let read = |access: &FileSystemSyncAccessHandle| {
+            let n_read = access.read_with_u8_array_and_options(target, &options);
+            n_read.ok() == Some(n_expected)
+        };
+        if !self.access.as_ref().is_some_and(read) && self.read_blob(offset, target).is_err() {
             // Somebody emptied the storage: the page replaces the worker and fetches the file again.
             wasm_bindgen::throw_str("a stored model file cannot be read any more");
         }
     }
 }
 
-/// Each part with its file: a buffer, or a handle on a stored file that `worker.js` opened.
+/// Each part with its file: a buffer, a blob, or a handle on a stored file that `worker.js` opened.
 pub(super) fn parts(parts: Vec<Part>, files: &Array) -> Result<Vec<(Part, File)>, Fault> {
     if files.length() as usize != parts.len() {
         return Err(fault::n_parts(parts.len(), files.length() as usize));
@@ -59,14 +77,18 @@ pub(super) fn parts(parts: Vec<Part>, files: &Array) -> Result<Vec<(Part, File)>
 }
 
 fn file(given: JsValue) -> Result<File, Fault> {
-    let stored = match given.dyn_into::<ArrayBuffer>() {
-        Ok(buffer) => return Ok(Box::new(PageFile(Uint8Array::new(&buffer)))),
-        Err(given) => given.dyn_into::<FileSystemSyncAccessHandle>(),
-    };
     let unreadable = |_: JsValue| super::unreadable("a file is neither a buffer nor stored");
-    let access = stored.map_err(unreadable)?;
-    let n_bytes = access.get_size().map_err(unreadable)? as usize;
-    Ok(Box::new(StoredFile { access, n_bytes }))
+    Ok(match given.dyn_into::<ArrayBuffer>() {
+        Ok(buffer) => Box::new(PageFile(Uint8Array::new(&buffer))),
+        Err(given) => Box::new(match given.dyn_into::<Blob>() {
+            Ok(blob) => StoredFile { access: None, blob },
+            Err(given) => {
+                let access: OpenedFile = given.dyn_into().map_err(unreadable)?;
+                let blob = access.blob();
+                StoredFile { access: Some(access.into()), blob }
+            }
+        }),
+    })
 }
 
 /// Each header with its elements.

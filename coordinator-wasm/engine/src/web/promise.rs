@@ -1,5 +1,9 @@
 //! Promises with an end: what a hung GPU process never answers is given up.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -34,5 +38,16 @@ pub(crate) async fn within(promise: &Promise, limit_millis: i32) -> Result<JsVal
         Ok(value) if value == late => Err(Failure::Late),
         Ok(value) => Ok(value),
         Err(reason) => Err(Failure::Rejected(reason)),
+    }
+}
+
+/// Starts `future`, does `work` while the browser answers, and awaits it.
+pub(crate) async fn meanwhile<F: Future, T>(future: F, work: impl FnOnce() -> T) -> (F::Output, T) {
+    let mut future = pin!(future);
+    let begun = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+    let done = work();
+    match begun {
+        Poll::Ready(output) => (output, done),
+        Poll::Pending => (future.await, done),
     }
 }

@@ -2,6 +2,7 @@
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
+use web_sys::{Blob, FileSystemSyncAccessHandle};
 
 #[wasm_bindgen]
 extern "C" {
@@ -29,6 +30,13 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     pub(crate) fn search(this: &Location) -> String;
+
+    /// A stored file as `worker.js` opens it: with the file that the page handed over.
+    #[wasm_bindgen(extends = FileSystemSyncAccessHandle, js_name = FileSystemSyncAccessHandle)]
+    pub(super) type OpenedFile;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn blob(this: &OpenedFile) -> Blob;
 
     /// What `fetch` gives.
     pub(crate) type Response;

@@ -41,7 +41,9 @@ const MAX_STAGING: usize = 4;
 
 /// Names of limits that kernels are chosen by.
 const BINDING: &str = "maxStorageBufferBindingSize";
+const BUFFER: &str = "maxBufferSize";
 const STORAGE_BUFFERS: &str = "maxStorageBuffersPerShaderStage";
+const WORKGROUPS: &str = "maxComputeWorkgroupsPerDimension";
 
 /// Features that are asked for where the adapter has them.
 const FEATURES: [&str; 3] = ["timestamp-query", "shader-f16", "subgroups"];
@@ -54,6 +56,15 @@ pub(super) const UNIFORM: u32 = 0x40 | 0x8;
 const STAGING: u32 = 0x1 | 0x8;
 /// Usages of a buffer that queries are resolved into: `QUERY_RESOLVE | COPY_SRC`.
 pub(super) const QUERIES: u32 = 0x200 | 0x4;
+
+/// What error scopes tell apart.
+const FILTERS: [GpuErrorFilter; 2] = [GpuErrorFilter::OutOfMemory, GpuErrorFilter::Validation];
+
+/// What a call gave, with the error scopes around it.
+pub(super) struct Watched<T> {
+    made: Result<T, Fault>,
+    scopes: [Promise; 2],
+}
 
 /// What went wrong outside of any call, the first of it.
 #[derive(Default)]
@@ -108,10 +119,13 @@ impl Device {
             compiles_slowly: info.architecture() == "swiftshader",
             // A device never has less than WebGPU's default limits, whatever it was asked for.
             max_binding_bytes: settings.lowered(BINDING, limits.max_storage_buffer_binding_size()) as u64,
+            max_buffer_bytes: settings.lowered(BUFFER, limits.max_buffer_size()) as u64,
             max_storage_buffers: settings
                 .lowered(STORAGE_BUFFERS, f64::from(limits.max_storage_buffers_per_shader_stage()))
                 as usize,
-            max_workgroups: limits.max_compute_workgroups_per_dimension(),
+            max_workgroups: settings
+                .lowered(WORKGROUPS, f64::from(limits.max_compute_workgroups_per_dimension()))
+                as u32,
             has_f16: features.has("shader-f16"),
             has_subgroups: features.has("subgroups"),
             choices: Choices::default(),
@@ -205,17 +219,30 @@ impl Device {
 
     /// Copies bytes, a multiple of 4, to the front of a buffer.
     pub(super) fn write(&self, buffer: &Buffer, bytes: &[u8]) -> Result<(), Fault> {
+        self.write_at(buffer, 0, bytes)
+    }
+
+    /// Copies bytes, a multiple of 4, to a place in a buffer.
+    pub(super) fn write_at(&self, buffer: &Buffer, offset_bytes: u64, bytes: &[u8]) -> Result<(), Fault> {
         let queue = self.gpu.queue();
-        let written = queue.write_buffer_with_u32_and_u8_slice(buffer.gpu(), 0, bytes);
+        let written = queue.write_buffer_with_f64_and_u8_slice(buffer.gpu(), offset_bytes as f64, bytes);
         written.map_err(|error| fault::refused(&words(&error)))
     }
 
     /// Calls `make`, and waits for what the device has to say about it.
     pub(super) async fn watched<T>(&self, make: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-        const FILTERS: [GpuErrorFilter; 2] = [GpuErrorFilter::OutOfMemory, GpuErrorFilter::Validation];
+        self.settled(self.watch(make)).await
+    }
+
+    /// Calls `make`; what the device has to say about it comes later.
+    pub(super) fn watch<T>(&self, make: impl FnOnce() -> Result<T, Fault>) -> Watched<T> {
         FILTERS.into_iter().for_each(|filter| self.gpu.push_error_scope(filter));
         let made = make();
-        let scopes: [Promise; 2] = FILTERS.map(|_| self.gpu.pop_error_scope().unchecked_into());
+        Watched { made, scopes: FILTERS.map(|_| self.gpu.pop_error_scope().unchecked_into()) }
+    }
+
+    /// What was made, once the device has said that it is as it should be.
+    pub(super) async fn settled<T>(&self, Watched { made, scopes }: Watched<T>) -> Result<T, Fault> {
         // The scope that was opened last is closed first. What is out of memory makes what uses it invalid.
         for scope in scopes.iter().rev() {
             match within(scope, PATIENCE_MILLIS).await {
@@ -365,7 +392,7 @@ fn descriptor(adapter: &GpuAdapter, settings: &Settings) -> GpuDeviceDescriptor 
 
 fn raised(limits: &GpuSupportedLimits) -> [(&'static str, f64); 3] {
     [
-        ("maxBufferSize", limits.max_buffer_size()),
+        (BUFFER, limits.max_buffer_size()),
         (BINDING, limits.max_storage_buffer_binding_size()),
         (STORAGE_BUFFERS, f64::from(limits.max_storage_buffers_per_shader_stage())),
     ]

@@ -1,11 +1,9 @@
 //! A program with its buffers and bind groups on one device.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use model::Tensor;
-use model::webgpu::{self as gpu, Content, Packing, Program, Tunable};
+use model::webgpu::{self as gpu, Content, Program, Tunable};
+use model::{Fact, Tensor};
 use web_sys::{
     GpuBindGroup, GpuBindGroupDescriptor, GpuBindGroupEntry, GpuBufferBinding, GpuCommandEncoder,
     GpuComputePassDescriptor, GpuComputePassEncoder, GpuComputePassTimestampWrites, GpuComputePipeline,
@@ -16,56 +14,14 @@ use wire::{Fault, Profile, Span};
 use super::buffer::Buffer;
 use super::device::{Device, QUERIES, STORAGE, UNIFORM};
 use super::fault;
+use super::weights::Weights;
+use crate::planned::Operand;
 use crate::web::capabilities::words;
 
 /// Offsets of uniform bindings are multiples of this on every adapter, bytes.
 const UNIFORM_ALIGNMENT: usize = 256;
 /// Calls that one set of queries times: WebGPU allows 4096 queries in it, and a call takes two.
 const CALLS_PER_QUERY_SET: usize = 2048;
-
-/// Weights of a model on a device, shared by its shape classes.
-#[derive(Default)]
-pub(super) struct Weights {
-    /// By the address of the weight and its layout.
-    resident: BTreeMap<(*const Tensor, Packing), Weight>,
-}
-
-struct Weight {
-    buffer: Rc<Buffer>,
-    /// Kept alive, so that no other gets its address.
-    _tensor: Arc<Tensor>,
-}
-
-impl Weights {
-    /// Uploads what is not on the device yet.
-    pub(super) fn upload(&mut self, device: &Device, program: &Program) -> Result<(), Fault> {
-        for buffer in &program.buffers {
-            if let Content::Constant(tensor, packing) = &buffer.content {
-                self.get(device, tensor, *packing, buffer.size_bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn get(
-        &mut self,
-        device: &Device,
-        tensor: &Arc<Tensor>,
-        packing: Packing,
-        size_bytes: u64,
-    ) -> Result<Rc<Buffer>, Fault> {
-        let key = (Arc::as_ptr(tensor), packing);
-        if let Some(weight) = self.resident.get(&key) {
-            return Ok(Rc::clone(&weight.buffer));
-        }
-        let bytes = packing.bytes(tensor).map_err(|wide| fault::wide_weight(&wide))?;
-        let buffer = Rc::new(device.buffer(size_bytes, STORAGE)?);
-        device.write(&buffer, &bytes)?;
-        let weight = Weight { buffer: Rc::clone(&buffer), _tensor: Arc::clone(tensor) };
-        self.resident.insert(key, weight);
-        Ok(buffer)
-    }
-}
 
 /// One dispatch, encoded as far as it can be before a run.
 struct Call {
@@ -86,14 +42,69 @@ impl Call {
     }
 }
 
+/// An input of a run.
+pub(super) enum Input {
+    /// Elements to upload.
+    Here(Tensor),
+    /// Elements that an earlier run left on a device.
+    Kept(Rc<Kept>),
+}
+
+impl Operand for Input {
+    fn fact(&self) -> Fact {
+        match self {
+            Self::Here(tensor) => tensor.fact(),
+            Self::Kept(kept) => kept.fact.clone(),
+        }
+    }
+
+    fn tensor(&self) -> Option<&Tensor> {
+        match self {
+            Self::Here(tensor) => Some(tensor),
+            Self::Kept(_) => None,
+        }
+    }
+}
+
+/// An output that stays on its device as long as somebody has it.
+pub(super) struct Kept {
+    device: Rc<Device>,
+    fact: Fact,
+    /// Its parts.
+    buffers: Vec<Buffer>,
+}
+
+impl Kept {
+    /// Shape as it goes on the wire.
+    pub(super) fn dims(&self) -> Vec<u32> {
+        self.fact.dims.iter().map(|&dim| dim as u32).collect()
+    }
+}
+
+/// An output of a run.
+pub(super) enum Output {
+    Here(Tensor),
+    Kept(Kept),
+}
+
+impl Output {
+    pub(super) fn here(self) -> Option<Tensor> {
+        match self {
+            Self::Here(tensor) => Some(tensor),
+            Self::Kept(_) => None,
+        }
+    }
+}
+
 /// A program that is ready to run.
 pub(super) struct Executable {
     device: Rc<Device>,
     calls: Vec<Call>,
     buffers: Vec<Rc<Buffer>>,
-    /// Index of each input among the buffers; `None` for one that nothing reads.
-    inputs: Vec<Option<usize>>,
+    /// The parts of each input, as indices of buffers; none for an input that nothing reads.
+    inputs: Vec<Vec<usize>>,
     outputs: Vec<gpu::Output>,
+    part_bytes: u64,
     tunables: Vec<Tunable>,
     /// Bound by the calls.
     _params: Buffer,
@@ -104,19 +115,17 @@ impl Executable {
         device: &Rc<Device>,
         program: Program,
         pipelines: &[GpuComputePipeline],
-        weights: &mut Weights,
+        weights: &Weights,
     ) -> Result<Self, Fault> {
         let mut inputs = Vec::new();
         let mut buffers = Vec::with_capacity(program.buffers.len());
         for (index, buffer) in program.buffers.iter().enumerate() {
             buffers.push(match &buffer.content {
-                Content::Constant(tensor, packing) => {
-                    weights.get(device, tensor, *packing, buffer.size_bytes)?
-                }
+                Content::Constant(tensor, packing) => weights.get(tensor, *packing, buffer)?,
                 Content::Scratch => Rc::new(device.buffer(buffer.size_bytes, STORAGE)?),
                 Content::Input(position) => {
-                    inputs.resize(inputs.len().max(position + 1), None);
-                    inputs[*position] = Some(index);
+                    inputs.resize(inputs.len().max(position + 1), Vec::new());
+                    inputs[*position].push(index);
                     Rc::new(device.buffer(buffer.size_bytes, STORAGE)?)
                 }
             });
@@ -151,6 +160,7 @@ impl Executable {
             buffers,
             inputs,
             outputs: program.outputs,
+            part_bytes: program.part_bytes,
             tunables: program.tunables,
             _params: params,
         })
@@ -166,76 +176,137 @@ impl Executable {
     }
 
     /// Submits a run; the future waits for the outputs named in `wanted`, in that order. Names that the program does not
-    /// have are left out.
+    /// have are left out. Those in `kept` stay on the device; without others there is nothing to wait for.
     pub(super) fn run(
         &self,
-        inputs: &[Tensor],
+        inputs: &[Input],
         wanted: &[&str],
-    ) -> Result<impl Future<Output = Result<Vec<Tensor>, Fault>> + use<>, Fault> {
-        self.run_repeatedly(inputs, wanted, 1)
+        kept: &[&str],
+    ) -> Result<impl Future<Output = Result<Vec<Output>, Fault>> + use<>, Fault> {
+        self.run_repeatedly(inputs, wanted, kept, 1)
     }
 
     /// The same, but everything is computed `n_times` in the one submission.
     pub(super) fn run_repeatedly(
         &self,
-        inputs: &[Tensor],
+        inputs: &[Input],
         wanted: &[&str],
+        kept: &[&str],
         n_times: usize,
-    ) -> Result<impl Future<Output = Result<Vec<Tensor>, Fault>> + use<>, Fault> {
-        self.write(inputs)?;
+    ) -> Result<impl Future<Output = Result<Vec<Output>, Fault>> + use<>, Fault> {
         let gpu = self.device.gpu();
         let encoder = gpu.create_command_encoder();
+        self.write(&encoder, inputs)?;
         let pass = encoder.begin_compute_pass();
         for _ in 0..n_times {
             self.calls.iter().for_each(|call| call.encode(&pass));
         }
         pass.end();
-        let outputs: Vec<gpu::Output> = wanted
-            .iter()
-            .filter_map(|name| self.outputs.iter().find(|output| output.name == *name).cloned())
-            .collect();
-        let size_bytes = |output: &gpu::Output| model::tensor::n_elements(&output.dims) as u64 * 4;
-        let total: u64 = outputs.iter().map(size_bytes).sum();
-        let staging = self.device.staging(total.max(4))?;
-        let mut offset = 0;
-        for output in &outputs {
-            let size = size_bytes(output);
-            copy(&encoder, &self.buffers[output.buffer], &staging, offset, size)?;
-            offset += size;
+        let found = |name: &&str| self.outputs.iter().find(|output| output.name == **name);
+        let mut outputs = Vec::with_capacity(wanted.len());
+        let mut copies = Vec::new();
+        for output in wanted.iter().filter_map(found) {
+            if kept.contains(&output.name.as_str()) {
+                outputs.push((output.clone(), Some(self.keep(&encoder, output)?)));
+            } else {
+                outputs.push((output.clone(), None));
+                copies.extend(self.parts(output));
+            }
+        }
+        let total: u64 = copies.iter().map(|(_, n_bytes)| n_bytes).sum();
+        // One buffer for all, if there can be such a buffer.
+        let groups: Vec<&[(usize, u64)]> = match total {
+            _ if outputs.iter().all(|(_, kept)| kept.is_some()) => Vec::new(),
+            _ if total <= self.part_bytes => vec![&copies],
+            _ => copies.chunks(1).collect(),
+        };
+        let mut staged = Vec::with_capacity(groups.len());
+        for copies in groups {
+            let n_bytes: u64 = copies.iter().map(|(_, n_bytes)| n_bytes).sum();
+            let staging = self.device.staging(n_bytes.max(4))?;
+            let mut offset = 0;
+            for &(buffer, n_bytes) in copies {
+                copy(&encoder, &self.buffers[buffer], &staging, offset, n_bytes)?;
+                offset += n_bytes;
+            }
+            staged.push((staging, n_bytes));
         }
         gpu.queue().submit(&[encoder.finish()]);
         let device = Rc::clone(&self.device);
         Ok(async move {
-            device
-                .read(staging, total, |bytes| {
-                    let mut rest = bytes;
-                    let tensor = |output: gpu::Output| {
-                        let (own, after) = rest.split_at_checked(size_bytes(&output) as usize)?;
-                        rest = after;
-                        Tensor::new(output.dims, gpu::from_elements(output.dtype, own))
-                    };
-                    outputs.into_iter().map(tensor).collect::<Option<Vec<_>>>()
-                })
-                .await?
-                .ok_or_else(|| fault::refused("fewer bytes came back than were asked for"))
+            let mut bytes = Vec::new();
+            for (staging, n_bytes) in staged {
+                device.read(staging, n_bytes, |part| bytes.extend_from_slice(part)).await?;
+            }
+            let mut rest = bytes.as_slice();
+            let output = |(output, kept): (gpu::Output, Option<Kept>)| {
+                if let Some(kept) = kept {
+                    return Some(Output::Kept(kept));
+                }
+                let (own, after) = rest.split_at_checked(size_bytes(&output) as usize)?;
+                rest = after;
+                Tensor::new(output.dims, gpu::from_elements(output.dtype, own)).map(Output::Here)
+            };
+            let outputs: Option<Vec<Output>> = outputs.into_iter().map(output).collect();
+            outputs.ok_or_else(|| fault::refused("fewer bytes came back than were asked for"))
         })
     }
 }
 
 impl Executable {
-    fn write(&self, inputs: &[Tensor]) -> Result<(), Fault> {
-        for (index, input) in inputs.iter().enumerate() {
-            if let Some(buffer) = self.inputs.get(index).copied().flatten() {
-                let bytes = gpu::elements(input.data()).map_err(|wide| fault::wide_input(index, &wide))?;
-                self.device.write(&self.buffers[buffer], &bytes)?;
+    /// Uploads what is not on the device, and has the rest copied to where the program reads it.
+    fn write(&self, encoder: &GpuCommandEncoder, inputs: &[Input]) -> Result<(), Fault> {
+        for (index, (input, parts)) in inputs.iter().zip(&self.inputs).enumerate() {
+            if parts.is_empty() {
+                continue;
+            }
+            let parts = parts.iter().map(|&buffer| &self.buffers[buffer]);
+            match input {
+                Input::Here(tensor) => {
+                    let bytes =
+                        gpu::elements(tensor.data()).map_err(|wide| fault::wide_input(index, &wide))?;
+                    for (buffer, part) in parts.zip(bytes.chunks(self.part_bytes as usize)) {
+                        self.device.write(buffer, part)?;
+                    }
+                }
+                Input::Kept(kept) if Rc::ptr_eq(&kept.device, &self.device) => {
+                    for (buffer, part) in parts.zip(&kept.buffers) {
+                        copy(encoder, part, buffer, 0, part.size_bytes())?;
+                    }
+                }
+                Input::Kept(_) => return Err(fault::device_lost("an input was kept on it")),
             }
         }
         Ok(())
     }
 
+    /// Copies an output to where later runs leave it alone.
+    fn keep(&self, encoder: &GpuCommandEncoder, output: &gpu::Output) -> Result<Kept, Fault> {
+        let mut buffers = Vec::with_capacity(output.buffers.len());
+        for (from, n_bytes) in self.parts(output) {
+            let buffer = self.device.buffer(n_bytes, STORAGE)?;
+            copy(encoder, &self.buffers[from], &buffer, 0, n_bytes)?;
+            buffers.push(buffer);
+        }
+        let fact = Fact::new(output.dtype, output.dims.clone());
+        Ok(Kept { device: Rc::clone(&self.device), fact, buffers })
+    }
+
+    /// The buffers of an output, and how many bytes of it each holds.
+    fn parts(&self, output: &gpu::Output) -> impl Iterator<Item = (usize, u64)> {
+        let (total, part_bytes) = (size_bytes(output), self.part_bytes);
+        let starts = (0_u64..).map(move |part| part * part_bytes);
+        output.buffers.iter().zip(starts).filter_map(move |(&buffer, start)| {
+            let n_bytes = total.saturating_sub(start).min(part_bytes);
+            (n_bytes > 0).then_some((buffer, n_bytes))
+        })
+    }
+
     /// Runs with every call in a pass of its own, whose start and end the adapter's clock tells.
-    pub(super) async fn profile(&self, inputs: &[Tensor]) -> Result<Profile, Fault> {
-        self.write(inputs)?;
+    pub(super) async fn profile(&self, inputs: &[Input]) -> Result<Profile, Fault> {
+        let encoder = self.device.gpu().create_command_encoder();
+        self.write(&encoder, inputs)?;
+        self.device.gpu().queue().submit(&[encoder.finish()]);
         let mut nanos: Vec<u64> = Vec::new();
         for calls in self.calls.chunks(CALLS_PER_QUERY_SET) {
             nanos.extend(self.times(calls).await?);
@@ -281,6 +352,10 @@ impl Executable {
         queries.destroy();
         times
     }
+}
+
+fn size_bytes(output: &gpu::Output) -> u64 {
+    model::tensor::n_elements(&output.dims) as u64 * 4
 }
 
 fn copy(

@@ -9,8 +9,9 @@ use model::{Data, DataRef, Tensor};
 use wire::{Fault, Trial};
 
 use super::device::Device;
-use super::executable::{Executable, Weights};
+use super::executable::{Executable, Input, Output};
 use super::fault;
+use super::weights::Weights;
 use crate::web::sys::now_micros;
 
 /// Least time of one sample, microseconds: a submission takes some thousand by itself, more or less.
@@ -125,7 +126,7 @@ async fn measure(
     device: &Rc<Device>,
     shape: &Shape,
     variant: Variant,
-    inputs: &[Tensor],
+    inputs: &[Input],
     best_micros: Option<f64>,
 ) -> Result<Measured, Fault> {
     let target = device.target_with(Choices { forced: vec![variant], ..Choices::default() });
@@ -134,14 +135,14 @@ async fn measure(
     let started = now_micros();
     let pipelines = device.pipelines(&shaders).await?;
     device.forget(&shaders);
-    let make = || Executable::new(device, program, &pipelines, &mut Weights::default());
+    let make = || Executable::new(device, program, &pipelines, &Weights::default());
     let executable = device.watched(make).await?;
     // Some adapters finish to compile when a kernel first runs.
-    let output = executable.run(inputs, &["output"])?.await?;
+    let outputs = executable.run(inputs, &["output"], &[])?.await?;
     let compile_micros = (now_micros() - started) as f64;
     let time = async |n_times: usize| -> Result<f64, Fault> {
         let started = now_micros();
-        executable.run_repeatedly(inputs, &["output"], n_times)?.await?;
+        executable.run_repeatedly(inputs, &["output"], &[], n_times)?.await?;
         Ok((now_micros() - started) as f64)
     };
     let mut micros = time(1).await?;
@@ -158,7 +159,8 @@ async fn measure(
         samples.sort_by(f64::total_cmp);
         micros = samples[N_SAMPLES / 2].max(0.1);
     }
-    let output = match output.first().map(Tensor::data) {
+    let output = outputs.into_iter().next().and_then(Output::here);
+    let output = match output.as_ref().map(Tensor::data) {
         Some(DataRef::F32(data)) => data.to_vec(),
         _ => Vec::new(),
     };
@@ -166,14 +168,14 @@ async fn measure(
 }
 
 /// Numbers between -1 and 1 for a shape's trial.
-fn inputs(shape: &Shape) -> Vec<Tensor> {
+fn inputs(shape: &Shape) -> Vec<Input> {
     let plan = shape.trial();
     let tensor = |&value: &usize| {
         let dims = plan.values[value].fact.dims.clone();
         let n = model::tensor::n_elements(&dims);
         Tensor::new(dims, Data::F32((0..n).map(|index| (index * 7919 % 1009) as f32 / 504.5 - 1.0).collect()))
     };
-    plan.inputs.iter().filter_map(tensor).collect()
+    plan.inputs.iter().filter_map(tensor).map(Input::Here).collect()
 }
 
 /// How far results are from what they should be, when that is too far.

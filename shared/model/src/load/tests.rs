@@ -253,7 +253,8 @@ fn huge_results_are_refused_without_being_made() {
 
 #[test]
 fn weights_are_read_from_where_the_file_is() {
-    let n = 600;
+    // More than one block.
+    let n = 300_000;
     let numbers: Vec<f32> = (0..n).map(|index| index as f32).collect();
     let file = FileBuilder::new(17)
         .input("x", DataType::FLOAT, &[1])

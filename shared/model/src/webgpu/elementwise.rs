@@ -3,7 +3,7 @@
 use super::expression::{self, Function, element};
 use super::lower::{Call, Failure, LoweredStep, Lowering, Operand, TensorId};
 use crate::op::{Op, Unary};
-use crate::tensor::{DType, broadcast_strides, strides};
+use crate::tensor::{DType, broadcast_strides, n_elements, strides};
 use crate::walk::merge;
 
 /// An expression over the elements of some tensors, for every position of a shape.
@@ -229,11 +229,13 @@ impl Lowering<'_> {
         out_dims: &[usize],
         n_operands: usize,
     ) -> Result<Expression, Failure> {
-        let budget = (self.target.max_storage_buffers - 1) / n_operands;
+        let n_written = self.target.n_parts(n_elements(out_dims) as u64 * 4);
+        let budget = self.target.max_storage_buffers.saturating_sub(n_written) / n_operands;
         let fits = self.chains.get(&operand.tensor).is_some_and(|chain| {
             let mut loads = Vec::new();
             chain.expression.loads(&mut loads);
-            loads.len() <= budget && chain.dims == out_dims && operand.dims == out_dims
+            let n_read: usize = loads.iter().map(|load| self.n_parts(load.tensor)).sum();
+            n_read <= budget && chain.dims == out_dims && operand.dims == out_dims
         });
         if fits && let Some(chain) = self.chains.remove(&operand.tensor) {
             return Ok(chain.expression);
@@ -268,7 +270,7 @@ impl Lowering<'_> {
     fn emit_chain(&mut self, chain: &Chain, out: &Operand, store: Option<Store>) -> Result<(), Failure> {
         let mut loads = Vec::new();
         chain.expression.loads(&mut loads);
-        let n = crate::tensor::n_elements(&chain.dims);
+        let n = n_elements(&chain.dims);
         let store =
             store.map(|(offset, strides)| Load { tensor: out.tensor, dtype: out.dtype, offset, strides });
         let mut walks: Vec<Load> = loads.iter().map(|load| (*load).clone()).chain(store.clone()).collect();

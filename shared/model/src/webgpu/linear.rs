@@ -222,10 +222,14 @@ impl Lowering<'_> {
     pub(super) fn product(&mut self, product: Product<'_>) -> Result<(), Failure> {
         let addends = product.addends();
         let activations = &product.epilogue.activations;
-        if !self.target.compiles_slowly || (addends.is_empty() && activations.is_empty()) {
+        let operands = [product.a.tensor, product.b, product.out.tensor];
+        let bound = operands.into_iter().chain(addends.iter().map(|addend| addend.tensor));
+        let n_buffers: usize = bound.map(|tensor| self.n_parts(tensor)).sum();
+        let fuses = !self.target.compiles_slowly && n_buffers <= self.target.max_storage_buffers;
+        if fuses || (addends.is_empty() && activations.is_empty()) {
             return self.fused_product(&product);
         }
-        // All products share one kernel then, and what follows each of them is quick to compile.
+        // Where it compiles slowly all products share one kernel then, and what follows each of them is quick to compile.
         let (out, sums) = (product.out, self.temporary(DType::F32, &product.out.dims));
         let plain = Epilogue::default();
         self.fused_product(&Product {

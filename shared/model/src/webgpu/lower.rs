@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::arena::{self, Life};
@@ -52,6 +53,8 @@ struct TensorInfo {
     size_bytes: u64,
     /// Steps and outputs that read it.
     n_uses: usize,
+    /// Its value in the plan, if it has one.
+    value: Option<ValueId>,
 }
 
 /// A tensor with the type and shape by which a step knows it.
@@ -167,7 +170,7 @@ impl Call {
         tensor: TensorId,
         is_written: bool,
     ) -> Self {
-        self.declarations.push(Declaration { name: name.to_owned(), element, is_written });
+        self.declarations.push(Declaration { name: name.to_owned(), element, is_written, n_parts: 1 });
         self.tensors.push(tensor);
         self
     }
@@ -253,7 +256,11 @@ pub(super) fn lower(plan: &Plan, target: &Target) -> Result<Program, LowerError>
 /// Why a step could not be lowered.
 pub(super) enum Failure {
     Unsupported(String),
-    TooLarge(u64),
+    /// A kernel binds too much, of which this is the largest.
+    TooLarge {
+        tensor: TensorId,
+        n_buffers: usize,
+    },
 }
 
 impl From<String> for Failure {
@@ -282,8 +289,19 @@ impl<'p> Lowering<'p> {
         let (operator, node) = self.node.clone();
         match failure {
             Failure::Unsupported(reason) => LowerError::Unsupported { operator, node, reason },
-            Failure::TooLarge(needed_bytes) => {
-                LowerError::TooLarge { node, needed_bytes, limit_bytes: self.target.max_binding_bytes }
+            Failure::TooLarge { tensor, n_buffers } => {
+                let info = &self.tensors[tensor];
+                let named = info.value.map(|value| format!("`{}`", self.plan.values[value].name));
+                LowerError::TooLarge {
+                    operator,
+                    node,
+                    tensor: named.unwrap_or_else(|| "an intermediate tensor".to_owned()),
+                    size_bytes: info.size_bytes,
+                    n_parts: self.n_parts(tensor),
+                    part_bytes: self.target.part_bytes(),
+                    n_buffers,
+                    limit: self.target.max_storage_buffers,
+                }
             }
         }
     }
@@ -306,6 +324,7 @@ impl<'p> Lowering<'p> {
             let outputs = step.outputs.iter().map(|&value| {
                 let fact = &plan.values[value].fact;
                 let tensor = self.add(Source::Computed, fact.n_elements() * 4);
+                self.tensors[tensor].value = Some(value);
                 if let Home::Buffer(buffer) = plan.values[value].home {
                     current[buffer] = Some(tensor);
                 }
@@ -350,13 +369,19 @@ impl<'p> Lowering<'p> {
             self.error(Failure::Unsupported(format!("`{}` is never computed", plan.values[value].name)))
         })?;
         self.tensors[tensor].n_uses += 1;
+        self.tensors[tensor].value.get_or_insert(value);
         Ok(Operand { tensor, dtype: fact.dtype, dims: fact.dims.clone() })
     }
 
     fn add(&mut self, source: Source, size_bytes: usize) -> TensorId {
         let size_bytes = (size_bytes as u64).next_multiple_of(16).max(16);
-        self.tensors.push(TensorInfo { source, size_bytes, n_uses: 0 });
+        self.tensors.push(TensorInfo { source, size_bytes, n_uses: 0, value: None });
         self.tensors.len() - 1
+    }
+
+    /// Buffers that hold a tensor.
+    pub(super) fn n_parts(&self, tensor: TensorId) -> usize {
+        self.target.n_parts(self.tensors[tensor].size_bytes)
     }
 
     /// A constant in a layout, once however often it is asked for.
@@ -432,22 +457,17 @@ impl<'p> Lowering<'p> {
 
     /// Adds a call with a number of workgroups along each dimension.
     pub(super) fn emit_workgroups(&mut self, call: Call, workgroups: [u32; 3]) -> Result<(), Failure> {
-        let Call { kernel, template, definitions, params, declarations, tensors } = call;
-        for &tensor in &tensors {
+        let Call { kernel, template, definitions, params, mut declarations, tensors } = call;
+        for (&tensor, buffer) in tensors.iter().zip(&mut declarations) {
             self.materialise(tensor)?;
-            let needed_bytes = self.tensors[tensor].size_bytes;
-            if needed_bytes > self.target.max_binding_bytes {
-                return Err(Failure::TooLarge(needed_bytes));
-            }
+            buffer.n_parts = self.n_parts(tensor);
         }
-        if tensors.len() > self.target.max_storage_buffers {
-            return Err(Failure::Unsupported(format!(
-                "{kernel} binds {} buffers, the adapter takes {}",
-                tensors.len(),
-                self.target.max_storage_buffers
-            )));
+        let n_buffers = declarations.iter().map(|buffer| buffer.n_parts).sum();
+        let largest = tensors.iter().copied().max_by_key(|&tensor| self.tensors[tensor].size_bytes);
+        if let Some(tensor) = largest.filter(|_| n_buffers > self.target.max_storage_buffers) {
+            return Err(Failure::TooLarge { tensor, n_buffers });
         }
-        let text = assemble(&template, &definitions, &params, &declarations);
+        let text = assemble(&template, &definitions, &params, &declarations, self.target.part_bytes());
         let shader = *self.shader_indices.entry(text).or_insert_with_key(|text| {
             self.shaders.push(text.clone());
             self.shaders.len() - 1
@@ -461,7 +481,20 @@ impl<'p> Lowering<'p> {
     }
 
     fn finish(self, outputs: Vec<Operand>) -> Result<Program, LowerError> {
-        let mut lives: Vec<Option<Life>> = vec![None; self.tensors.len()];
+        // Every part of a tensor lives, and has its buffer, for itself.
+        let part_bytes = self.target.part_bytes();
+        let mut parts: Vec<(TensorId, u64)> = Vec::new();
+        let mut of_tensor: Vec<Range<usize>> = Vec::with_capacity(self.tensors.len());
+        for tensor in 0..self.tensors.len() {
+            let first = parts.len();
+            parts.extend((0..self.n_parts(tensor) as u64).map(|part| (tensor, part * part_bytes)));
+            of_tensor.push(first..parts.len());
+        }
+        let size_bytes = |part: usize| {
+            let (tensor, offset) = parts[part];
+            (self.tensors[tensor].size_bytes - offset).min(part_bytes)
+        };
+        let mut lives: Vec<Option<Life>> = vec![None; parts.len()];
         let touched = self
             .drafts
             .iter()
@@ -469,33 +502,39 @@ impl<'p> Lowering<'p> {
             .flat_map(|(index, draft)| draft.tensors.iter().map(move |&tensor| (tensor, index)));
         let kept = outputs.iter().map(|output| (output.tensor, self.drafts.len()));
         for (tensor, index) in touched.chain(kept) {
-            if matches!(self.tensors[tensor].source, Source::Computed) {
-                let size_bytes = self.tensors[tensor].size_bytes;
-                let life = lives[tensor].get_or_insert(Life { first: index, last: index, size_bytes });
+            if !matches!(self.tensors[tensor].source, Source::Computed) {
+                continue;
+            }
+            for part in of_tensor[tensor].clone() {
+                let size_bytes = size_bytes(part);
+                let life = lives[part].get_or_insert(Life { first: index, last: index, size_bytes });
                 life.last = life.last.max(index);
             }
         }
         let (slots, sizes) = arena::assign(&lives);
-        let mut buffers: Vec<Buffer> =
-            sizes.into_iter().map(|size_bytes| Buffer { size_bytes, content: Content::Scratch }).collect();
+        let scratch = |size_bytes| Buffer { size_bytes, offset_bytes: 0, content: Content::Scratch };
+        let mut buffers: Vec<Buffer> = sizes.into_iter().map(scratch).collect();
         let mut places: Vec<Option<usize>> = slots;
-        let mut place = |tensor: TensorId| {
-            *places[tensor].get_or_insert_with(|| {
-                let TensorInfo { source, size_bytes, .. } = &self.tensors[tensor];
-                let content = match source {
-                    Source::Input(index) => Content::Input(*index),
-                    Source::Constant(tensor, packing) => Content::Constant(Arc::clone(tensor), *packing),
-                    Source::Computed => Content::Scratch,
-                };
-                buffers.push(Buffer { size_bytes: *size_bytes, content });
-                buffers.len() - 1
-            })
+        let mut place = |tensor: TensorId| -> Vec<usize> {
+            let place_part = |part: usize| {
+                *places[part].get_or_insert_with(|| {
+                    let content = match &self.tensors[tensor].source {
+                        Source::Input(index) => Content::Input(*index),
+                        Source::Constant(tensor, packing) => Content::Constant(Arc::clone(tensor), *packing),
+                        Source::Computed => Content::Scratch,
+                    };
+                    let offset_bytes = parts[part].1;
+                    buffers.push(Buffer { size_bytes: size_bytes(part), offset_bytes, content });
+                    buffers.len() - 1
+                })
+            };
+            of_tensor[tensor].clone().map(place_part).collect()
         };
         let dispatches = self
             .drafts
             .into_iter()
             .map(|Draft { dispatch, tensors }| Dispatch {
-                bindings: tensors.into_iter().map(&mut place).collect(),
+                bindings: tensors.into_iter().flat_map(&mut place).collect(),
                 ..dispatch
             })
             .collect();
@@ -504,13 +543,13 @@ impl<'p> Lowering<'p> {
             .zip(&self.plan.outputs)
             .map(|(output, (name, _))| Output {
                 name: name.clone(),
-                buffer: place(output.tensor),
+                buffers: place(output.tensor),
                 dtype: output.dtype,
                 dims: output.dims,
             })
             .collect();
         let tunables = self.tunables.into_values().collect();
-        Ok(Program { shaders: self.shaders, dispatches, buffers, outputs, tunables })
+        Ok(Program { shaders: self.shaders, dispatches, buffers, outputs, tunables, part_bytes })
     }
 
     fn step(&mut self, step: &LoweredStep<'_>) -> Result<(), Failure> {

@@ -1,8 +1,12 @@
 //! How weights lie in GPU buffers, and the bytes to upload.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::tensor::{DType, Data, DataRef, Tensor};
+
+/// Most bytes that are handed over at once: 91 MB take as long in blocks of this size as in one.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// How the elements of a constant lie in its buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,12 +45,47 @@ impl Packing {
         }
     }
 
-    /// The bytes to upload; borrowed when the tensor's own will do.
+    /// Hands a range of the bytes to upload to `write`, block by block, with the offset of each in the range.
+    ///
+    /// Where elements lie in the tensor's order only a block of them is in memory.
     ///
     /// # Errors
-    /// An element does not fit 32 bits.
-    pub fn bytes(self, tensor: &Tensor) -> Result<Cow<'_, [u8]>, Wide> {
-        match (self, tensor.data()) {
+    /// An element does not fit 32 bits; and those of `write`.
+    pub fn write<E: From<Wide>>(
+        self,
+        tensor: &Tensor,
+        range: Range<usize>,
+        mut write: impl FnMut(usize, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let n = tensor.n_elements();
+        let range = range.start..range.end.min(self.size_bytes(n));
+        if !self.is_in_order(tensor.dtype()) {
+            return tensor.with_part(0..n, |data| write(0, &self.bytes(data)?[range]));
+        }
+        let element_bytes = if matches!(self, Self::Bytes { .. }) { 1 } else { 4 };
+        for start in range.clone().step_by(BLOCK_BYTES) {
+            let end = (start + BLOCK_BYTES).min(range.end);
+            let part = start / element_bytes..end / element_bytes;
+            tensor.with_part(part, |data| write(start - range.start, &self.bytes(data)?))?;
+        }
+        Ok(())
+    }
+
+    /// True when elements of a type lie in the buffer as they do in the tensor.
+    #[must_use]
+    pub fn is_in_order(self, dtype: DType) -> bool {
+        match self {
+            Self::Elements => true,
+            Self::Columns { is_transposed, n_columns, .. } => {
+                dtype == DType::F32 && !is_transposed && n_columns % 4 == 0
+            }
+            Self::Bytes { n_columns } => dtype.size_bytes() == 1 && n_columns % 4 == 0,
+        }
+    }
+
+    /// The bytes of elements; borrowed when their own will do. They are all of a tensor's, or some that lie in order.
+    fn bytes(self, data: DataRef<'_>) -> Result<Cow<'_, [u8]>, Wide> {
+        match (self, data) {
             (Self::Elements, data) => elements(data),
             (Self::Columns { n_columns, is_transposed: false, .. }, DataRef::F32(data))
                 if n_columns % 4 == 0 =>

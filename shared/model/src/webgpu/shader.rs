@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::parts;
+
 /// Functions that kernels may call; a text gets those that it names.
 const FUNCTIONS: &str = include_str!("kernel/functions.wgsl");
 /// The entry point of templates that only say what one invocation does.
@@ -48,14 +50,27 @@ pub(super) struct Declaration {
     pub(super) name: String,
     pub(super) element: &'static str,
     pub(super) is_written: bool,
+    /// Bindings that hold it, one after the other.
+    pub(super) n_parts: usize,
 }
 
-/// The whole text of a shader.
+impl Declaration {
+    /// What its bindings are called.
+    fn parts(&self) -> impl Iterator<Item = String> + '_ {
+        (0..self.n_parts).map(|part| match self.n_parts {
+            1 => self.name.clone(),
+            _ => format!("{}_part{part}", self.name),
+        })
+    }
+}
+
+/// The whole text of a shader. Each part of a buffer but the last of it has `part_bytes`.
 pub(super) fn assemble(
     template: &str,
     definitions: &Definitions,
     params: &[(String, Param)],
     declarations: &[Declaration],
+    part_bytes: u64,
 ) -> String {
     let enabled = definitions.get("ENABLE").map(|extension| format!("enable {extension};\n"));
     let mut text = enabled.unwrap_or_default() + "struct Params {\n";
@@ -63,7 +78,8 @@ pub(super) fn assemble(
         push(&mut text, format_args!("    {name}: {},\n", param.wgsl_type()));
     }
     text.push_str("}\n@group(0) @binding(0) var<uniform> p: Params;\n");
-    for (index, Declaration { name, element, is_written }) in declarations.iter().enumerate() {
+    let bindings = declarations.iter().flat_map(|buffer| buffer.parts().map(move |name| (name, buffer)));
+    for (index, (name, Declaration { element, is_written, .. })) in bindings.enumerate() {
         let access = if *is_written { "read_write" } else { "read" };
         push(
             &mut text,
@@ -75,7 +91,12 @@ pub(super) fn assemble(
     }
     let entry_point = if template.contains("fn invocation(") { INVOCATIONS } else { "" };
     let lines: Vec<&str> = template.lines().chain(entry_point.lines()).collect();
-    expand(&lines, definitions, &mut text);
+    let mut body = String::new();
+    expand(&lines, definitions, &mut body);
+    for buffer in declarations.iter().filter(|buffer| buffer.n_parts > 1) {
+        body = parts::spread(&body, buffer, part_bytes);
+    }
+    text += &body;
     add_functions(&mut text);
     text
 }

@@ -15,6 +15,7 @@ const SOFTWARE: Target = Target {
     is_software: true,
     compiles_slowly: false,
     max_binding_bytes: 1 << 30,
+    max_buffer_bytes: 1 << 30,
     max_storage_buffers: 10,
     max_workgroups: 65_535,
     has_f16: false,
@@ -103,6 +104,7 @@ fn check(op: Op, inputs: &[Fact], outputs: &[Fact], expected: &[&str]) {
     let graph = single(op, inputs, outputs);
     assert_eq!(kernels(&graph, &SOFTWARE), expected);
     kernels(&graph, &Target::default());
+    kernels(&graph, &Target { max_binding_bytes: 32, max_storage_buffers: 10_000, ..Target::default() });
 }
 
 const UNARY: [Unary; 45] = [
@@ -589,16 +591,57 @@ fn chains_become_one_kernel_unless_somebody_else_reads_the_middle() {
 fn what_a_device_cannot_hold_is_refused() {
     let x = floats(&[1 << 20]);
     let graph = single(Op::Unary(vec![Unary::Exp]), std::slice::from_ref(&x), std::slice::from_ref(&x));
-    let small = Target { max_binding_bytes: 1 << 20, ..Target::default() };
-    let refused = Program::new(&Plan::new(graph.clone()), &small).expect_err("the tensor is too large");
+    let small = Target { max_binding_bytes: 1_000_000, ..Target::default() };
+    let refused = Program::new(&Plan::new(graph.clone()), &small).expect_err("the tensors are too large");
     assert_eq!(
         refused.to_string(),
-        "node `unary` needs a tensor of 4194304 bytes, the adapter binds 1048576"
+        "unary of node `unary` binds 10 buffers: `unary` of 4194304 bytes takes 5 (maxStorageBufferBindingSize, \
+         maxBufferSize: 1000000), the adapter binds 8 (maxStorageBuffersPerShaderStage)"
     );
     // More workgroups than one dimension has go into two.
     let narrow = Target { max_workgroups: 1000, ..Target::default() };
     let program = Program::new(&Plan::new(graph), &narrow).expect("the plan is lowered");
     assert_eq!(program.dispatches[0].workgroups, [964, 17, 1]);
+}
+
+#[test]
+fn tensors_that_no_binding_holds_have_parts() {
+    let mut b = GraphBuilder::default();
+    let x = b.input(&[3, 8]);
+    let (w, bias) = (b.constant(noise(&[8, 12], 1)), b.constant(noise(&[12], 2)));
+    let epilogue = Epilogue { has_bias: true, has_residual: false, activations: vec![Unary::Relu] };
+    let y = b.op(Op::MatMul { trans_a: false, trans_b: false, epilogue }, &[x, w, bias], &[3, 12]);
+    let graph = b.finish(y);
+    // The weight has 384 bytes, the result 144.
+    let small = Target { max_binding_bytes: 128, ..SOFTWARE };
+    assert_eq!(kernels(&graph, &small), ["matmul"]);
+    let program = Program::new(&Plan::new(graph.clone()), &small).expect("the plan is lowered");
+    let weights = program.buffers.iter().filter(|buffer| matches!(buffer.content, Content::Constant(..)));
+    let places: Vec<(u64, u64)> = weights.map(|buffer| (buffer.offset_bytes, buffer.size_bytes)).collect();
+    assert_eq!(places, [(0, 128), (128, 128), (256, 128), (0, 48)]);
+    assert_eq!(program.dispatches[0].bindings.len(), 7);
+    assert_eq!(program.outputs[0].buffers.len(), 2);
+    let text = &program.shaders[0];
+    assert!(
+        text.contains("if (i < 16u) { return b_part1[i - 8u]; }\n    return b_part2[i - 16u];"),
+        "{text}"
+    );
+    // What does not fit one kernel is added by another.
+    assert_eq!(kernels(&graph, &Target { max_storage_buffers: 6, ..small }), ["matmul", "element-wise"]);
+}
+
+#[test]
+fn accesses_to_parts_are_calls() {
+    let check = |text: &str, expected: &str| {
+        let buffer =
+            shader::Declaration { name: "y".to_owned(), element: "f32", is_written: true, n_parts: 2 };
+        let spread = parts::spread(text, &buffer, 16);
+        assert_eq!(spread.split_once("fn load_y").map(|(text, _)| text), Some(expected));
+    };
+    check("y[i] = vec4<f32>(\n1.0);\n", "store_y(u32(i), (vec4<f32>(\n1.0)));\n");
+    check("y[j] /= sum;", "store_y(u32(j), load_y(u32(j)) / (sum));");
+    check("y[x[y[1]]] = y[i] == my[2];", "store_y(u32(x[load_y(u32(1))]), (load_y(u32(i)) == my[2]));");
+    check("let a = y[i] == 1.0;", "let a = load_y(u32(i)) == 1.0;");
 }
 
 #[test]
@@ -615,11 +658,23 @@ fn memory_is_shared_by_what_is_not_needed_together() {
     assert!(text.ends_with("6 dispatches of 1 shaders; weights 0.0 MB; other buffers 0.0 MB"), "{text}");
 }
 
+/// The bytes that go into a constant's buffer.
+fn uploaded(packing: Packing, tensor: &Tensor) -> Result<Vec<u8>, Wide> {
+    let mut bytes = Vec::new();
+    let n_bytes = packing.size_bytes(tensor.n_elements());
+    packing.write(tensor, 0..n_bytes, |offset, block| {
+        assert_eq!(offset, bytes.len());
+        bytes.extend_from_slice(block);
+        Ok::<_, Wide>(())
+    })?;
+    Ok(bytes)
+}
+
 #[test]
 fn weights_are_packed_with_their_rows_filled_up() {
     let tensor = |dims: &[usize], data: Data| Tensor::new(dims.to_vec(), data).expect("a tensor");
     let words = |packing: Packing, tensor: &Tensor| -> Vec<u32> {
-        let bytes = packing.bytes(tensor).expect("the elements fit").into_owned();
+        let bytes = uploaded(packing, tensor).expect("the elements fit");
         assert_eq!(bytes.len(), packing.size_bytes(tensor.data().len()));
         bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
     };
@@ -633,7 +688,7 @@ fn weights_are_packed_with_their_rows_filled_up() {
     assert_eq!(words(Packing::Bytes { n_columns: 2 }, &bytes), [0x02ff, 0x0403]);
     assert_eq!(words(Packing::Elements, &bytes), [u32::MAX, 2, 3, 4]);
     let wide = tensor(&[1], Data::I64(vec![1 << 40]));
-    assert_eq!(Packing::Elements.bytes(&wide), Err(Wide(1 << 40)));
+    assert_eq!(uploaded(Packing::Elements, &wide), Err(Wide(1 << 40)));
     assert_eq!(from_elements(DType::I8, &[0xff, 0xff, 0xff, 0xff]), Data::I8(vec![-1]));
 }
 
@@ -645,7 +700,7 @@ fn templates_repeat_choose_and_replace() {
         let pairs = [("ROWS", "2"), ("FLAG", flag), ("NAME", "erf(x)")];
         let definitions =
             pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-        let text = shader::assemble(template, &definitions, &[], &[]);
+        let text = shader::assemble(template, &definitions, &[], &[], 0);
         text.split_once("Params;\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     };
     assert_eq!(expand("1"), "let a0 = 0;\nlet a1 = 1;\n");
