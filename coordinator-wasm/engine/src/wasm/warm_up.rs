@@ -1,7 +1,7 @@
-//! Packs small weights and runs every kernel before there is a model.
+//! Runs every kernel on small inputs before there is a model.
 //!
 //! Browsers translate WebAssembly twice: at once when a function is first called, well when it turns out to be used. While
-//! the page downloads a model its workers have nothing to do, so both happen then, and the load and the first run find fast code.
+//! the page downloads a model its workers have nothing to do, so both happen then, and the first run finds fast code.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ const ROWS: usize = 19;
 /// Width of everything.
 const WIDTH: usize = 64;
 
-/// Prepares and runs all kernels until `is_enough` says so after a round, at least once.
+/// Runs all kernels until `is_enough` says so after a round, at least once.
 pub(crate) fn warm_up(mut is_enough: impl FnMut() -> bool) {
     let graph = graph();
     let names: Vec<String> = graph.outputs.iter().map(|(name, _)| name.clone()).collect();
     let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+    let executable = Executable::new(Plan::new(graph), &mut Weights::default());
     let mut memory = Memory::default();
     loop {
-        let executable = Executable::new(Plan::new(graph.clone()), &mut Weights::default());
         // What a model's run would report; here there is nobody to tell.
         drop(executable.run(&[], &wanted, &mut memory));
         if is_enough() {
