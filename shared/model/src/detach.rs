@@ -9,8 +9,8 @@ use std::ops::Range;
 use crate::onnx::protobuf::{WireError, varint};
 use crate::onnx::rewrite::{put_bytes, put_varint};
 
-/// Smallest initializer that is detached, bytes; below it the reference is about as long as the data.
-const MIN_BYTES: usize = 1024;
+/// Smallest initializer that is detached, bytes: to read a smaller one by itself takes longer than to copy it.
+const MIN_BYTES: usize = 8192;
 /// Alignment of each detached initializer from the start of the weights, bytes: that of 32-bit elements.
 const ALIGNMENT: usize = 4;
 /// Bytes that are read at once while the file is walked.
