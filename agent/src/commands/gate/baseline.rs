@@ -22,7 +22,8 @@ pub(crate) enum Baseline {
     /// The latest campaign before the candidate that measured the series.
     Last,
     /// The latest ones before it on the present level that the gate did not fail; those that it did not judge count only
-    /// while there is none later that it judged. Beside them the first such ones, of all or since one was accepted: small steps must not add up unseen.
+    /// while no earlier one was judged. Beside them the first such ones, of all or since one was accepted: small steps must
+    /// not add up unseen.
     Good,
     /// The latest ones before it on this branch and on the present level.
     Branch(String),

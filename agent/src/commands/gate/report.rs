@@ -71,8 +71,9 @@ impl Report<'_> {
     pub(super) fn advice(&self) -> Option<String> {
         let compared = &self.verdict.compared;
         let by_campaigns = compared.iter().any(|one| one.missing == Unit::Campaign);
+        let is_slower = compared.iter().any(|one| one.outcome == Outcome::Slower);
         let together = "measure the same build once more and judge its campaigns together with --campaign";
-        let is_alone = self.n_candidates == 1 && by_campaigns;
+        let is_alone = self.n_candidates == 1 && is_slower;
         match self.verdict.decision {
             Decision::Pass => None,
             Decision::Fail => is_alone.then(|| format!("one campaign may be off as a whole: {together}")),
