@@ -231,7 +231,9 @@ fn a_device_that_answers_wrongly_stays_out() {
     let mut n_opened = 0;
     for seed in seeds(20) {
         let _named = SeedOnPanic(seed);
-        let mut scenario = Scenario::calm(seed, 4000);
+        let mut scenario = Scenario::calm(seed, 12_000);
+        // So many jobs that the others alone would have a queue.
+        scenario.arrivals = Arrivals::Open(300.0);
         scenario.members =
             (0..4).map(|_| Member::worker("chromium", &[Backend::Webgpu, Backend::Wasm], 1.0)).collect();
         for (domain, member) in (0..).zip(&mut scenario.members) {

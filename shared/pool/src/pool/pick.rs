@@ -2,13 +2,13 @@
 //!
 //! The best place is the one with the least expected time: load, if needed, and latency, weighed by health. Learning is by
 //! Thompson sampling: each candidate's latency is drawn from what is believed of it, and the job goes to the best draw,
-//! so that a place is tried as often as it could be the best. Tries may take a bounded share of the pool's time.
+//! so that a place is tried as often as it could be the best. Tries may take a bounded share of the pool's time. A load onto
+//! a backend that is known to be so much better that it pays is no try.
 //! Waiting is a choice as well: a free place that is much slower than busy ones is left free for a job further back. What
 //! waiting instead of loading has cost is kept as the model's regret.
 
 use super::Pool;
 use super::estimate::Task;
-use super::regret::LEAK;
 use super::state::JobEntry;
 use crate::queue::LaneKey;
 use crate::router::{Entry, RANK_SCALE};
@@ -17,12 +17,16 @@ use crate::{
     Backend, BackendSet, ConnectionId, ConnectionState, FaultCategory, GroupId, JobId, ModelId, Timestamp,
 };
 
-/// Loads are judged as if their cost were shared by this many later runs, when a place is tried out.
+/// Loads are judged as if their cost were shared by this many later runs, where the model is loaded elsewhere already.
 const LOAD_SHARED_BY: f64 = 32.0;
 /// A busy place is waited for when a free one would take this many times longer. Above 1, because waiting is a bet.
 const HOLD_FACTOR: f64 = 1.5;
-/// One placement in this many looks at places that would have to load the model first.
-const REVIEW_EVERY: u64 = 16;
+/// One placement in this many looks at places that would have to load the model first and are known to be better.
+const REVIEW_EVERY: u64 = 4;
+/// One placement in this many looks at all of them.
+const TRY_EVERY: u64 = 16;
+/// Runs that must have been seen on a backend before it is known to be better than the one that holds the model.
+const KNOWN_WEIGHT: f64 = 3.0;
 
 /// What a decision came to.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +35,7 @@ pub(super) enum Pick {
     Run(Place),
     /// Load its model here, then run it.
     Load(Place),
-    /// Wait, and load its model here meanwhile: waiting has cost enough.
+    /// Wait, and load its model here meanwhile: waiting has cost enough, or runs here are much shorter.
     Grow(Place),
     /// Nowhere now.
     Wait,
@@ -78,8 +82,8 @@ impl Pool {
         }
         let draw = self.rng.next_u64();
         let may_explore = key.solo.is_none() && self.may_explore();
-        let is_review = may_explore && draw.is_multiple_of(REVIEW_EVERY);
-        let Some(best) = self.best_loaded(now, wish, is_review, may_explore) else {
+        let turn = key.solo.is_none().then_some(draw);
+        let Some(best) = self.best_loaded(now, wish, turn, may_explore) else {
             return self.pick_load(now, key, wish);
         };
         if let Pick::Run(place) = best
@@ -157,15 +161,20 @@ impl Pool {
         Some(if is_loaded { Pick::Run(place) } else { Pick::Load(place) })
     }
 
-    /// The best free place that holds the model; with `may_explore`, one that could turn out better.
+    /// The best free place that holds the model, or, when it is the placement's `turn`, one that is known to be so much
+    /// better that a load there pays; with `may_explore`, one that could turn out better.
     fn best_loaded(
         &mut self,
         now: Timestamp,
         wish: Wish,
-        is_review: bool,
+        turn: Option<u64>,
         may_explore: bool,
     ) -> Option<Pick> {
+        let model = wish.task.model;
+        let is_review = turn.is_some_and(|turn| turn.is_multiple_of(REVIEW_EVERY));
+        let may_try_loads = may_explore && turn.is_some_and(|turn| turn.is_multiple_of(TRY_EVERY));
         let mut best: Option<(Entry, f64)> = None;
+        let mut better: Option<(Entry, f64, f64)> = None;
         let mut tried: Option<(Entry, f64, f64)> = None;
         for group in (0..self.groups.len() as u16).map(GroupId) {
             for backend in wish.backends.iter() {
@@ -173,7 +182,7 @@ impl Pool {
                     continue;
                 }
                 let is_allowed = |connection| Some(connection) != wish.connection;
-                let loaded = self.index.best(Some(wish.task.model), backend, group, is_allowed);
+                let loaded = self.index.best(Some(model), backend, group, is_allowed);
                 if loaded.is_none() && !is_review {
                     continue;
                 }
@@ -192,24 +201,37 @@ impl Pool {
                         }
                     }
                 } else if let Some(entry) = self.index.best(None, backend, group, is_allowed)
-                    && self.could_hold(entry.connection, wish.task.model, backend)
+                    && self.is_loadable(model)
+                    && self.could_hold(entry.connection, model, backend)
                 {
-                    let load = micros(self.latencies.load(wish.task.model, backend).median()) as f64;
+                    let load = micros(self.latencies.load(model, backend).median()) as f64;
                     let mean_ln = estimate.mean_ln + f64::from(entry.rank) / RANK_SCALE;
-                    let draw = mean_ln + uncertainty * self.rng.normal();
-                    let cost_ln = (draw.exp() + load / LOAD_SHARED_BY).ln();
-                    if tried.is_none_or(|(_, _, tried_ln)| cost_ln < tried_ln) {
-                        tried = Some((entry, (mean_ln.exp() + load).ln(), cost_ln));
+                    let cost_ln = (mean_ln.exp() + load).ln();
+                    let shared_ln = |run_ln: f64| (run_ln.exp() + load / LOAD_SHARED_BY).ln();
+                    let known_ln = shared_ln(mean_ln);
+                    if estimate.weight >= KNOWN_WEIGHT
+                        && better.is_none_or(|(_, _, better_ln)| known_ln < better_ln)
+                        && self.may_grow(now, entry.connection, model, load)
+                    {
+                        better = Some((entry, cost_ln, known_ln));
+                    }
+                    if may_try_loads {
+                        let draw = shared_ln(mean_ln + uncertainty * self.rng.normal());
+                        if tried.is_none_or(|(_, _, tried_ln)| draw < tried_ln) {
+                            tried = Some((entry, cost_ln, draw));
+                        }
                     }
                 }
             }
         }
         let (best, best_ln) = best?;
-        let (entry, cost_ln, is_exploration) = match tried {
-            Some((entry, cost_ln, _)) if entry != best && self.affords(cost_ln.exp()) => {
+        let better = better.filter(|(_, _, better_ln)| *better_ln < best_ln);
+        let (entry, cost_ln, is_exploration) = match (better, tried) {
+            (Some((entry, cost_ln, _)), _) => (entry, cost_ln, false),
+            (None, Some((entry, cost_ln, _))) if entry != best && self.affords(cost_ln.exp()) => {
                 (entry, cost_ln, true)
             }
-            Some(_) | None => (best, best_ln, false),
+            (None, _) => (best, best_ln, false),
         };
         let place = Place {
             connection: entry.connection,
@@ -219,7 +241,11 @@ impl Pool {
             is_exploration,
             is_probe: false,
         };
-        Some(if entry.model.is_some() { Pick::Run(place) } else { Pick::Load(place) })
+        Some(match (better, entry.model) {
+            (Some(_), _) => Pick::Grow(place),
+            (None, Some(_)) => Pick::Run(place),
+            (None, None) => Pick::Load(place),
+        })
     }
 
     /// Whether busy places that hold the model will have served the lane before `place` could serve its head.
@@ -276,8 +302,7 @@ impl Pool {
                 // A place is missed if a job would run there now that no load under way is for.
                 let is_missed = busy_wait.is_some_and(|wait| run <= HOLD_FACTOR * wait)
                     && n_ahead > f64::from(n_loading)
-                    && !self.models[wish.task.model.0 as usize].is_retired
-                    && self.has_room(now, entry.connection, wish.task.model, (LEAK as f64 * load) as u64);
+                    && self.may_grow(now, entry.connection, wish.task.model, load);
                 let regret = &mut self.models[wish.task.model.0 as usize].regret;
                 regret.is_waiting |= is_missed;
                 let is_grown = is_missed && wait + regret.micros as f64 >= run + load;

@@ -11,7 +11,7 @@ use crate::{ConnectionId, ModelId, Timestamp};
 
 /// Waiting for less than one part in this many of the time is no reason for a load. A model that makes way for another must
 /// have been idle for this many loads: as long as a whole load's regret takes to leak.
-pub(super) const LEAK: u64 = 20;
+const LEAK: u64 = 20;
 
 /// What waiting for the busy places of one model has cost.
 #[derive(Debug, Default)]
@@ -38,19 +38,22 @@ impl Regret {
 }
 
 impl Pool {
-    /// Whether the model fits beside what the connection used in the last `recent_micros`.
-    pub(super) fn has_room(
+    /// Whether a connection may load one more copy of a model, which takes `load_micros`: the model is wanted, and fits
+    /// beside what the connection has used lately.
+    pub(super) fn may_grow(
         &self,
         now: Timestamp,
         id: ConnectionId,
         model: ModelId,
-        recent_micros: u64,
+        load_micros: f64,
     ) -> bool {
         let Some(connection) = self.connection(id) else { return false };
+        let model = &self.models[model.0 as usize];
+        let recent_micros = (LEAK as f64 * load_micros) as u64;
         let is_recent = |last_used| micros(now.since(last_used)) < recent_micros;
         let recent = connection.residents.values().filter(|resident| is_recent(resident.last_used));
         let kept_bytes: u64 = recent.map(|resident| resident.memory_bytes).sum();
         let limit = connection.capabilities.memory_limit_bytes;
-        limit == 0 || self.models[model.0 as usize].spec.memory_bytes.saturating_add(kept_bytes) <= limit
+        !model.is_retired && (limit == 0 || model.spec.memory_bytes.saturating_add(kept_bytes) <= limit)
     }
 }

@@ -1,7 +1,12 @@
 //! Models held without a run.
 
+use std::time::Duration;
+
 use super::world::World;
-use crate::{Action, Backend, BackendSet, FaultCategory, Job, JobEnd, JobId, ModelId};
+use crate::{
+    Action, Backend, BackendSet, Capabilities, Config, ConnectionSpec, Estimate, FaultCategory, Job, JobEnd,
+    JobId, LatencyEvidence, ModelId, ModelSpec, Precision, RoutingConfig, ShapeClass,
+};
 
 fn submit_load(world: &mut World, model: ModelId) -> JobId {
     let job = Job { is_load_only: true, ..Job::new(model) };
@@ -112,4 +117,67 @@ fn a_model_is_taken_off_the_backends_that_it_may_not_use_any_more() {
     let (_, connection, _) = world.take_run();
     let held: Vec<_> = world.pool.connection(connection).expect("it is there").residents().collect();
     assert_eq!(held, [(model, Backend::Wasm)]);
+}
+
+/// One worker with a GPU that is known to take a fortieth of the time, and a model that only wasm holds there.
+fn known_better_gpu(memory_limit_bytes: u64) -> (World, ModelId) {
+    // Nothing is tried out: what is known decides.
+    let routing = RoutingConfig { exploration_ratio: 0.0, ..RoutingConfig::default() };
+    let mut world = World::new(Config { routing, ..Config::default() });
+    world.pool.add_connection(world.now, ConnectionSpec::worker("chromium"));
+    world.drain();
+    let both = BackendSet::of(&[Backend::Webgpu, Backend::Wasm]);
+    let (open, ..) = world.take(|action| match action {
+        Action::Open { call, connection } => Some((*call, *connection)),
+        _ => None,
+    });
+    world.pool.on_ready(world.now, open, Capabilities { memory_limit_bytes, ..Capabilities::new(both) });
+    world.drain();
+    let spec = ModelSpec { memory_bytes: 60, ..ModelSpec::new("minilm", "text_embedding", Precision::F32) };
+    let model = world.pool.register_model(spec);
+    for (backend, millis) in [(Backend::Webgpu, 10), (Backend::Wasm, 400)] {
+        let place = Some(("chromium".to_owned(), String::new()));
+        let estimate = Estimate::of(Duration::from_millis(millis), 0.1, 20.0);
+        let shape = Some((ShapeClass(0), 0));
+        world.pool.seed_latency(world.now, &LatencyEvidence { model, backend, place, shape, estimate });
+    }
+    world
+        .pool
+        .submit(world.now, Job { backends: BackendSet::of(&[Backend::Wasm]), ..Job::new(model) })
+        .expect("there is room");
+    world.drain();
+    let (load, _, backend) = world.take_load();
+    assert_eq!(backend, Backend::Wasm);
+    world.now = world.now + Duration::from_millis(400);
+    world.finish(load);
+    let (run, ..) = world.take_run();
+    world.finish(run);
+    (world, model)
+}
+
+/// Whether one of the next `n` jobs, one after another, leads to a load onto the GPU.
+fn moves_to_the_gpu(world: &mut World, model: ModelId, n: u32) -> bool {
+    (0..n).any(|_| {
+        world.submit(model);
+        if world.open.iter().any(|action| matches!(action, Action::Load { .. })) {
+            return world.take_load().2 == Backend::Webgpu;
+        }
+        let (run, ..) = world.take_run();
+        world.now = world.now + Duration::from_millis(400);
+        world.finish(run);
+        false
+    })
+}
+
+#[test]
+fn a_backend_that_is_known_to_be_better_gets_the_model() {
+    let (mut world, model) = known_better_gpu(0);
+    assert!(moves_to_the_gpu(&mut world, model, 40));
+    assert_eq!(world.pool.stats().n_explorations, 0);
+}
+
+#[test]
+fn what_is_in_use_does_not_make_way_for_a_better_place() {
+    let (mut world, model) = known_better_gpu(100);
+    assert!(!moves_to_the_gpu(&mut world, model, 40));
 }
