@@ -176,6 +176,17 @@ export interface RunOptions {
      * cannot be tried again elsewhere when its worker dies. Default false: do not change the arrays before the promise settles.
      */
     transfer?: boolean;
+    /**
+     * Cuts a large job along the first dimension into pieces of nearly equal size, one for each ready worker, that run as jobs
+     * of their own with the same signal, deadline and priority; the outputs come back joined in order, with `pieces`. Every piece
+     * has its record; the result carries that of the first piece. A piece that fails for good fails the job and calls the others
+     * off. What cannot be split runs whole, which is no error: a pipeline, a model that does not leave the first dimension of every
+     * input and output free, inputs that differ in it or have one row, a pool with one ready worker. The first time, the job
+     * also runs whole, and that alone decides: a model whose pieces fail or differ by more than 1e-4 of an output's range
+     * runs whole from then on (`isSplittable` in `stats()`). Arrays of what is split are copied whatever `transfer` says.
+     * Default false.
+     */
+    split?: boolean;
     /** Id of the bench case that the run belongs to, for its record. */
     case?: string;
 }
@@ -185,6 +196,8 @@ export interface RunResult {
     outputs: Record<string, Tensor>;
     /** A pipeline's result that is not a tensor. */
     result?: any;
+    /** How many jobs the outputs are joined from, where it was `split`. */
+    pieces?: number;
     record: RunRecord;
 }
 
@@ -281,6 +294,8 @@ export interface ModelStats {
     medianMs: number | null;
     p95Ms: number | null;
     nSamples: number;
+    /** Whether pieces of its jobs gave what a whole one gave; null before one was `split`. */
+    isSplittable: boolean | null;
 }
 
 export interface PoolStats {

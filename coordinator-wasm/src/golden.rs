@@ -105,6 +105,11 @@ impl Outputs {
     }
 }
 
+/// Whether one output is within `limits` of what is expected, as typed arrays.
+pub(crate) fn are_close(expected: &JsValue, actual: &JsValue, limits: Limits) -> bool {
+    difference(&numbers(expected), &numbers(actual), limits).is_none()
+}
+
 /// What is wrong with `actual`, if something is.
 fn difference(expected: &[f64], actual: &[f64], limits: Limits) -> Option<&'static str> {
     if expected.len() != actual.len() {

@@ -3,6 +3,8 @@
 mod check;
 pub(crate) mod fingerprint;
 
+use core::ops::Range;
+
 use js_sys::{Array, ArrayBuffer, JSON, JsString, Object, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wire::{Fault, PipelineKind, TensorHeader};
@@ -156,6 +158,20 @@ impl Inputs {
         }
     }
 
+    /// Some of the rows that all tensors have along their first dimension, still in the caller's arrays.
+    pub(crate) fn rows(&self, rows: &Range<u32>) -> Self {
+        let mut headers = self.headers.clone();
+        let mut arrays = Vec::with_capacity(headers.len());
+        for (header, array) in headers.iter_mut().zip(&self.arrays) {
+            if let Some(n_rows) = header.dims.first_mut() {
+                let row_bytes = array.length() / (*n_rows).max(1);
+                arrays.push(array.subarray(rows.start * row_bytes, rows.end * row_bytes));
+                *n_rows = rows.end - rows.start;
+            }
+        }
+        Self::of_tensors(headers, arrays, false)
+    }
+
     /// Equal for equal inputs, and never 0: how the pool recognises what broke several workers.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut hash = mix(0, self.shapes.as_bytes());
@@ -224,7 +240,7 @@ pub(crate) fn array_length(data: &JsValue) -> usize {
 }
 
 /// The bytes under a typed array, without copying.
-fn bytes_of(data: &JsValue) -> Uint8Array {
+pub(crate) fn bytes_of(data: &JsValue) -> Uint8Array {
     let view: &js_sys::DataView = data.unchecked_ref();
     let (offset, length) = (view.byte_offset(), view.byte_length());
     let buffer = property(data, "buffer").unwrap_or(JsValue::UNDEFINED);

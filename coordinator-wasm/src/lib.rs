@@ -215,6 +215,10 @@ impl ModelHandle {
         match RunOptions::read(options) {
             Err(fault) => deferred.reject(&fault, None),
             Ok(_) if self.is_unloaded.get() => deferred.reject(&tab::unloaded(), None),
+            Ok(options) if options.split => {
+                let (shell, id) = (self.shell.clone(), self.id);
+                return spawn(async move { tab::split::run(&shell, id, inputs, options).await });
+            }
             Ok(options) => {
                 let id = self.id;
                 self.shell.feed(move |tab| tab.run_model(id, &inputs, options, deferred));

@@ -116,7 +116,7 @@ async fn obtain(
 }
 
 /// Aborts `download` when `signal` is.
-fn forward(signal: &AbortSignal, download: &AbortController) -> Listener {
+pub(crate) fn forward(signal: &AbortSignal, download: &AbortController) -> Listener {
     let download = download.clone();
     Listener::new(signal, "abort", move |_| download.abort())
 }

@@ -103,12 +103,14 @@ pub(crate) enum Probe {
 }
 
 /// `RunOptions` of the JavaScript interface.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RunOptions {
     pub(crate) signal: Option<AbortSignal>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) priority: Priority,
     pub(crate) transfer: bool,
+    /// Whether to cut it into pieces for the pool's workers.
+    pub(crate) split: bool,
     pub(crate) case: Option<String>,
     /// The only backend that may run it.
     pub(crate) backend: Option<Backend>,
@@ -188,6 +190,7 @@ impl RunOptions {
                 .map_err(|error: UnknownName| unfit("priority", &error.to_string()))?
                 .unwrap_or(Priority::Normal),
             transfer: flag(options, "transfer"),
+            split: flag(options, "split"),
             case: text(options, "case"),
             backend: None,
         })

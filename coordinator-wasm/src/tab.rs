@@ -7,6 +7,7 @@ mod goldens;
 mod happenings;
 mod knowledge;
 mod requests;
+pub(crate) mod split;
 mod stats;
 
 use std::collections::VecDeque;
@@ -104,6 +105,8 @@ struct LoadedModel {
     n_faults: u32,
     /// Whether its jobs may share calls: known once it was loaded, unless a worker finds that its rows are not independent.
     is_batchable: Option<bool>,
+    /// Whether pieces of its jobs gave what a whole one gave: not known before one was split.
+    is_splittable: Option<bool>,
     golden: Option<Golden>,
     /// Whether its first run that goes well becomes the golden one.
     learns_golden: bool,

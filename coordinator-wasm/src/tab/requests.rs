@@ -73,6 +73,7 @@ impl Tab {
             n_runs: 0,
             n_faults: 0,
             is_batchable: None,
+            is_splittable: None,
             golden: None,
             learns_golden: false,
         };
@@ -149,6 +150,18 @@ impl Tab {
         options: RunOptions,
         deferred: Deferred,
     ) {
+        let inputs = self.read_inputs(id, inputs, options.transfer);
+        self.run_inputs(id, inputs, options, deferred);
+    }
+
+    /// Runs a model on inputs that were read before.
+    pub(super) fn run_inputs(
+        &mut self,
+        id: ModelId,
+        inputs: Result<Inputs, Fault>,
+        options: RunOptions,
+        deferred: Deferred,
+    ) {
         match self.accept(id, inputs, &options) {
             Err(fault) => {
                 let reason = options.signal.filter(AbortSignal::aborted).map(|signal| signal.reason());
@@ -174,13 +187,13 @@ impl Tab {
     fn accept(
         &mut self,
         id: ModelId,
-        inputs: &JsValue,
+        inputs: Result<Inputs, Fault>,
         options: &RunOptions,
     ) -> Result<(JobId, Inputs, Subject), Fault> {
         if options.signal.as_ref().is_some_and(AbortSignal::aborted) {
             return Err(cancelled("the job"));
         }
-        let inputs = self.read_inputs(id, inputs, options.transfer)?;
+        let inputs = inputs?;
         let model = self.models.get(id).ok_or_else(unloaded)?;
         let subject = Subject {
             model: model.id.clone(),

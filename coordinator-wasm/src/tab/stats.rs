@@ -104,5 +104,6 @@ fn model_stats(model: &LoadedModel) -> JsValue {
         ("medianMs", quantile(0.5)),
         ("p95Ms", quantile(0.95)),
         ("nSamples", number(latencies.len() as u64)),
+        ("isSplittable", model.is_splittable.map_or(JsValue::NULL, JsValue::from)),
     ])
 }
