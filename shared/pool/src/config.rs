@@ -161,7 +161,8 @@ impl Default for RoutingConfig {
     }
 }
 
-/// Second calls for a job whose first takes unusually long. Off by default: they cost work.
+/// Second calls for a job whose first takes unusually long. Off by default: they cost work. They take only slots that are
+/// free where the model is loaded, so a saturated fleet rarely hedges: more calls would lengthen the tail there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HedgingConfig {
     /// Whether to hedge at all.
