@@ -26,9 +26,6 @@ fn call(driven: &Driven, function: &str, arguments: &Value) -> Value {
     driven.session.call(function, arguments).expect("the page answers")
 }
 
-/// Most that wasm memory may have after a run; the weights take 69 MB.
-const MAX_WASM_BYTES: f64 = 16e6;
-
 /// Inputs of `n` times 16 tokens.
 fn tokens(n: usize) -> Value {
     let input = |name: &str| json!({ "name": name, "dtype": "int64", "dims": [n, 16] });
@@ -70,27 +67,6 @@ fn a_destroyed_device_is_replaced_by_the_next_run() {
         check_kind(&after, "ran");
         assert_eq!(after["values"], before["values"]);
         assert_eq!(call(&driven, "nDevices", &json!([])), json!(2));
-    }
-}
-
-/// Weights go from the file to the device: wasm keeps none, and reads them again where the browser has the file.
-#[test]
-fn weights_are_not_kept_and_read_again_after_a_loss() {
-    for browser in BOTH {
-        let (_server, driven) = open(browser, "");
-        for is_stored in [false, true] {
-            let inputs = tokens(1)[0].take();
-            let answers = call(&driven, "runTwiceInWorker", &json!([MODEL, is_stored, inputs]));
-            let answers = answers.as_array().expect("a list");
-            check_kind(&answers[0], "loaded");
-            check_kind(&answers[1], "ran");
-            let last = answers.last().expect("there is a last run");
-            check_kind(last, "ran");
-            assert_eq!(last["sum"], answers[1]["sum"]);
-            for run in [&answers[1], last] {
-                assert!(run["wasmBytes"].as_f64().is_some_and(|bytes| bytes < MAX_WASM_BYTES), "{run}");
-            }
-        }
     }
 }
 
