@@ -2,8 +2,9 @@
 //! many runs and loads: `cargo run -p tabpool-tests --example webgpu`. It needs `www/pkg` (`make bundle`).
 
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 use tabpool_tests::cast_case;
 use tabpool_tests::driver::{Browser, Driven};
@@ -40,13 +41,43 @@ fn main() -> Result<()> {
 
         let names = ["input_ids", "attention_mask", "token_type_ids"];
         let inputs = names.map(|name| json!({ "name": name, "dtype": "int64", "dims": [1, 16] }));
-        session.call("load", &json!([MODEL, inputs]))?;
+        let before = driven.memory_bytes()?;
+        let highest = highest_memory(&driven, || session.call("load", &json!([MODEL, inputs])))?;
+        let wasm =
+            session.call("repeat", &json!([1]))?["wasmBytes"].as_f64().context("bytes are a number")?;
+        let buffers = session.call("buffers", &json!([]))?["peak"].as_f64().context("bytes are a number")?;
+        writeln!(
+            out,
+            "loading {MODEL}: at most {:.1} MB of GPU buffers and {:.1} MB of wasm; all processes {:.0} MB over idle, the \
+             page's own copies of the file included",
+            buffers / 1e6,
+            wasm / 1e6,
+            highest.saturating_sub(before) as f64 / 1e6
+        )?;
         writeln!(out, "{MODEL} 1x16, MB of wasm and of all processes of the browser after each part")?;
         parts(&mut out, &driven, &format!("{RUNS} runs"), "repeat", RUNS)?;
         session.call("unload", &json!([]))?;
         parts(&mut out, &driven, &format!("{LOADS} loads"), "cycle", LOADS)?;
     }
     Ok(())
+}
+
+/// The most memory that the browser has while something happens, bytes.
+fn highest_memory(driven: &Driven, happens: impl FnOnce() -> Result<Value>) -> Result<u64> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut highest = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                highest = driven.memory_bytes()?.max(highest);
+            }
+            Ok(highest)
+        });
+        let happened = happens();
+        is_over.store(true, Ordering::Relaxed);
+        let highest = watcher.join().map_err(|_panic| anyhow!("nobody watched the memory"))?;
+        happened.and(highest)
+    })
 }
 
 /// Garbage waits for its collector, so what a leak would raise is the least of several looks.

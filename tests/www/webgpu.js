@@ -5,10 +5,32 @@ const { default: init, createPool } = await import("/pkg/tabpool.js");
 await init();
 
 const records = [];
+/** The engine's worker, which also tells how many bytes its GPU buffers have, and had at most. */
+const worker = `
+  const sizes = new WeakMap();
+  let [bytes, peak] = [0, 0];
+  const { createBuffer } = GPUDevice.prototype;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    const buffer = createBuffer.call(this, descriptor);
+    sizes.set(buffer, descriptor.size);
+    bytes += descriptor.size;
+    peak = Math.max(peak, bytes);
+    return buffer;
+  };
+  const { destroy } = GPUBuffer.prototype;
+  GPUBuffer.prototype.destroy = function () {
+    bytes -= sizes.get(this) ?? 0;
+    sizes.delete(this);
+    destroy.call(this);
+  };
+  const channel = new BroadcastChannel("buffers");
+  channel.onmessage = () => channel.postMessage({ bytes, peak });
+  await import("${new URL("/pkg/worker.js", location)}");
+`;
 const pool = await createPool({
   workers: 1,
   agent: null,
-  workerUrl: new URL("/pkg/worker.js", location.href),
+  workerUrl: URL.createObjectURL(new Blob([worker], { type: "text/javascript" })),
 });
 pool.on("record", (record) => records.push(record));
 
@@ -24,6 +46,17 @@ window.load = async (source, wanted) => {
 };
 
 window.unload = () => model.unload();
+
+/** Bytes of GPU buffers, now and at most. */
+window.buffers = () =>
+  new Promise((resolve) => {
+    const channel = new BroadcastChannel("buffers");
+    channel.onmessage = ({ data }) => {
+      channel.close();
+      resolve(data);
+    };
+    channel.postMessage("ask");
+  });
 
 /** Runs one after another: milliseconds that each took in the worker, and as the page sees it. */
 window.repeat = async (n) => {
