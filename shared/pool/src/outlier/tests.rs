@@ -36,9 +36,10 @@ fn slowness_counts_as_well() {
 #[test]
 fn the_cap_holds_and_the_last_one_stays() {
     let ejected = Member { is_ejected: true, ..member(100, 90) };
-    check(&[member(100, 0), member(100, 0), member(100, 60), ejected], &[]);
-    let config = OutlierConfig { max_ejected_ratio: 1.0, minimum_members: 1, ..OutlierConfig::default() };
     let slow = Member { slower_ln: 7f64.ln(), ..member(100, 0) };
+    check(&[member(100, 0), member(100, 0), slow, member(100, 0)], &[2]);
+    check(&[member(100, 0), member(100, 0), slow, ejected], &[]);
+    let config = OutlierConfig { max_ejected_ratio: 1.0, minimum_members: 1, ..OutlierConfig::default() };
     assert_eq!(outliers(&[slow, slow, slow], &config).len(), 2);
     assert_eq!(outliers(&[slow], &config).len(), 0);
 }
