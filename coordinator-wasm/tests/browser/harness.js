@@ -155,11 +155,13 @@ export function workerUrl(behaviour) {
     return URL.createObjectURL(script);
 }
 
-/** A page for an iframe, as `frame.html`, around such a worker. */
+/** A page for an iframe, as `frame.html`, around such a worker. Chromium does not always find another frame's blob: it has its own. */
 export function frameUrl(behaviour) {
+    const source = JSON.stringify(PRELUDE + BEHAVIOURS[behaviour]).replaceAll('</', '<\\/');
     const script = `
         addEventListener('message', ({ ports: [port] }) => {
-            const worker = new Worker('${workerUrl(behaviour)}');
+            const source = new Blob([${source}], { type: 'text/javascript' });
+            const worker = new Worker(URL.createObjectURL(source));
             const pass = (to) => (event) => to.postMessage(event.data, event.data.buffers);
             worker.onmessage = pass(port);
             port.onmessage = pass(worker);
